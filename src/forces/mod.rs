@@ -1,0 +1,176 @@
+//! Forces and time steps: the seam between the engine and what executes it.
+//!
+//! A [`Backend`] holds one system. It can `evaluate` a fixed configuration and `advance` it by a chunk of steps with
+//! everything resident. It never decides when to search neighbors, couple or write: `dynamics::engine` does.
+//!
+//! * [`reference`] – plain f64, readable: the oracle. Runs every input.
+//! * [`cpu`] – f32 pair kernels, threads.
+//! * [`gpu`] – WGSL through wgpu; the only module that names `wgpu`.
+
+pub mod cpu;
+pub mod gpu;
+pub mod reference;
+
+use crate::neighbor::NeighborList;
+use crate::system::State;
+use glam::{DMat3, DVec3};
+
+/// What can go wrong while forces are computed or steps are taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ForceError {
+    #[error("no usable GPU adapter: {0}")]
+    NoAdapter(String),
+    #[error("the device was lost: {0}")]
+    DeviceLost(String),
+    #[error("this backend cannot run the input: {what}; use --backend {instead}")]
+    Unsupported { what: String, instead: &'static str },
+    #[error("the neighbor list is missing; call set_neighbors before evaluating")]
+    NoNeighbors,
+    /// A force, energy or coordinate is not finite, or an atom moved farther than the list allows.
+    #[error("step {step}: {detail}")]
+    BlowUp { step: u64, atom: Option<usize>, detail: String },
+}
+
+/// Energies by term, kJ/mol. A term that does not exist in the system is `None` and left out of reports.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Energies {
+    /// 12-6 part
+    pub lj: Option<f64>,
+    /// −c4/r⁴ part
+    pub lj_c4: Option<f64>,
+    pub dispersion_correction: Option<f64>,
+    pub coulomb_real: Option<f64>,
+    /// Reciprocal sum with the self, excluded-pair and charged-cell corrections.
+    pub coulomb_reciprocal: Option<f64>,
+    /// Σ of the pair potentials at the cutoff over the pairs inside it. Not part of the total: the conserved quantity
+    /// subtracts it, because unshifted energies jump when a pair crosses the cutoff.
+    pub cutoff_shift: f64,
+}
+
+impl Energies {
+    /// Term names as they appear in reports, with their values; absent terms are left out.
+    pub fn terms(&self) -> Vec<(&'static str, f64)> {
+        [
+            ("lj", self.lj),
+            ("lj_c4", self.lj_c4),
+            ("dispersion_correction", self.dispersion_correction),
+            ("coulomb_real", self.coulomb_real),
+            ("coulomb_reciprocal", self.coulomb_reciprocal),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| value.map(|v| (name, v)))
+        .collect()
+    }
+
+    /// Potential energy, kJ/mol.
+    pub fn total(&self) -> f64 {
+        self.terms().iter().map(|(_, v)| v).sum()
+    }
+
+    /// Coulomb energy, kJ/mol: the sum that does not depend on how Ewald splits it.
+    pub fn coulomb(&self) -> f64 {
+        self.coulomb_real.unwrap_or(0.0) + self.coulomb_reciprocal.unwrap_or(0.0)
+    }
+}
+
+/// Forces, energies and virial of one configuration.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Evaluation {
+    /// `[n_atoms]`, kJ/mol/nm, without constraint forces
+    pub forces: Vec<DVec3>,
+    pub energies: Energies,
+    /// W = Σ r ⊗ F over interactions, kJ/mol, without constraints (the dispersion correction's part included)
+    pub virial: DMat3,
+}
+
+/// Langevin middle scheme: v ← e^{−γ dt} v + √(kT/m (1 − e^{−2γ dt})) ξ between two half drifts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LangevinStep {
+    /// K
+    pub temperature: f64,
+    /// ps⁻¹
+    pub friction: f64,
+    /// Key of the counter-based noise (seed); the counter is (step, atom).
+    pub seed: u64,
+}
+
+/// Steps to take with everything resident.
+///
+/// Leap-frog: for each step n the backend computes f(x_n), then v(n+½) = s·v(n−½) + dt f/m, x(n+1) = x(n) + dt v(n+½)
+/// with constraints. `velocity_scale` s applies to the first step of the chunk only.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Chunk {
+    /// Step number n of the first force evaluation.
+    pub first_step: u64,
+    pub n_steps: u32,
+    /// ps
+    pub dt: f64,
+    /// Factor on the velocities at the start of the chunk (CSVR); 1 = none.
+    pub velocity_scale: f64,
+    pub langevin: Option<LangevinStep>,
+    /// Remove the centre-of-mass velocity at the start of the chunk (before scaling).
+    pub remove_com: bool,
+    /// Compute energies and virial at the first step.
+    pub report: bool,
+    /// Largest displacement of an atom since the neighbor list was built that the list tolerates, nm.
+    pub max_displacement: f64,
+}
+
+/// What a chunk says about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct ChunkReport {
+    /// Energies, and virial **with** the constraint part, kJ/mol, at step `first_step`; present when asked for.
+    pub first: Option<FirstStep>,
+    /// Kinetic energy of the half-step velocities the chunk leaves behind, kJ/mol.
+    pub kinetic_end: f64,
+    /// Heat that the Langevin bath gave during the chunk, kJ/mol.
+    pub bath_heat: f64,
+    /// Largest distance an atom moved during the chunk, nm.
+    pub max_displacement: f64,
+}
+
+/// Sums over the first step of a chunk.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FirstStep {
+    pub energies: Energies,
+    /// kJ/mol, constraint virial included
+    pub virial: DMat3,
+    /// Σ ½ m v² of v(n−½) after COM removal, before scaling, kJ/mol
+    pub kinetic_before: f64,
+    /// Σ ½ m v² of v(n+½), kJ/mol (after the bath, for Langevin)
+    pub kinetic_after: f64,
+    /// Σ ½ m |v(n+½) − s·v(n−½)|², kJ/mol: the kick, from which the work of scaling follows exactly
+    pub kick: f64,
+    /// Kinetic-energy tensor Σ ½ m v ⊗ v, mean of both half steps, kJ/mol
+    pub kinetic_tensor: DMat3,
+}
+
+/// Which kind of list a backend reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NeighborKind {
+    /// Plain atom pairs (i < j).
+    Pairs,
+    /// Half list of clusters, for the SIMD kernel.
+    HalfClusters,
+    /// Full list of clusters, for the gather kernel on the device.
+    FullClusters,
+}
+
+/// One system on one executor.
+pub trait Backend {
+    /// `reference`, `cpu` or `gpu`.
+    fn name(&self) -> &'static str;
+    /// What it runs on, for logs: SIMD level and threads, or adapter and driver.
+    fn device(&self) -> String;
+    fn neighbor_kind(&self) -> NeighborKind;
+    /// Takes positions, velocities and cell.
+    fn load(&mut self, state: &State) -> Result<(), ForceError>;
+    /// Gives back the current positions (unwrapped) and velocities; step and time are the engine's business.
+    fn store(&mut self, state: &mut State) -> Result<(), ForceError>;
+    /// A new list, built from the positions that `store` gave.
+    fn set_neighbors(&mut self, list: NeighborList) -> Result<(), ForceError>;
+    /// Forces, energies and virial of the loaded configuration. Changes nothing.
+    fn evaluate(&mut self) -> Result<Evaluation, ForceError>;
+    /// Takes `chunk.n_steps` steps.
+    fn advance(&mut self, chunk: &Chunk) -> Result<ChunkReport, ForceError>;
+}

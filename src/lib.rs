@@ -1,0 +1,13 @@
+//! hexaqua: molecular dynamics of aqueous zinc-ion battery interfaces on any vendor's GPU.
+//!
+//! Start with `ARCHITECTURE.md`. Imports go one way: `units, math, cell, random` → `potential, system` →
+//! `forcefield, build, neighbor` → `forces` → `dynamics`; `analysis` and `report` see frames and topology only.
+
+pub mod cell;
+pub mod forces;
+pub mod math;
+pub mod neighbor;
+pub mod potential;
+pub mod random;
+pub mod system;
+pub mod units;

@@ -1,0 +1,3 @@
+//! Van der Waals forms.
+
+pub mod lennard_jones;

@@ -1,0 +1,26 @@
+//! What is simulated: atoms and molecules ([`topology`]), where they are ([`state`]), how they interact
+//! ([`interactions`]) and what the user asked for ([`spec`]).
+//!
+//! Plain data. Nothing here computes a force, reads a file or knows a device.
+
+pub mod frame;
+pub mod interactions;
+pub mod spec;
+pub mod state;
+pub mod topology;
+
+pub use frame::Frame;
+pub use interactions::{Coulomb, Interactions, LjModifier};
+pub use state::State;
+pub use topology::Topology;
+
+use crate::potential::pair_table::PairTable;
+
+/// Everything that stays fixed during a run: who the atoms are and how they interact.
+#[derive(Debug, Clone)]
+pub struct System {
+    pub topology: Topology,
+    /// Lennard-Jones coefficients of every pair of types: the only source of pair parameters.
+    pub pair_table: PairTable,
+    pub interactions: Interactions,
+}

@@ -1,0 +1,213 @@
+//! What the user asked for, typed and in internal units: the result of reading an input file.
+//!
+//! `io::input` makes it (with every default filled in), `build` turns its [`SystemSpec`] into coordinates and a
+//! topology, `dynamics` runs its stages, `analysis` takes its analyses. Names of models are still names here.
+
+use super::interactions::{Coulomb, LjModifier};
+use crate::potential::mixing::Mixing;
+use std::path::PathBuf;
+
+/// A whole input file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Input {
+    pub title: String,
+    pub system: SystemSpec,
+    pub nonbonded: NonbondedSpec,
+    pub dynamics: DynamicsSpec,
+    pub stages: Vec<StageSpec>,
+    pub analyses: Vec<AnalysisSpec>,
+}
+
+/// `[system]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SystemSpec {
+    /// Water model name or alias and, for a built box, how many molecules.
+    pub water: WaterSpec,
+    pub solutes: Vec<SoluteSpec>,
+    /// Seed of the packer.
+    pub seed: u64,
+    pub geometry: GeometrySpec,
+    /// `net_charge = "allowed"`.
+    pub net_charge_allowed: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct WaterSpec {
+    pub model: String,
+    /// `None` only with [`GeometrySpec::Structure`] (counted from the file) or with `Box` plus a density.
+    pub molecules: Option<usize>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct SoluteSpec {
+    /// Species name, e.g. `Zn2+`.
+    pub name: String,
+    /// Model alias, e.g. `li-merz-iod`; `None` when the library has one model for the chosen water only.
+    pub model: Option<String>,
+    pub amount: Amount,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Amount {
+    Count(usize),
+    /// mol/L of the built box
+    Concentration(f64),
+    /// Counted from the structure file.
+    FromStructure,
+}
+
+/// Where coordinates and cell come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GeometrySpec {
+    /// Cubic box of the given mass density, g/cm³ (u nm⁻³ times [`crate::units::DENSITY_G_CM3`]).
+    Density(f64),
+    /// Cell vectors a, b, c in nm.
+    Cell([[f64; 3]; 3]),
+    /// A structure file; molecules are recognised by residue name. Path relative to the input file is resolved.
+    Structure(PathBuf),
+}
+
+/// `[nonbonded]`, with `tolerance` and `spacing` kept until the cell is known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NonbondedSpec {
+    /// nm
+    pub cutoff: f64,
+    pub lj_modifier: LjModifier,
+    pub dispersion_correction: bool,
+    pub mixing: Mixing,
+    pub coulomb: CoulombSpec,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum CoulombSpec {
+    Pme { beta: BetaSpec, mesh: MeshSpec, order: usize },
+    /// `n_max: None` chooses it from the tolerance.
+    Ewald { beta: BetaSpec, n_max: Option<[i32; 3]>, n_sq_max: Option<i32> },
+    /// Complete already.
+    Fixed(Coulomb),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum BetaSpec {
+    /// erfc(β r_cut) equals this.
+    Tolerance(f64),
+    /// nm⁻¹
+    Beta(f64),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum MeshSpec {
+    /// Largest mesh spacing, nm; the grid is rounded up to FFT-friendly sizes.
+    Spacing(f64),
+    Grid([usize; 3]),
+}
+
+/// `[dynamics]`; a stage may override any of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DynamicsSpec {
+    /// ps
+    pub timestep: f64,
+    pub seed: u64,
+    pub constraints: ConstraintsSpec,
+    pub thermostat: ThermostatSpec,
+    /// ps between checkpoints
+    pub checkpoint_every: f64,
+    /// ps between lines of log.csv
+    pub log_every: f64,
+    /// Steps between centre-of-mass removals; 0 = never.
+    pub com_removal_every: u64,
+    /// Steps a neighbor list lives.
+    pub neighbor_every: u32,
+    /// Extra radius of the neighbor list, nm; `None` = derived from temperature and lifetime.
+    pub skin: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConstraintsSpec {
+    RigidWater,
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ThermostatSpec {
+    /// Constant energy; `initial_temperature` (K) seeds the velocities.
+    None { initial_temperature: f64 },
+    /// Stochastic velocity rescaling: G. Bussi et al., J. Chem. Phys. 126, 014101 (2007).
+    Csvr { temperature: f64, time_constant: f64 },
+    /// Langevin, middle scheme: Z. Zhang et al., J. Phys. Chem. A 123, 6056 (2019). `friction` in ps⁻¹.
+    Langevin { temperature: f64, friction: f64 },
+}
+
+impl ThermostatSpec {
+    /// Target (or initial) temperature, K.
+    pub fn temperature(&self) -> f64 {
+        match *self {
+            ThermostatSpec::None { initial_temperature } => initial_temperature,
+            ThermostatSpec::Csvr { temperature, .. } | ThermostatSpec::Langevin { temperature, .. } => temperature,
+        }
+    }
+}
+
+/// `[[stage]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StageSpec {
+    pub name: String,
+    pub kind: StageKind,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum StageKind {
+    Minimise {
+        /// kJ/mol/nm, on the largest atomic force (constraint forces removed)
+        max_force: f64,
+        max_steps: u64,
+    },
+    Dynamics {
+        /// ps
+        duration: f64,
+        /// `[dynamics]` with this stage's overrides applied.
+        dynamics: DynamicsSpec,
+        trajectory: Option<TrajectorySpec>,
+        /// Do analyses look at this stage? Default: only the last stage of the input.
+        analyse: bool,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrajectorySpec {
+    /// ps
+    pub every: f64,
+    /// `xtc`, `dcd`, `gro`, `pdb`, `xyz`, …: any extension chemfiles writes
+    pub format: String,
+}
+
+/// One analysis: `kind` names an entry of the analysis registry.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AnalysisSpec {
+    Rdf {
+        /// pairs of selections
+        pairs: Vec<(String, String)>,
+        /// nm
+        r_max: Option<f64>,
+        /// nm
+        bin_width: f64,
+        /// ps between sampled frames
+        every: f64,
+    },
+    Coordination {
+        center: String,
+        ligands: Vec<String>,
+        /// nm; `None` = first minimum of each g(r)
+        r_min: Option<f64>,
+        every: f64,
+    },
+    Angles {
+        center: String,
+        ligand: String,
+        /// nm; `None` = first minimum of g(r)
+        r_min: Option<f64>,
+        /// degrees
+        bin_width: f64,
+        every: f64,
+    },
+}

@@ -1,0 +1,205 @@
+//! Who the atoms are: species (molecule templates), molecules, and per-atom arrays derived from them.
+//!
+//! Atoms of one molecule are contiguous. Names, bonds and exclusions are stored once per species, so a million-atom
+//! box costs a few numbers per atom. Nothing here knows positions.
+
+/// One atom of a species.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SpeciesAtom {
+    /// Atom name as written to structure files, e.g. `OW`, `HW1`, `ZN`.
+    pub name: String,
+    /// Chemical element symbol, e.g. `O`; empty for a virtual site.
+    pub element: String,
+    /// Index into [`Topology::types`].
+    pub type_id: u32,
+    /// e
+    pub charge: f64,
+    /// u; zero for a virtual site
+    pub mass: f64,
+}
+
+/// Geometry of a rigid three-site water whose atoms are stored as O, H, H.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RigidWater {
+    /// O–H distance, nm
+    pub d_oh: f64,
+    /// H–H distance, nm
+    pub d_hh: f64,
+}
+
+/// A kind of molecule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Species {
+    /// Name shown to users and matched by selections, e.g. `Zn2+`, `SPC/E`.
+    pub name: String,
+    /// Residue name in structure files, at most five letters, e.g. `ZN`, `SOL`.
+    pub residue: String,
+    /// Is this the solvent water?
+    pub is_water: bool,
+    pub atoms: Vec<SpeciesAtom>,
+    /// Covalent bonds as pairs of local indices: for structure files, molecules made whole and analysis.
+    pub bonds: Vec<(u32, u32)>,
+    /// Excluded pairs of local indices (i < j): no Lennard-Jones and no bare Coulomb between them.
+    pub exclusions: Vec<(u32, u32)>,
+    /// Set when the molecule is a rigid three-site water (SETTLE).
+    pub rigid_water: Option<RigidWater>,
+}
+
+impl Species {
+    /// u
+    pub fn mass(&self) -> f64 {
+        self.atoms.iter().map(|a| a.mass).sum()
+    }
+
+    /// e
+    pub fn charge(&self) -> f64 {
+        self.atoms.iter().map(|a| a.charge).sum()
+    }
+}
+
+/// One molecule: its species and its first atom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Molecule {
+    pub species: u32,
+    pub first_atom: u32,
+}
+
+/// Species, molecules and per-atom arrays. Build it with [`Topology::new`]; the arrays then stay consistent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Topology {
+    /// Names of the Lennard-Jones types, `[n_types]`.
+    pub types: Vec<String>,
+    pub species: Vec<Species>,
+    pub molecules: Vec<Molecule>,
+    /// `[n_atoms]`, index into `types`
+    pub type_ids: Vec<u32>,
+    /// `[n_atoms]`, e
+    pub charges: Vec<f64>,
+    /// `[n_atoms]`, u
+    pub masses: Vec<f64>,
+    /// `[n_atoms]`, index into `molecules`
+    pub molecule_of: Vec<u32>,
+}
+
+impl Topology {
+    /// A topology from molecule templates.
+    ///
+    /// * `types` – names of the Lennard-Jones types that `species` refer to
+    /// * `sequence` – species index of every molecule, in the order of the atoms
+    pub fn new(types: Vec<String>, species: Vec<Species>, sequence: &[u32]) -> Self {
+        let mut topology = Topology {
+            types,
+            species,
+            molecules: Vec::with_capacity(sequence.len()),
+            type_ids: Vec::new(),
+            charges: Vec::new(),
+            masses: Vec::new(),
+            molecule_of: Vec::new(),
+        };
+        for (index, &s) in sequence.iter().enumerate() {
+            let first_atom = topology.type_ids.len() as u32;
+            topology.molecules.push(Molecule { species: s, first_atom });
+            for atom in &topology.species[s as usize].atoms {
+                topology.type_ids.push(atom.type_id);
+                topology.charges.push(atom.charge);
+                topology.masses.push(atom.mass);
+                topology.molecule_of.push(index as u32);
+            }
+        }
+        topology
+    }
+
+    pub fn n_atoms(&self) -> usize {
+        self.type_ids.len()
+    }
+
+    pub fn n_types(&self) -> usize {
+        self.types.len()
+    }
+
+    /// The species of molecule `m`.
+    pub fn species_of(&self, m: usize) -> &Species {
+        &self.species[self.molecules[m].species as usize]
+    }
+
+    /// Range of the atoms of molecule `m`.
+    pub fn atoms_of(&self, m: usize) -> std::ops::Range<usize> {
+        let first = self.molecules[m].first_atom as usize;
+        first..first + self.species_of(m).atoms.len()
+    }
+
+    /// Species of atom `i` and the atom's index inside it.
+    pub fn site(&self, i: usize) -> (&Species, usize) {
+        let m = self.molecule_of[i] as usize;
+        (self.species_of(m), i - self.molecules[m].first_atom as usize)
+    }
+
+    /// Template data of atom `i` (name, element, …).
+    pub fn atom(&self, i: usize) -> &SpeciesAtom {
+        let (species, local) = self.site(i);
+        &species.atoms[local]
+    }
+
+    /// "ZN of Zn2+ (molecule 1)": how messages name an atom. Molecules count from 1.
+    pub fn describe_atom(&self, i: usize) -> String {
+        let (species, local) = self.site(i);
+        format!("{} of {} (molecule {})", species.atoms[local].name, species.name, self.molecule_of[i] + 1)
+    }
+
+    /// Every excluded pair of atoms (i < j), in the order of the molecules.
+    pub fn excluded_pairs(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        self.molecules.iter().flat_map(|m| {
+            let first = m.first_atom as usize;
+            let exclusions = &self.species[m.species as usize].exclusions;
+            exclusions.iter().map(move |&(a, b)| (first + a as usize, first + b as usize))
+        })
+    }
+
+    /// Atoms that atom `i` does not interact with directly.
+    pub fn excluded_partners(&self, i: usize) -> impl Iterator<Item = usize> + '_ {
+        let (species, local) = self.site(i);
+        let (first, local) = (i - local, local as u32);
+        species.exclusions.iter().filter_map(move |&(a, b)| match (a == local, b == local) {
+            (true, _) => Some(first + b as usize),
+            (_, true) => Some(first + a as usize),
+            _ => None,
+        })
+    }
+
+    /// Rigid waters as (index of O, geometry); the hydrogens follow at +1 and +2.
+    pub fn rigid_waters(&self) -> impl Iterator<Item = (usize, RigidWater)> + '_ {
+        self.molecules.iter().filter_map(|m| {
+            self.species[m.species as usize].rigid_water.map(|geometry| (m.first_atom as usize, geometry))
+        })
+    }
+
+    /// Net charge, e.
+    pub fn net_charge(&self) -> f64 {
+        self.charges.iter().sum()
+    }
+
+    /// Total mass, u.
+    pub fn total_mass(&self) -> f64 {
+        self.masses.iter().sum()
+    }
+
+    /// Number of holonomic constraints (three per rigid water).
+    pub fn n_constraints(&self) -> usize {
+        3 * self.rigid_waters().count()
+    }
+
+    /// Degrees of freedom: 3 × massive atoms − constraints − removed centre-of-mass components.
+    pub fn degrees_of_freedom(&self, removed_com_components: usize) -> usize {
+        let massive = self.masses.iter().filter(|&&m| m > 0.0).count();
+        (3 * massive).saturating_sub(self.n_constraints() + removed_com_components)
+    }
+
+    /// How many molecules of each species, `[n_species]`.
+    pub fn species_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.species.len()];
+        for m in &self.molecules {
+            counts[m.species as usize] += 1;
+        }
+        counts
+    }
+}
