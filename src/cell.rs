@@ -133,7 +133,10 @@ mod tests {
             let t = f64::from(k);
             let direction = DVec3::new((1.7 * t).sin(), (2.3 * t).cos(), (0.9 * t).sin() - 0.2).normalize();
             let short = direction * (cell.half_height() * 0.999);
-            let far = short + v.x_axis * f64::from(k % 5 - 2) + v.y_axis * f64::from(k % 3 - 1) + v.z_axis * f64::from(k % 7 - 3);
+            let far = short
+                + v.x_axis * f64::from(k % 5 - 2)
+                + v.y_axis * f64::from(k % 3 - 1)
+                + v.z_axis * f64::from(k % 7 - 3);
             assert!((cell.minimum_image(far) - short).length() < 1e-12);
         }
     }

@@ -80,7 +80,8 @@ mod tests {
     fn linked_cells_equal_brute_force_in_a_skewed_cell() {
         let cell = Cell::new(DVec3::new(3.0, 0.0, 0.0), DVec3::new(0.8, 3.2, 0.0), DVec3::new(-0.6, 0.5, 3.4));
         let cell = cell.expect("valid");
-        let atom = |name: &str| SpeciesAtom { name: name.into(), element: "O".into(), type_id: 0, charge: 0.0, mass: 16.0 };
+        let atom =
+            |name: &str| SpeciesAtom { name: name.into(), element: "O".into(), type_id: 0, charge: 0.0, mass: 16.0 };
         let species = Species {
             name: "dimer".into(),
             residue: "DIM".into(),

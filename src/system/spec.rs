@@ -80,9 +80,17 @@ pub struct NonbondedSpec {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum CoulombSpec {
-    Pme { beta: BetaSpec, mesh: MeshSpec, order: usize },
+    Pme {
+        beta: BetaSpec,
+        mesh: MeshSpec,
+        order: usize,
+    },
     /// `n_max: None` chooses it from the tolerance.
-    Ewald { beta: BetaSpec, n_max: Option<[i32; 3]>, n_sq_max: Option<i32> },
+    Ewald {
+        beta: BetaSpec,
+        n_max: Option<[i32; 3]>,
+        n_sq_max: Option<i32>,
+    },
     /// Complete already.
     Fixed(Coulomb),
 }

@@ -27,11 +27,7 @@ pub fn ewald_real(r_sq: f64, qq: f64, beta: f64) -> PairTerm {
 /// Finite at r → 0: U → −2 qq β/√π.
 pub fn ewald_excluded(r_sq: f64, qq: f64, beta: f64) -> PairTerm {
     let r = r_sq.sqrt();
-    let energy = if beta * r < 1e-8 {
-        -2.0 * qq * beta / std::f64::consts::PI.sqrt()
-    } else {
-        -qq * erf(beta * r) / r
-    };
+    let energy = if beta * r < 1e-8 { -2.0 * qq * beta / std::f64::consts::PI.sqrt() } else { -qq * erf(beta * r) / r };
     PairTerm { energy, force_over_r: qq * beta.powi(3) * ewald_correction(beta * beta * r_sq) }
 }
 

@@ -37,9 +37,7 @@ pub fn modified(r_sq: f64, k: PairCoefficients, modifier: LjModifier, cutoff: f6
     let term = plain(r_sq, k);
     match modifier {
         LjModifier::None => term,
-        LjModifier::PotentialShift => {
-            PairTerm { energy: term.energy - plain(cutoff * cutoff, k).energy, ..term }
-        }
+        LjModifier::PotentialShift => PairTerm { energy: term.energy - plain(cutoff * cutoff, k).energy, ..term },
         LjModifier::Switch { start } => {
             let r = r_sq.sqrt();
             if r <= start {
