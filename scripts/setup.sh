@@ -99,6 +99,21 @@ package() {
     esac
 }
 
+# names NEED…: as a person would say it
+names() {
+    local need list=
+    for need in "$@"; do
+        list="$list${list:+, }"
+        case $need in
+            cxx) list="${list}a C++ compiler" ;;
+            loader) list="${list}the Vulkan loader" ;;
+            driver) list="${list}a software Vulkan driver" ;;
+            *) list="$list$need" ;;
+        esac
+    done
+    echo "$list"
+}
+
 # packages FAMILY NEED…
 packages() {
     local family=$1 need list=
@@ -188,11 +203,11 @@ fi
 
 if [ -n "$required" ]; then
     # shellcheck disable=SC2086
-    die "the build needs what is not installed:$required. Install it, then type the same command again:
+    die "not installed: $(names $required). Install it, then type the same command again:
 $(advice $required $optional)"
 fi
 if [ -n "$optional" ]; then
     # shellcheck disable=SC2086
-    printf '%s\n%s\n' "hexaqua: not installed:$optional. The build goes on; without a Vulkan driver runs use the CPU and GPU tests are skipped." \
-        "$(advice $optional)" >&2
+    printf '%s\n%s\n' "hexaqua: not installed: $(names $optional). The build goes on; without a Vulkan driver
+runs use the CPU and tests of the GPU passes are skipped." "$(advice $optional)" >&2
 fi
