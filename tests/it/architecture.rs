@@ -16,7 +16,7 @@ const CRATES: [(&str, &[&str]); 4] = [
     ("toml", &["src/io", "src/forcefield"]),
 ];
 /// What `foundation` means in the table.
-const FOUNDATION: [&str; 4] = ["units", "math", "cell", "random"];
+const FOUNDATION: [&str; 5] = ["units", "math", "cell", "random", "suggest"];
 /// (module, part, part it must not import)
 const INSIDE: [(&str, &str, &str); 3] =
     [("forces", "reference", "cpu"), ("forces", "reference", "gpu"), ("forces", "cpu", "gpu")];
