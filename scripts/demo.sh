@@ -20,7 +20,7 @@ while [ -e "$out" ]; do
 done
 mkdir -p runs
 
-echo "$ $hexaqua run $input --out $out $*"
+echo "\$ $hexaqua run $input --out $out${*:+ $*}"
 status=0
 "$hexaqua" run "$input" --out "$out" "$@" || status=$?
 if [ "$status" = 0 ] && [ ! -s "$out/report.html" ]; then

@@ -169,8 +169,8 @@ install_with_apt() {
     read -r -a list <<<"$(packages debian "$@")"
     echo "hexaqua: installing ${list[*]} (HEXAQUA_NO_INSTALL=1 prevents this)"
     # An unreachable third-party source must not stop us: the install that follows says what is really missing.
-    "${sudo[@]+"${sudo[@]}"}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=120 update || true
-    "${sudo[@]+"${sudo[@]}"}" env DEBIAN_FRONTEND=noninteractive \
+    ${sudo[@]+"${sudo[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=120 update || true
+    ${sudo[@]+"${sudo[@]}"} env DEBIAN_FRONTEND=noninteractive \
         apt-get -q -o DPkg::Lock::Timeout=120 install -y --no-install-recommends "${list[@]}" || true
 }
 
