@@ -1,4 +1,7 @@
-//! One integration binary; a module per subject.
+//! Integration tests: one binary, one module per subject.
 
-mod reference_energies;
 mod support;
+
+mod architecture;
+mod docs;
+mod reference_energies;
