@@ -4,10 +4,13 @@
 //! `forcefield, build, neighbor` → `forces` → `dynamics`; `analysis` and `report` see frames and topology only.
 
 pub mod cell;
+pub mod forcefield;
 pub mod forces;
+pub mod io;
 pub mod math;
 pub mod neighbor;
 pub mod potential;
 pub mod random;
+pub mod suggest;
 pub mod system;
 pub mod units;
