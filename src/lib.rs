@@ -4,9 +4,9 @@
 //! `forcefield, build, neighbor` → `forces` → `dynamics`; `analysis` and `report` see frames and topology only.
 
 pub mod cell;
+pub mod dynamics;
 pub mod forcefield;
 pub mod forces;
-pub mod io;
 pub mod math;
 pub mod neighbor;
 pub mod potential;

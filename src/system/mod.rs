@@ -5,6 +5,7 @@
 
 pub mod frame;
 pub mod interactions;
+pub mod resolve;
 pub mod spec;
 pub mod state;
 pub mod topology;

@@ -219,3 +219,14 @@ pub enum AnalysisSpec {
         every: f64,
     },
 }
+
+impl AnalysisSpec {
+    /// Time between sampled frames, ps.
+    pub fn every(&self) -> f64 {
+        match self {
+            AnalysisSpec::Rdf { every, .. }
+            | AnalysisSpec::Coordination { every, .. }
+            | AnalysisSpec::Angles { every, .. } => *every,
+        }
+    }
+}
