@@ -24,12 +24,17 @@ use pme::Pme;
 use std::sync::Arc;
 
 /// Energy and virial of one pass.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Contribution {
     /// kJ/mol
     pub energy: f64,
     /// W = Σ r ⊗ F, kJ/mol
     pub virial: DMat3,
+}
+
+impl Contribution {
+    /// Nothing yet. (There is no `Default`: glam's default matrix is the identity.)
+    pub const ZERO: Contribution = Contribution { energy: 0.0, virial: DMat3::ZERO };
 }
 
 /// a ⊗ b: element (row α, column β) is a_α b_β.
@@ -87,7 +92,7 @@ impl ReferenceBackend {
             (Coulomb::Ewald { beta, n_max, n_sq_max }, _) => {
                 ewald::add_forces(cell, positions, charges, &WaveVectors { beta, n_max, n_sq_max }, forces)
             }
-            _ => Contribution::default(),
+            _ => Contribution::ZERO,
         }
     }
 
@@ -118,8 +123,7 @@ impl ReferenceBackend {
                     let own = exclusions::ewald_self_energy(&topology.charges, beta);
                     let background = ewald::neutralizing_background(cell, topology.net_charge(), beta);
                     energies.coulomb_real = Some(pairs.coulomb);
-                    energies.coulomb_reciprocal =
-                        Some(reciprocal.energy + excluded.energy + own + background.energy);
+                    energies.coulomb_reciprocal = Some(reciprocal.energy + excluded.energy + own + background.energy);
                     virial += background.virial;
                 }
                 Coulomb::ReactionField { epsilon } => {

@@ -119,14 +119,7 @@ impl EngineCase {
                 DVec3::new(f[0], f[1], f[2])
             })
             .collect();
-        EngineCase {
-            system,
-            cell: gro.cell,
-            positions: gro.positions,
-            velocities: gro.velocities,
-            forces,
-            energies,
-        }
+        EngineCase { system, cell: gro.cell, positions: gro.positions, velocities: gro.velocities, forces, energies }
     }
 
     /// A number of `energies.toml`, kJ/mol.
