@@ -4,4 +4,7 @@ mod support;
 
 mod architecture;
 mod docs;
+mod madelung;
+mod nist;
 mod reference_energies;
+mod twins_reference;

@@ -25,7 +25,8 @@ fn evaluate(case: &EngineCase) -> Evaluation {
     backend.evaluate_at(&case.cell, &case.positions, &case.list())
 }
 
-fn compare(name: &str, coulomb: fn(&Cell, f64) -> Coulomb) {
+/// `accuracy`: allowed relative error of the Coulomb energy; the mesh has one, the direct sum does not.
+fn compare(name: &str, coulomb: fn(&Cell, f64) -> Coulomb, accuracy: f64) {
     let case = EngineCase::read(name, coulomb);
     let result = evaluate(&case);
     let energies = result.energies;
@@ -42,12 +43,12 @@ fn compare(name: &str, coulomb: fn(&Cell, f64) -> Coulomb) {
     );
     assert_relative(&at("lj"), energies.lj.unwrap(), lj, 1e-10);
     assert_relative(&at("lj, GROMACS"), energies.lj.unwrap(), case.number("gromacs_double", "LJ (SR)"), 1e-10);
-    assert_relative(&at("coulomb"), energies.coulomb(), coulomb, 1e-9);
-    assert_relative(&at("total"), energies.total(), lj + coulomb, 1e-9);
+    assert_relative(&at("coulomb"), energies.coulomb(), coulomb, accuracy);
+    assert_relative(&at("total"), energies.total(), lj + coulomb, accuracy);
     let openmm = case.number("openmm_reference", "total_no_dispcorr");
     assert_relative(&at("total, OpenMM"), energies.total(), openmm, 1e-7);
     let gromacs = case.number("gromacs_double_potential_without_dispcorr", "Potential");
-    assert_relative(&at("total, GROMACS"), energies.total(), gromacs, 1e-8);
+    assert_relative(&at("total, GROMACS"), energies.total(), gromacs, 2e-8);
     assert_forces(&at("forces"), &result.forces, &case.forces, 2e-6);
     let rows = case.energies["direct_ewald_numpy"]["virial_W_sum_r_f_nonbonded"].as_array().unwrap();
     let rows: Vec<f64> = rows.iter().flat_map(|r| r.as_array().unwrap()).map(|x| x.as_float().unwrap()).collect();
@@ -59,12 +60,12 @@ fn compare(name: &str, coulomb: fn(&Cell, f64) -> Coulomb) {
 
 #[test]
 fn direct_ewald_reproduces_the_engines() {
-    CASES.iter().for_each(|name| compare(name, direct));
+    CASES.iter().for_each(|name| compare(name, direct, 1e-10));
 }
 
 #[test]
 fn pme_on_a_fine_mesh_reproduces_the_engines() {
-    CASES.iter().for_each(|name| compare(name, fine_mesh));
+    CASES.iter().for_each(|name| compare(name, fine_mesh, 1e-8));
 }
 
 /// OpenMM averages over N (N + 1)/2 pairs of which n_O (n_O + 1)/2 are O-O; the tail integrals must be the same.

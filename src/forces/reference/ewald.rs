@@ -87,7 +87,7 @@ pub fn add_forces(
     let parts: Vec<(Contribution, Vec<DVec3>)> = columns
         .par_chunks(columns.len().div_ceil(PARTS))
         .map(|part| {
-            let mut sum = Contribution::default();
+            let mut sum = Contribution::ZERO;
             let mut gradient = vec![DVec3::ZERO; n_atoms];
             for &(n_a, n_b) in part {
                 add_column(cell, charges, waves, &phases, (n_a, n_b), &mut sum, &mut gradient);
@@ -95,7 +95,7 @@ pub fn add_forces(
             (sum, gradient)
         })
         .collect();
-    let mut total = Contribution::default();
+    let mut total = Contribution::ZERO;
     for (sum, part_forces) in parts {
         total.energy += sum.energy;
         total.virial += sum.virial;

@@ -20,7 +20,7 @@ use std::f64::consts::PI;
 pub fn add_forces(system: &System, cell: &Cell, positions: &[DVec3], forces: &mut [DVec3]) -> Contribution {
     let charges = &system.topology.charges;
     let cutoff = system.interactions.cutoff;
-    let mut sum = Contribution::default();
+    let mut sum = Contribution::ZERO;
     for (i, j) in system.topology.excluded_pairs() {
         let qq = COULOMB * charges[i] * charges[j];
         let d = cell.minimum_image(positions[i] - positions[j]);

@@ -37,7 +37,7 @@ impl PairTerms {
 }
 
 /// What the pair sum adds up to, kJ/mol.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PairSums {
     pub lj: f64,
     pub lj_c4: f64,
@@ -99,7 +99,7 @@ pub fn add_forces(
     let coulomb_at_cutoff = coulomb_term(interactions, COULOMB, cutoff_sq).energy;
     let type_ids = &system.topology.type_ids;
     let charges = &system.topology.charges;
-    let mut sums = PairSums::default();
+    let mut sums = PairSums { lj: 0.0, lj_c4: 0.0, coulomb: 0.0, cutoff_shift: 0.0, virial: DMat3::ZERO };
     for &(i, j) in &list.pairs {
         let (i, j) = (i as usize, j as usize);
         let d = cell.minimum_image(positions[i] - positions[j]);

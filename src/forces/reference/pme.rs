@@ -77,13 +77,7 @@ impl Pme {
     /// * `positions` – `[n_atoms]`, nm
     /// * `charges` – `[n_atoms]`, e
     /// * `forces` – `[n_atoms]`, kJ/mol/nm, added to
-    pub fn add_forces(
-        &self,
-        cell: &Cell,
-        positions: &[DVec3],
-        charges: &[f64],
-        forces: &mut [DVec3],
-    ) -> Contribution {
+    pub fn add_forces(&self, cell: &Cell, positions: &[DVec3], charges: &[f64], forces: &mut [DVec3]) -> Contribution {
         let mesh = self.spread(cell, positions, charges);
         let (potential, sum) = self.solve(cell, &mesh);
         self.add_gathered_forces(cell, positions, charges, &potential, forces);
@@ -92,7 +86,7 @@ impl Pme {
 
     fn stencil(&self, cell: &Cell, r: DVec3) -> Stencil {
         let s = cell.to_fractional(r);
-        let s = (s - s.floor()).to_array();
+        let s = s - s.floor();
         let mut stencil = Stencil { first: [0; 3], values: [[0.0; 8]; 3], derivatives: [[0.0; 8]; 3] };
         for axis in 0..3 {
             let n = self.grid[axis];
@@ -181,7 +175,8 @@ impl Pme {
         forces: &mut [DVec3],
     ) {
         let [n_a, n_b, n_c] = self.grid;
-        let to_cartesian = cell.inverse().transpose() * DMat3::from_diagonal(DVec3::new(n_a as f64, n_b as f64, n_c as f64));
+        let to_cartesian =
+            cell.inverse().transpose() * DMat3::from_diagonal(DVec3::new(n_a as f64, n_b as f64, n_c as f64));
         for (i, (&r, &q)) in positions.iter().zip(charges).enumerate() {
             if q == 0.0 {
                 continue;
