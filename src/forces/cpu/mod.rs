@@ -1,1 +1,3 @@
-//! Under construction.
+mod kernel;
+mod lanes;
+mod rational;
