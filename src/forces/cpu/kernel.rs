@@ -8,6 +8,7 @@
 
 use super::lanes::{Lanes, Portable};
 use super::rational::{DENOMINATOR, NUMERATOR};
+use super::simd::SimdLevel;
 use crate::neighbor::clusters::{CLUSTER, HALF};
 use crate::neighbor::half::{Entry, Row};
 
@@ -57,11 +58,13 @@ pub(super) struct Params {
     /// Does the table fit in a register (at most eight types)?
     pub small_table: bool,
     pub stride: usize,
-    /// 6 c6, 12 c12, 4 c4, the constant subtracted from U and U(cutoff) after that, `[n_types * stride]`
+    /// 6 c6, 12 c12, 4 c4, the constants subtracted from the 12-6 and r⁻⁴ energies and U(cutoff) after that,
+    /// `[n_types * stride]`
     pub c6: Vec<f32>,
     pub c12: Vec<f32>,
     pub c4: Vec<f32>,
     pub shift: Vec<f32>,
+    pub c4_shift: Vec<f32>,
     pub at_cutoff: Vec<f32>,
 }
 
@@ -84,46 +87,6 @@ pub(super) struct Input<'a> {
     pub types: &'a [[u32; CLUSTER]],
     pub rows: &'a [Row],
     pub entries: &'a [Entry],
-}
-
-/// Instruction set of the kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SimdLevel {
-    /// Four lanes: SSE2, NEON.
-    Portable,
-    /// Eight lanes.
-    Avx2,
-    /// Sixteen lanes.
-    Avx512,
-}
-
-impl SimdLevel {
-    /// Levels this processor runs, widest first.
-    pub fn available() -> Vec<SimdLevel> {
-        let mut levels = Vec::new();
-        #[cfg(target_arch = "x86_64")]
-        {
-            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-            if avx2 && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
-                levels.push(SimdLevel::Avx512);
-            }
-            if avx2 {
-                levels.push(SimdLevel::Avx2);
-            }
-        }
-        levels.push(SimdLevel::Portable);
-        levels
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            SimdLevel::Portable if cfg!(target_arch = "x86_64") => "SSE2",
-            SimdLevel::Portable if cfg!(target_arch = "aarch64") => "NEON",
-            SimdLevel::Portable => "portable SIMD",
-            SimdLevel::Avx2 => "AVX2",
-            SimdLevel::Avx512 => "AVX-512",
-        }
-    }
 }
 
 /// Adds the forces of rows `first..end` to `forces` and, with `report`, their sums to `sums`.
@@ -495,7 +458,11 @@ unsafe fn one_vector<
                 let shift = L::lookup(L::table(row_of(&p.shift), small), row_of(&p.shift), j.types, small);
                 let end = L::lookup(L::table(row_of(&p.at_cutoff), small), row_of(&p.at_cutoff), j.types, small);
                 i.lj = L::add(i.lj, L::keep(inside, L::sub(energy, shift)));
-                i.lj_c4 = L::add(i.lj_c4, L::keep(inside, induced));
+                if p.has_c4 {
+                    let c4_shift =
+                        L::lookup(L::table(row_of(&p.c4_shift), small), row_of(&p.c4_shift), j.types, small);
+                    i.lj_c4 = L::add(i.lj_c4, L::keep(inside, L::sub(induced, c4_shift)));
+                }
                 i.cutoff_shift = L::add(i.cutoff_shift, L::keep(inside, end));
             }
             f_r = L::add(f_r, lj);

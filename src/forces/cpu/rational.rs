@@ -22,7 +22,7 @@ pub(super) struct Rational {
 }
 
 impl Rational {
-    #[cfg(test)]
+    #[inline]
     pub fn value(&self, t: f64) -> f64 {
         let horner = |c: &[f64]| c.iter().rev().fold(0.0, |sum, &x| sum * t + x);
         horner(&self.numerator) / horner(&self.denominator)
