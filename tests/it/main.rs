@@ -2,3 +2,4 @@
 
 mod reference_energies;
 mod support;
+mod twins_reference;
