@@ -242,6 +242,7 @@ impl Backend for ReferenceBackend {
         self.list_positions.clone_from(&state.positions);
         match list {
             NeighborList::Pairs(pairs) => self.list = Some(pairs),
+            _ => return Err(ForceError::NoNeighbors),
         }
         Ok(())
     }
