@@ -1,6 +1,7 @@
 //! Building the kind of neighbor list a backend reads.
 
 use crate::forces::{Backend, ForceError, NeighborKind};
+use crate::neighbor::half::HalfList;
 use crate::neighbor::{NeighborList, pairs};
 use crate::system::{State, System};
 use std::sync::Arc;
@@ -13,7 +14,9 @@ pub fn rebuild(backend: &mut dyn Backend, system: &System, state: &State, radius
         NeighborKind::Pairs => {
             NeighborList::Pairs(Arc::new(pairs::linked_cells(&state.positions, &state.cell, &system.topology, radius)))
         }
-        NeighborKind::HalfClusters => unimplemented!(),
+        NeighborKind::HalfClusters => {
+            NeighborList::HalfClusters(Arc::new(HalfList::build(system, &state.positions, &state.cell, radius)))
+        }
         NeighborKind::FullClusters => unimplemented!(),
     };
     backend.set_neighbors(list)

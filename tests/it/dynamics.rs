@@ -6,7 +6,6 @@ use hexaqua::dynamics::engine::StagePlan;
 use hexaqua::dynamics::schedule::Schedule;
 use hexaqua::dynamics::{DynamicsError, Engine, LogRow, Moment, Observer, constraints, velocities};
 use hexaqua::forces::cpu::CpuBackend;
-use hexaqua::neighbor::buffer;
 use hexaqua::potential::pair_table::PairTable;
 use hexaqua::system::spec::ThermostatSpec;
 use hexaqua::system::{Coulomb, Frame, Interactions, LjModifier, State, System};
@@ -73,7 +72,7 @@ fn plan(system: &System, state: &State, thermostat: ThermostatSpec, n_steps: u64
             checkpoint: 200,
             samples: vec![],
         },
-        list_radius: buffer::list_radius(system, &state.cell, TEMPERATURE, dt, neighbor as u32),
+        list_radius: { let _ = system; 1.0 },
     }
 }
 

@@ -4,7 +4,6 @@ mod support;
 
 mod architecture;
 mod docs;
-mod madelung;
-mod nist;
+mod dynamics;
 mod reference_energies;
 mod twins_reference;
