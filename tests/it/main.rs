@@ -1,1 +1,5 @@
-mod dummy {}
+//! Integration tests: one binary, one module per subject.
+
+mod bad_input;
+mod forcefield;
+mod good_input;
