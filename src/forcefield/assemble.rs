@@ -129,11 +129,7 @@ fn rule_of_pair(a: &TypeEntry, b: &TypeEntry, mixing: Mixing) -> Mixing {
 }
 
 /// Replaces every pair that involves an explicit set by the set's own entry.
-fn set_explicit_pairs(
-    table: &mut PairTable,
-    entries: &[TypeEntry],
-    water: &WaterModel,
-) -> Result<(), ForceFieldError> {
+fn set_explicit_pairs(table: &mut PairTable, entries: &[TypeEntry], water: &WaterModel) -> Result<(), ForceFieldError> {
     for (a, entry) in entries.iter().enumerate() {
         let Some((solute, set, ion)) = entry.ion.filter(|(_, set, _)| set.combination == Combination::Explicit) else {
             continue;
@@ -153,9 +149,8 @@ fn set_explicit_pairs(
                 });
             }
             let same_set = other.ion.is_none_or(|(_, other_set, _)| other_set.model == set.model);
-            let pair = set.pairs.iter().find(|p| {
-                (p.a == ion.name && p.b == partner) || (p.b == ion.name && p.a == partner)
-            });
+            let pair =
+                set.pairs.iter().find(|p| (p.a == ion.name && p.b == partner) || (p.b == ion.name && p.a == partner));
             let Some(pair) = pair.filter(|_| same_set) else {
                 return Err(ForceFieldError::MissingPair {
                     solute,
@@ -272,8 +267,12 @@ fn warnings_of(library: &Library, ion: &str, set: &IonSet, water: &WaterModel, m
         warnings.push(format!("the numbers of `{name}` of {ion} were not verified against a published file"));
     }
     match set.own {
-        Some(Own::Check) => warnings.push(format!("`{name}` of {ion} is not a published model but a trial of this project: never base a result on it")),
-        Some(Own::Refit) => warnings.push(format!("`{name}` of {ion} is an interim refit of this project (structure only), not a published model")),
+        Some(Own::Check) => warnings.push(format!(
+            "`{name}` of {ion} is not a published model but a trial of this project: never base a result on it"
+        )),
+        Some(Own::Refit) => warnings.push(format!(
+            "`{name}` of {ion} is an interim refit of this project (structure only), not a published model"
+        )),
         None => {}
     }
     if set.kind == Form::LennardJones1264 {
@@ -282,7 +281,9 @@ fn warnings_of(library: &Library, ion: &str, set: &IonSet, water: &WaterModel, m
         ));
     }
     if mixing == Mixing::Geometric && set.combination == Combination::LorentzBerthelot {
-        warnings.push(format!("`{name}` of {ion} was fitted with Lorentz-Berthelot mixing, and the input asks for geometric"));
+        warnings.push(format!(
+            "`{name}` of {ion} was fitted with Lorentz-Berthelot mixing, and the input asks for geometric"
+        ));
     }
     warnings
 }
@@ -310,10 +311,8 @@ impl IonSet {
 /// The type × type table for people: σ, ε, C4 and where each entry comes from.
 pub fn pair_table_text(assembled: &Assembled) -> String {
     let table = &assembled.pair_table;
-    let mut text = format!(
-        "{:<12} {:>10} {:>16} {:>16}  origin\n",
-        "pair", "sigma/nm", "epsilon/(kJ/mol)", "c4/(kJ/mol nm4)"
-    );
+    let mut text =
+        format!("{:<12} {:>10} {:>16} {:>16}  origin\n", "pair", "sigma/nm", "epsilon/(kJ/mol)", "c4/(kJ/mol nm4)");
     for a in 0..table.n_types() {
         for b in a..table.n_types() {
             let k = table.get(a, b);

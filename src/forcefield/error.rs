@@ -74,9 +74,9 @@ impl ForceFieldError {
         match self {
             E::Broken(_) | E::NothingCalled { .. } => None,
             E::UnknownWater { .. } | E::NeedsVirtualSites { .. } => Some("system.water.model".into()),
-            E::UnknownSpecies { solute, .. } | E::ModelNeeded { solute, .. } | E::MissingPolarizability { solute, .. } => {
-                Some(format!("system.solutes.{}.name", solute + 1))
-            }
+            E::UnknownSpecies { solute, .. }
+            | E::ModelNeeded { solute, .. }
+            | E::MissingPolarizability { solute, .. } => Some(format!("system.solutes.{}.name", solute + 1)),
             E::UnknownModel { solute, .. }
             | E::NoSetForWater { solute, .. }
             | E::Gap { solute, .. }

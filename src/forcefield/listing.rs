@@ -85,7 +85,8 @@ impl Library {
 
     fn show_water(&self, water: &WaterModel) -> String {
         let mut text = format!("{} ({} sites; aliases {})\n", water.name, water.sites, water.aliases.join(", "));
-        let _ = writeln!(text, "  geometry   d_OH {} nm, d_HH {} nm, angle {} degree", water.d_oh, water.d_hh, water.angle);
+        let _ =
+            writeln!(text, "  geometry   d_OH {} nm, d_HH {} nm, angle {} degree", water.d_oh, water.d_hh, water.angle);
         let _ = write!(text, "  charges    O {} e, H {} e", water.charge_o, water.charge_h);
         if let (Some(q), Some(d)) = (water.charge_m, water.d_om) {
             let _ = write!(text, ", M {q} e at {d} nm from O");

@@ -3,7 +3,10 @@
 mod support;
 
 mod architecture;
+mod bad_input;
 mod docs;
 mod dynamics;
+mod forcefield;
+mod good_input;
 mod reference_energies;
 mod twins_reference;
