@@ -1,1 +1,6 @@
-mod dummy {}
+mod build;
+mod checkpoint;
+mod trajectory;
+mod support {
+    pub mod systems;
+}

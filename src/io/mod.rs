@@ -1,0 +1,10 @@
+//! Files: what comes in from the user and what a run leaves behind.
+//!
+//! The only layer that names `chemfiles`. Knows formats, not physics: it never sees a force.
+
+pub mod checkpoint;
+pub mod gro;
+pub mod log;
+pub mod output;
+pub mod structure;
+pub mod trajectory;
