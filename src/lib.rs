@@ -3,10 +3,12 @@
 //! Start with `ARCHITECTURE.md`. Imports go one way: `units, math, cell, random` → `potential, system` →
 //! `forcefield, build, neighbor` → `forces` → `dynamics`; `analysis` and `report` see frames and topology only.
 
+pub mod build;
 pub mod cell;
 pub mod dynamics;
 pub mod forcefield;
 pub mod forces;
+pub mod io;
 pub mod math;
 pub mod neighbor;
 pub mod potential;

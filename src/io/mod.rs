@@ -1,3 +1,11 @@
-//! Reading and writing files. Nothing here sees forces.
+//! Files: what comes in from the user and what a run leaves behind.
+//!
+//! The only layer that names `chemfiles`. Knows formats, not physics: it never sees a force.
 
+pub mod checkpoint;
+pub mod gro;
 pub mod input;
+pub mod log;
+pub mod output;
+pub mod structure;
+pub mod trajectory;

@@ -4,9 +4,12 @@ mod support;
 
 mod architecture;
 mod bad_input;
+mod build;
+mod checkpoint;
 mod docs;
 mod dynamics;
 mod forcefield;
 mod good_input;
 mod reference_energies;
+mod trajectory;
 mod twins_reference;
