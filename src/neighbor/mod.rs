@@ -4,6 +4,7 @@
 //! reference backend, and [`clusters`] (groups of 8 atoms) for the fast ones. Knows positions, cell and exclusions.
 
 pub mod clusters;
+pub mod full;
 pub mod pairs;
 
 use std::sync::Arc;
@@ -12,4 +13,5 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub enum NeighborList {
     Pairs(Arc<pairs::PairList>),
+    FullClusters(Arc<full::FullClusterList>),
 }
