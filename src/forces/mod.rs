@@ -77,7 +77,9 @@ impl Energies {
 }
 
 /// Forces, energies and virial of one configuration.
-#[derive(Debug, Clone, PartialEq, Default)]
+///
+/// There is no `Default`: glam's default matrix is the identity, not zero.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
     /// `[n_atoms]`, kJ/mol/nm, without constraint forces
     pub forces: Vec<DVec3>,

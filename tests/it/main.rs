@@ -1,1 +1,4 @@
-mod dummy {}
+//! One integration binary; a module per subject.
+
+mod reference_energies;
+mod support;

@@ -1,1 +1,254 @@
-//! Under construction.
+//! The reference backend: plain f64, one readable file per pass, and the oracle of the fast backends.
+//!
+//! Runs every input. It is slow on purpose wherever speed would cost clarity; it knows nothing of devices, threads'
+//! number never changes its results, and the engine decides when to search, couple and write.
+//!
+//! Passes: [`pair`], [`exclusions`], [`ewald`] or [`pme`], [`dispersion`]; steps: [`settle`], [`integrate`].
+
+pub mod dispersion;
+pub mod ewald;
+pub mod exclusions;
+pub mod pair;
+pub mod pme;
+
+use super::{Backend, Chunk, ChunkReport, Energies, Evaluation, ForceError, NeighborKind};
+use crate::cell::Cell;
+use crate::neighbor::{NeighborList, pairs::PairList};
+use crate::potential::bspline::MAX_ORDER;
+use crate::potential::coulomb::ReactionField;
+use crate::system::{Coulomb, State, System};
+use dispersion::DispersionCorrection;
+use ewald::WaveVectors;
+use glam::{DMat3, DVec3};
+use pme::Pme;
+use std::sync::Arc;
+
+/// Energy and virial of one pass.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Contribution {
+    /// kJ/mol
+    pub energy: f64,
+    /// W = Σ r ⊗ F, kJ/mol
+    pub virial: DMat3,
+}
+
+impl Contribution {
+    /// Nothing yet. (There is no `Default`: glam's default matrix is the identity.)
+    pub const ZERO: Contribution = Contribution { energy: 0.0, virial: DMat3::ZERO };
+}
+
+/// a ⊗ b: element (row α, column β) is a_α b_β.
+pub fn outer(a: DVec3, b: DVec3) -> DMat3 {
+    DMat3::from_cols(a * b.x, a * b.y, a * b.z)
+}
+
+/// One system in plain f64.
+pub struct ReferenceBackend {
+    system: System,
+    mesh: Option<Pme>,
+    dispersion: Option<DispersionCorrection>,
+    state: Option<State>,
+    list: Option<Arc<PairList>>,
+    /// `[n_atoms]`, nm: positions when the list was set
+    list_positions: Vec<DVec3>,
+}
+
+impl ReferenceBackend {
+    /// Prepares what depends on the system alone. Fails only on a mesh that cannot hold its splines.
+    pub fn new(system: &System) -> Result<Self, ForceError> {
+        let mesh = match system.interactions.coulomb {
+            Coulomb::Pme { beta, grid, order } => {
+                if !(3..=MAX_ORDER).contains(&order) || grid.iter().any(|&n| n < order) {
+                    return Err(ForceError::Unsupported {
+                        what: format!("PME of order {order} on a mesh of {grid:?} points"),
+                        instead: "auto with order 4, 5 or 6 and at least that many mesh points per axis",
+                    });
+                }
+                Some(Pme::new(grid, order, beta))
+            }
+            _ => None,
+        };
+        let dispersion = system.interactions.dispersion_correction.then(|| DispersionCorrection::new(system));
+        Ok(ReferenceBackend {
+            system: system.clone(),
+            mesh,
+            dispersion,
+            state: None,
+            list: None,
+            list_positions: Vec::new(),
+        })
+    }
+
+    /// The system it was made for.
+    pub fn system(&self) -> &System {
+        &self.system
+    }
+
+    /// Reciprocal-space forces (without self and excluded pairs), or nothing when the method has none.
+    fn add_reciprocal(&self, cell: &Cell, positions: &[DVec3], forces: &mut [DVec3]) -> Contribution {
+        let charges = &self.system.topology.charges;
+        match (self.system.interactions.coulomb, &self.mesh) {
+            (Coulomb::Pme { .. }, Some(mesh)) => mesh.add_forces(cell, positions, charges, forces),
+            (Coulomb::Ewald { beta, n_max, n_sq_max }, _) => {
+                ewald::add_forces(cell, positions, charges, &WaveVectors { beta, n_max, n_sq_max }, forces)
+            }
+            _ => Contribution::ZERO,
+        }
+    }
+
+    /// Forces, energies and virial of any configuration with any list that covers it.
+    ///
+    /// * `positions` – `[n_atoms]`, nm
+    pub fn evaluate_at(&self, cell: &Cell, positions: &[DVec3], list: &PairList) -> Evaluation {
+        let topology = &self.system.topology;
+        let interactions = &self.system.interactions;
+        let mut forces = vec![DVec3::ZERO; positions.len()];
+        let pairs = pair::add_forces(&self.system, cell, positions, list, &mut forces);
+        let excluded = exclusions::add_forces(&self.system, cell, positions, &mut forces);
+        let reciprocal = self.add_reciprocal(cell, positions, &mut forces);
+
+        let has_lj = self.system.pair_table.coefficients().iter().any(|k| k.c6 != 0.0 || k.c12 != 0.0);
+        let has_c4 = self.system.pair_table.coefficients().iter().any(|k| k.c4 != 0.0);
+        let has_charges = topology.charges.iter().any(|&q| q != 0.0);
+        let mut energies = Energies {
+            lj: has_lj.then_some(pairs.lj),
+            lj_c4: has_c4.then_some(pairs.lj_c4),
+            cutoff_shift: pairs.cutoff_shift,
+            ..Energies::default()
+        };
+        let mut virial = pairs.virial + excluded.virial + reciprocal.virial;
+        if has_charges {
+            match interactions.coulomb {
+                Coulomb::Pme { beta, .. } | Coulomb::Ewald { beta, .. } => {
+                    let own = exclusions::ewald_self_energy(&topology.charges, beta);
+                    let background = ewald::neutralizing_background(cell, topology.net_charge(), beta);
+                    energies.coulomb_real = Some(pairs.coulomb);
+                    energies.coulomb_reciprocal = Some(reciprocal.energy + excluded.energy + own + background.energy);
+                    virial += background.virial;
+                }
+                Coulomb::ReactionField { epsilon } => {
+                    let field = ReactionField::new(epsilon, interactions.cutoff);
+                    let own = exclusions::reaction_field_self_energy(&topology.charges, field);
+                    energies.coulomb_real = Some(pairs.coulomb + excluded.energy + own);
+                }
+                Coulomb::Cutoff => energies.coulomb_real = Some(pairs.coulomb),
+            }
+        }
+        if let Some(correction) = &self.dispersion {
+            energies.dispersion_correction = Some(correction.energy(cell));
+            virial += DMat3::from_diagonal(DVec3::splat(correction.virial_trace(cell) / 3.0));
+        }
+        Evaluation { forces, energies, virial }
+    }
+
+    /// The force on `atom` by term, kJ/mol/nm: `lj`, `lj_c4`, `coulomb_real`, `coulomb_reciprocal`.
+    pub fn forces_by_term(&self, atom: usize) -> Result<Vec<(&'static str, DVec3)>, ForceError> {
+        let (state, list) = self.loaded()?;
+        let (cell, positions) = (&state.cell, &state.positions);
+        let cutoff = self.system.interactions.cutoff;
+        let (mut lj, mut c4, mut coulomb) = (DVec3::ZERO, DVec3::ZERO, DVec3::ZERO);
+        for &(i, j) in &list.pairs {
+            let (i, j) = (i as usize, j as usize);
+            if i != atom && j != atom {
+                continue;
+            }
+            let other = if i == atom { j } else { i };
+            let d = cell.minimum_image(positions[atom] - positions[other]);
+            if d.length_squared() > cutoff * cutoff {
+                continue;
+            }
+            let pair = pair::terms(&self.system, atom, other, d.length_squared());
+            lj += pair.lj.force_over_r * d;
+            c4 += pair.lj_c4.force_over_r * d;
+            coulomb += pair.coulomb.force_over_r * d;
+        }
+        let mut long_range = vec![DVec3::ZERO; positions.len()];
+        exclusions::add_forces(&self.system, cell, positions, &mut long_range);
+        if matches!(self.system.interactions.coulomb, Coulomb::ReactionField { .. }) {
+            coulomb += long_range[atom];
+            long_range[atom] = DVec3::ZERO;
+        }
+        self.add_reciprocal(cell, positions, &mut long_range);
+        Ok(vec![("lj", lj), ("lj_c4", c4), ("coulomb_real", coulomb), ("coulomb_reciprocal", long_range[atom])])
+    }
+
+    fn loaded(&self) -> Result<(&State, &Arc<PairList>), ForceError> {
+        self.state.as_ref().zip(self.list.as_ref()).ok_or(ForceError::NoNeighbors)
+    }
+
+    /// The first force, energy or position that is not finite, as an error that names atom and largest term.
+    fn check_finite(&self, step: u64, evaluation: &Evaluation) -> Result<(), ForceError> {
+        let (state, _) = self.loaded()?;
+        let bad_position = state.positions.iter().position(|r| !r.is_finite());
+        let bad_force = evaluation.forces.iter().position(|f| !f.is_finite());
+        let Some(atom) = bad_position.or(bad_force) else {
+            if evaluation.energies.total().is_finite() {
+                return Ok(());
+            }
+            let detail = "the potential energy is not finite".to_string();
+            return Err(ForceError::BlowUp { step, atom: None, detail });
+        };
+        let what = if bad_position.is_some() { "the position" } else { "the force" };
+        let name = self.system.topology.describe_atom(atom);
+        let detail = format!("{what} on {name} is not finite; {}", self.largest_term(atom));
+        Err(ForceError::BlowUp { step, atom: Some(atom), detail })
+    }
+
+    /// "largest force term: lj (1.2e9 kJ/mol/nm)"; a term that is not finite counts as the largest.
+    fn largest_term(&self, atom: usize) -> String {
+        let size = |f: DVec3| if f.is_finite() { f.length() } else { f64::INFINITY };
+        let terms = self.forces_by_term(atom).unwrap_or_default();
+        match terms.into_iter().max_by(|a, b| size(a.1).total_cmp(&size(b.1))) {
+            Some((name, f)) => format!("largest force term: {name} ({:.3e} kJ/mol/nm)", f.length()),
+            None => "no force term".to_string(),
+        }
+    }
+}
+
+impl Backend for ReferenceBackend {
+    fn name(&self) -> &'static str {
+        "reference"
+    }
+
+    fn device(&self) -> String {
+        "plain f64 on the host".to_string()
+    }
+
+    fn neighbor_kind(&self) -> NeighborKind {
+        NeighborKind::Pairs
+    }
+
+    fn load(&mut self, state: &State) -> Result<(), ForceError> {
+        assert_eq!(state.n_atoms(), self.system.topology.n_atoms(), "state and topology describe the same atoms");
+        self.state = Some(state.clone());
+        Ok(())
+    }
+
+    fn store(&mut self, state: &mut State) -> Result<(), ForceError> {
+        let own = self.state.as_ref().ok_or(ForceError::NoNeighbors)?;
+        state.cell = own.cell;
+        state.positions.clone_from(&own.positions);
+        state.velocities.clone_from(&own.velocities);
+        Ok(())
+    }
+
+    fn set_neighbors(&mut self, list: NeighborList) -> Result<(), ForceError> {
+        let state = self.state.as_ref().ok_or(ForceError::NoNeighbors)?;
+        self.list_positions.clone_from(&state.positions);
+        match list {
+            NeighborList::Pairs(pairs) => self.list = Some(pairs),
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self) -> Result<Evaluation, ForceError> {
+        let (state, list) = self.loaded()?;
+        let evaluation = self.evaluate_at(&state.cell, &state.positions, list);
+        self.check_finite(state.step, &evaluation)?;
+        Ok(evaluation)
+    }
+
+    fn advance(&mut self, _chunk: &Chunk) -> Result<ChunkReport, ForceError> {
+        Err(ForceError::NoNeighbors)
+    }
+}

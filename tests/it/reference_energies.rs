@@ -1,0 +1,84 @@
+//! The reference backend against public engines: OpenMM, GROMACS and a direct sum, on `validation/engines`.
+
+use crate::support::compare::{assert_forces, assert_relative, assert_tensor, relative_error, rms_error};
+use crate::support::systems::EngineCase;
+use glam::DMat3;
+use hexaqua::cell::Cell;
+use hexaqua::forces::Evaluation;
+use hexaqua::forces::reference::ReferenceBackend;
+use hexaqua::forces::reference::ewald::choose_n_max;
+use hexaqua::forces::reference::pme::choose_grid;
+use hexaqua::system::Coulomb;
+
+const CASES: [&str; 3] = ["spce_216", "spce_3000", "zncl2_1000w"];
+
+fn direct(cell: &Cell, beta: f64) -> Coulomb {
+    Coulomb::Ewald { beta, n_max: choose_n_max(cell, beta, 1e-12), n_sq_max: None }
+}
+
+fn fine_mesh(cell: &Cell, beta: f64) -> Coulomb {
+    Coulomb::Pme { beta, grid: choose_grid(cell, 0.04), order: 8 }
+}
+
+fn evaluate(case: &EngineCase) -> Evaluation {
+    let backend = ReferenceBackend::new(&case.system).expect("a valid system");
+    backend.evaluate_at(&case.cell, &case.positions, &case.list())
+}
+
+/// `accuracy`: allowed relative error of the Coulomb energy; the mesh has one, the direct sum does not.
+fn compare(name: &str, coulomb: fn(&Cell, f64) -> Coulomb, accuracy: f64) {
+    let case = EngineCase::read(name, coulomb);
+    let result = evaluate(&case);
+    let energies = result.energies;
+    let lj = case.number("direct_ewald_numpy", "lj_sr");
+    let coulomb = case.number("direct_ewald_numpy", "coulomb_total_without_14");
+    let at = |what: &str| format!("{name}, {what}");
+    println!(
+        "{name}: lj {:.1e}, coulomb {:.1e}, total {:.1e}, total against OpenMM {:.1e}, forces {:.1e}",
+        relative_error(energies.lj.unwrap(), lj),
+        relative_error(energies.coulomb(), coulomb),
+        relative_error(energies.total(), lj + coulomb),
+        relative_error(energies.total(), case.number("openmm_reference", "total_no_dispcorr")),
+        rms_error(&result.forces, &case.forces),
+    );
+    assert_relative(&at("lj"), energies.lj.unwrap(), lj, 1e-10);
+    assert_relative(&at("lj, GROMACS"), energies.lj.unwrap(), case.number("gromacs_double", "LJ (SR)"), 1e-10);
+    assert_relative(&at("coulomb"), energies.coulomb(), coulomb, accuracy);
+    assert_relative(&at("total"), energies.total(), lj + coulomb, accuracy);
+    let openmm = case.number("openmm_reference", "total_no_dispcorr");
+    assert_relative(&at("total, OpenMM"), energies.total(), openmm, 1e-7);
+    let gromacs = case.number("gromacs_double_potential_without_dispcorr", "Potential");
+    assert_relative(&at("total, GROMACS"), energies.total(), gromacs, 2e-8);
+    assert_forces(&at("forces"), &result.forces, &case.forces, 2e-6);
+    let rows = case.energies["direct_ewald_numpy"]["virial_W_sum_r_f_nonbonded"].as_array().unwrap();
+    let rows: Vec<f64> = rows.iter().flat_map(|r| r.as_array().unwrap()).map(|x| x.as_float().unwrap()).collect();
+    let reference = DMat3::from_cols_slice(&rows).transpose();
+    assert_tensor(&at("virial"), result.virial, reference, 1e-7);
+    assert_eq!(energies.lj_c4, None);
+    assert_eq!(energies.dispersion_correction, None);
+}
+
+#[test]
+fn direct_ewald_reproduces_the_engines() {
+    CASES.iter().for_each(|name| compare(name, direct, 1e-10));
+}
+
+#[test]
+fn pme_on_a_fine_mesh_reproduces_the_engines() {
+    CASES.iter().for_each(|name| compare(name, fine_mesh, 1e-8));
+}
+
+/// OpenMM averages over N (N + 1)/2 pairs of which n_O (n_O + 1)/2 are O-O; the tail integrals must be the same.
+#[test]
+fn dispersion_correction_is_that_of_openmm_up_to_its_pair_count() {
+    for name in ["spce_216", "spce_3000"] {
+        let mut case = EngineCase::read(name, |_, _| Coulomb::Cutoff);
+        case.system.interactions.dispersion_correction = true;
+        let own = evaluate(&case).energies.dispersion_correction.unwrap();
+        let n_atoms = case.positions.len() as f64;
+        let n_oxygen = n_atoms / 3.0;
+        let counted_as_openmm = own * (n_oxygen + 1.0) / n_oxygen / ((n_atoms + 1.0) / n_atoms);
+        let openmm = case.number("openmm_reference", "dispersion_correction");
+        assert_relative(name, counted_as_openmm, openmm, 1e-10);
+    }
+}

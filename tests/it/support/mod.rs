@@ -1,0 +1,5 @@
+//! What several test modules share.
+
+pub mod compare;
+pub mod gro;
+pub mod systems;

@@ -1,0 +1,139 @@
+//! Systems built by hand, so that tests of the physics depend on no library, builder or reader of the program.
+
+use super::gro;
+use glam::DVec3;
+use hexaqua::cell::Cell;
+use hexaqua::neighbor::pairs::{PairList, brute_force, linked_cells};
+use hexaqua::potential::mixing::Mixing;
+use hexaqua::potential::pair_table::PairTable;
+use hexaqua::system::topology::{RigidWater, Species, SpeciesAtom};
+use hexaqua::system::{Coulomb, Interactions, LjModifier, System, Topology};
+use std::path::PathBuf;
+
+/// SPC/E oxygen (Berendsen et al., J. Phys. Chem. 91, 6269 (1987)) as in the engines' topologies: σ nm, ε kJ/mol.
+pub const SPCE_OXYGEN: (f64, f64) = (0.3165719505039882, 0.6497752);
+/// Zn2+, 12-6 CM set for SPC/E (Li, Roberts, Chakravorty, Merz, J. Chem. Theory Comput. 9, 2733 (2013)).
+pub const ZINC_CM: (f64, f64) = (0.2273573528694146, 0.014823368080000001);
+/// Cl- for SPC/E (Joung, Cheatham, J. Phys. Chem. B 112, 9020 (2008)).
+pub const CHLORIDE: (f64, f64) = (0.48304528497569194, 0.05349244);
+
+/// Type indices of [`TYPES`].
+pub const ZN: u32 = 0;
+pub const CL: u32 = 1;
+pub const OW: u32 = 2;
+pub const HW: u32 = 3;
+/// (σ nm, ε kJ/mol) of the four types Zn2+, Cl-, OW, HW.
+pub const TYPES: [(f64, f64); 4] = [ZINC_CM, CHLORIDE, SPCE_OXYGEN, (0.0, 0.0)];
+
+/// Rigid SPC/E; `charge_scale` multiplies its charges (1 except where another value of k_e is tested).
+pub fn spce(charge_scale: f64) -> Species {
+    let atom = |name: &str, element: &str, type_id, charge: f64, mass| SpeciesAtom {
+        name: name.into(),
+        element: element.into(),
+        type_id,
+        charge: charge * charge_scale,
+        mass,
+    };
+    Species {
+        name: "SPC/E".into(),
+        residue: "SOL".into(),
+        is_water: true,
+        atoms: vec![
+            atom("OW", "O", OW, -0.8476, 15.9994),
+            atom("HW1", "H", HW, 0.4238, 1.008),
+            atom("HW2", "H", HW, 0.4238, 1.008),
+        ],
+        bonds: vec![(0, 1), (0, 2)],
+        exclusions: vec![(0, 1), (0, 2), (1, 2)],
+        rigid_water: Some(RigidWater { d_oh: 0.1, d_hh: 0.16329931618554522 }),
+    }
+}
+
+/// A molecule of one atom.
+pub fn ion(name: &str, element: &str, type_id: u32, charge: f64, mass: f64) -> Species {
+    Species {
+        name: name.into(),
+        residue: element.to_uppercase(),
+        is_water: false,
+        atoms: vec![SpeciesAtom { name: element.to_uppercase(), element: element.into(), type_id, charge, mass }],
+        bonds: vec![],
+        exclusions: vec![],
+        rigid_water: None,
+    }
+}
+
+/// Zn2+, Cl- and SPC/E molecules in the given order of species (0, 1, 2).
+pub fn electrolyte(sequence: &[u32], interactions: Interactions) -> System {
+    let species = vec![ion("Zn2+", "Zn", ZN, 2.0, 65.4), ion("Cl-", "Cl", CL, -1.0, 35.45), spce(1.0)];
+    let types = ["Zn2+", "Cl-", "OW", "HW"].map(String::from).to_vec();
+    System {
+        topology: Topology::new(types, species, sequence),
+        pair_table: PairTable::mixed(&TYPES, |_, _| Mixing::LorentzBerthelot),
+        interactions,
+    }
+}
+
+/// Plain truncation, no correction: the settings of the engines' cases.
+pub fn truncated(cutoff: f64, coulomb: Coulomb) -> Interactions {
+    Interactions { cutoff, lj_modifier: LjModifier::None, dispersion_correction: false, coulomb }
+}
+
+/// One case of `validation/engines`.
+pub struct EngineCase {
+    pub system: System,
+    pub cell: Cell,
+    /// `[n_atoms]`, nm
+    pub positions: Vec<DVec3>,
+    /// `[n_atoms]`, nm/ps
+    pub velocities: Vec<DVec3>,
+    /// `[n_atoms]`, kJ/mol/nm, GROMACS in double precision
+    pub forces: Vec<DVec3>,
+    pub energies: toml::Table,
+}
+
+impl EngineCase {
+    /// Reads a case; its Coulomb method is `coulomb`, everything else as the case states.
+    pub fn read(name: &str, coulomb: impl FnOnce(&Cell, f64) -> Coulomb) -> Self {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("validation/engines").join(name);
+        let read = |file: &str| std::fs::read_to_string(folder.join(file)).expect("a case holds this file");
+        let energies: toml::Table = read("energies.toml").parse().expect("valid TOML");
+        let number = |key: &str| energies["conventions"][key].as_float().expect("a number");
+        let gro = gro::read(&folder.join("system.gro"));
+        let mut sequence = Vec::new();
+        let mut atom = 0;
+        while atom < gro.residues.len() {
+            let (species, size) = match gro.residues[atom].as_str() {
+                "ZN" => (0, 1),
+                "CL" => (1, 1),
+                "SOL" => (2, 3),
+                other => panic!("unknown residue {other}"),
+            };
+            sequence.push(species);
+            atom += size;
+        }
+        let coulomb = coulomb(&gro.cell, number("ewald_beta_per_nm"));
+        let system = electrolyte(&sequence, truncated(number("cutoff_lj_nm"), coulomb));
+        let forces = (read("forces.csv").lines().filter(|line| line.starts_with(|c: char| c.is_ascii_digit())))
+            .map(|line| {
+                let f: Vec<f64> = line.split(',').skip(1).map(|x| x.parse().expect("a number")).collect();
+                DVec3::new(f[0], f[1], f[2])
+            })
+            .collect();
+        EngineCase { system, cell: gro.cell, positions: gro.positions, velocities: gro.velocities, forces, energies }
+    }
+
+    /// A number of `energies.toml`, kJ/mol.
+    pub fn number(&self, table: &str, key: &str) -> f64 {
+        self.energies[table][key].as_float().expect("a number")
+    }
+
+    /// Pairs inside the cutoff.
+    pub fn list(&self) -> PairList {
+        linked_cells(&self.positions, &self.cell, &self.system.topology, self.system.interactions.cutoff)
+    }
+}
+
+/// Pairs inside the cutoff of any configuration, by brute force.
+pub fn all_pairs(system: &System, cell: &Cell, positions: &[DVec3]) -> PairList {
+    brute_force(positions, cell, &system.topology, system.interactions.cutoff)
+}
