@@ -16,7 +16,7 @@ override n_groups: u32;
 
 // A longer move in one step, nm, is a blow-up: the atom stays and the step is reported.
 const LONGEST_MOVE: f32 = 0.5;
-// Sums per workgroup, kJ mol^-1: kinetic-energy tensors xx yy zz xy xz yz of v(n-1/2) and v(n+1/2); energy of the kick;
+// Sums per workgroup, kJ mol^-1: kinetic-energy tensors xx yy zz xy xz yz of v(n-1/2) and v(n+1/2); energy of v(n+1/2) - s v(n-1/2);
 // constraint virial xx yy zz xy xz yz; heat of the bath; kinetic energy the chunk leaves behind.
 const PARTIAL_BEFORE: u32 = 0u;
 const PARTIAL_AFTER: u32 = 6u;
@@ -132,16 +132,14 @@ fn update(
             scaled.h2 + (params.dt * w.z) * f.h2,
         );
         var drift: Triple;
-        // multipliers of all constraint moves, as position moves over dt: u nm^0
+        // multipliers of the constraint moves of one step, without the answer to the bath: u nm^0
         var multipliers = vec3<f32>(0.0);
-        var kicked = v;
         if (params.flags & STEP_LANGEVIN) != 0u {
             if rigid {
                 let l = velocity_multipliers(bonds, v, w);
                 v = combine(1.0, v, 1.0, apply_multipliers(l, bonds, w));
                 multipliers = multipliers + params.dt * l;
             }
-            kicked = v;
             drift = combine(0.5 * params.dt, v, 0.0, v);
             let old_kinetic = kinetic(mass, v);
             v = Triple(
@@ -164,7 +162,6 @@ fn update(
             let correction = apply_multipliers(l, bonds, w);
             drift = combine(1.0, drift, 1.0, correction);
             v = combine(1.0, v, 1.0 / params.dt, correction);
-            kicked = combine(1.0, kicked, 1.0 / params.dt, correction);
             multipliers = multipliers + l;
             // force along a bond = multiplier / dt^2, acting on its first atom
             let g = multipliers / (params.dt * params.dt);
@@ -181,7 +178,7 @@ fn update(
         add_square(&sums, PARTIAL_AFTER, mass.x, v.o);
         add_square(&sums, PARTIAL_AFTER, mass.y, v.h1);
         add_square(&sums, PARTIAL_AFTER, mass.z, v.h2);
-        sums[PARTIAL_KICK] = kinetic(mass, combine(1.0, kicked, -1.0, scaled));
+        sums[PARTIAL_KICK] = kinetic(mass, combine(1.0, v, -1.0, scaled));
         sums[PARTIAL_KINETIC] = kinetic(mass, v);
         move_atom(i, drift.o, v.o, w.x);
         if rigid {

@@ -125,7 +125,9 @@ pub fn build(positions: &[DVec3], cell: &Cell, topology: &Topology, radius: f64)
             (0..n_clusters)
                 .filter_map(|cj| {
                     let is_bonded = excluded.iter().any(|&(c, _)| c == cj);
-                    if !is_bonded && ci != cj && !is_near(cell, &images, &clusters, &wrapped, &spheres, (ci, cj), radius)
+                    if !is_bonded
+                        && ci != cj
+                        && !is_near(cell, &images, &clusters, &wrapped, &spheres, (ci, cj), radius)
                     {
                         return None;
                     }
@@ -170,9 +172,9 @@ fn is_near(
     if images.distance_sq(cell, spheres[ci].center - spheres[cj].center) >= reach * reach {
         return false;
     }
-    clusters.atoms(ci).any(|a| {
-        clusters.atoms(cj).any(|b| images.distance_sq(cell, wrapped[a] - wrapped[b]) < radius * radius)
-    })
+    clusters
+        .atoms(ci)
+        .any(|a| clusters.atoms(cj).any(|b| images.distance_sq(cell, wrapped[a] - wrapped[b]) < radius * radius))
 }
 
 fn pair_mask(clusters: &Clusters, ci: usize, cj: usize, excluded: &[(usize, u32)]) -> PairMask {

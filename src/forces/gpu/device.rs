@@ -96,15 +96,14 @@ fn rank(kind: wgpu::DeviceType) -> u32 {
 fn select(selector: &AdapterSelector) -> Result<wgpu::Adapter, ForceError> {
     let mut all: Vec<(usize, wgpu::Adapter)> = adapters().into_iter().enumerate().collect();
     let listing = || {
-        let names: Vec<String> = devices().into_iter().map(|d| format!("{}: {} ({})", d.index, d.name, d.api)).collect();
+        let names: Vec<String> =
+            devices().into_iter().map(|d| format!("{}: {} ({})", d.index, d.name, d.api)).collect();
         if names.is_empty() { "this machine has none".to_string() } else { names.join(", ") }
     };
     let lacking = |what: String| ForceError::NoAdapter(format!("{what}; adapters: {}", listing()));
     all.sort_by_key(|(index, adapter)| (rank(adapter.get_info().device_type), *index));
     let found = match selector {
-        AdapterSelector::Hardware => {
-            all.into_iter().find(|(_, a)| a.get_info().device_type != wgpu::DeviceType::Cpu)
-        }
+        AdapterSelector::Hardware => all.into_iter().find(|(_, a)| a.get_info().device_type != wgpu::DeviceType::Cpu),
         AdapterSelector::Best => all.into_iter().next(),
         AdapterSelector::Index(wanted) => all.into_iter().find(|(index, _)| index == wanted),
         AdapterSelector::Name(part) => {

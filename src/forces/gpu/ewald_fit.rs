@@ -104,9 +104,8 @@ pub fn wgsl() -> String {
 pub fn fit(f: impl Fn(f64) -> f64, weight: impl Fn(f64) -> f64) -> (Rational, f64) {
     const NODES: usize = 600;
     const UNKNOWNS: usize = NUMERATOR + DENOMINATOR - 1;
-    let nodes: Vec<f64> = (0..NODES)
-        .map(|i| 0.5 * (1.0 - ((i as f64 + 0.5) * std::f64::consts::PI / NODES as f64).cos()))
-        .collect();
+    let nodes: Vec<f64> =
+        (0..NODES).map(|i| 0.5 * (1.0 - ((i as f64 + 0.5) * std::f64::consts::PI / NODES as f64).cos())).collect();
     let values: Vec<f64> = nodes.iter().map(|&x| f(x * T_MAX)).collect();
     let weights: Vec<f64> = nodes.iter().map(|&x| weight(x * T_MAX)).collect();
     let mut denominator = vec![1.0; NODES];
