@@ -8,10 +8,12 @@
 pub mod dispersion;
 pub mod ewald;
 pub mod exclusions;
+pub mod integrate;
 pub mod pair;
 pub mod pme;
+pub mod settle;
 
-use super::{Backend, Chunk, ChunkReport, Energies, Evaluation, ForceError, NeighborKind};
+use super::{Backend, Chunk, ChunkReport, Energies, Evaluation, FirstStep, ForceError, NeighborKind};
 use crate::cell::Cell;
 use crate::neighbor::{NeighborList, pairs::PairList};
 use crate::potential::bspline::MAX_ORDER;
@@ -20,6 +22,7 @@ use crate::system::{Coulomb, State, System};
 use dispersion::DispersionCorrection;
 use ewald::WaveVectors;
 use glam::{DMat3, DVec3};
+use integrate::{Integrator, Step};
 use pme::Pme;
 use std::sync::Arc;
 
@@ -45,6 +48,7 @@ pub fn outer(a: DVec3, b: DVec3) -> DMat3 {
 /// One system in plain f64.
 pub struct ReferenceBackend {
     system: System,
+    integrator: Integrator,
     mesh: Option<Pme>,
     dispersion: Option<DispersionCorrection>,
     state: Option<State>,
@@ -71,6 +75,7 @@ impl ReferenceBackend {
         let dispersion = system.interactions.dispersion_correction.then(|| DispersionCorrection::new(system));
         Ok(ReferenceBackend {
             system: system.clone(),
+            integrator: Integrator::new(&system.topology),
             mesh,
             dispersion,
             state: None,
@@ -194,12 +199,18 @@ impl ReferenceBackend {
         Err(ForceError::BlowUp { step, atom: Some(atom), detail })
     }
 
-    /// "largest force term: lj (1.2e9 kJ/mol/nm)"; a term that is not finite counts as the largest.
+    /// "largest force term: lj (1.200e9 kJ/mol/nm)"; the first term that is not finite counts as the largest.
     fn largest_term(&self, atom: usize) -> String {
         let size = |f: DVec3| if f.is_finite() { f.length() } else { f64::INFINITY };
-        let terms = self.forces_by_term(atom).unwrap_or_default();
-        match terms.into_iter().max_by(|a, b| size(a.1).total_cmp(&size(b.1))) {
-            Some((name, f)) => format!("largest force term: {name} ({:.3e} kJ/mol/nm)", f.length()),
+        let mut largest: Option<(&str, f64)> = None;
+        for (name, f) in self.forces_by_term(atom).unwrap_or_default() {
+            if largest.is_none_or(|(_, most)| size(f) > most) {
+                largest = Some((name, size(f)));
+            }
+        }
+        match largest {
+            Some((name, f)) if f.is_finite() => format!("largest force term: {name} ({f:.3e} kJ/mol/nm)"),
+            Some((name, _)) => format!("largest force term: {name} (not finite: two atoms coincide)"),
             None => "no force term".to_string(),
         }
     }
@@ -249,7 +260,64 @@ impl Backend for ReferenceBackend {
         Ok(evaluation)
     }
 
-    fn advance(&mut self, _chunk: &Chunk) -> Result<ChunkReport, ForceError> {
-        Err(ForceError::NoNeighbors)
+    /// After an error, positions and velocities are those before the step that failed.
+    fn advance(&mut self, chunk: &Chunk) -> Result<ChunkReport, ForceError> {
+        self.loaded()?;
+        let state = self.state.as_mut().ok_or(ForceError::NoNeighbors)?;
+        if chunk.remove_com {
+            self.integrator.remove_com_velocity(&mut state.velocities);
+        }
+        let start_positions = state.positions.clone();
+        let mut report = ChunkReport::default();
+        for k in 0..u64::from(chunk.n_steps) {
+            let step = chunk.first_step + k;
+            let (state, list) = self.loaded()?;
+            let evaluation = self.evaluate_at(&state.cell, &state.positions, list);
+            self.check_finite(step, &evaluation)?;
+            let (before_positions, before_velocities) = (state.positions.clone(), state.velocities.clone());
+            let settings = Step {
+                number: step,
+                dt: chunk.dt,
+                velocity_scale: if k == 0 { chunk.velocity_scale } else { 1.0 },
+                langevin: chunk.langevin,
+            };
+            let state = self.state.as_mut().ok_or(ForceError::NoNeighbors)?;
+            let (cell, x, v) = (&state.cell, &mut state.positions, &mut state.velocities);
+            let sums = self.integrator.step(&settings, cell, &evaluation.forces, x, v);
+            if let Some((atom, moved)) = beyond(x, &self.list_positions, chunk.max_displacement) {
+                *x = before_positions;
+                *v = before_velocities;
+                let detail = format!(
+                    "{} moved {moved:.3} nm since the neighbor list was built, which allows {:.3} nm; {}",
+                    self.system.topology.describe_atom(atom),
+                    chunk.max_displacement,
+                    self.largest_term(atom)
+                );
+                return Err(ForceError::BlowUp { step, atom: Some(atom), detail });
+            }
+            let moved = x.iter().zip(&start_positions).map(|(a, b)| (*a - *b).length());
+            report.max_displacement = moved.fold(report.max_displacement, f64::max);
+            report.bath_heat += sums.bath_heat;
+            if k == 0 && chunk.report {
+                report.first = Some(FirstStep {
+                    energies: evaluation.energies,
+                    virial: evaluation.virial + sums.constraint_virial,
+                    kinetic_before: sums.kinetic_before,
+                    kinetic_after: sums.kinetic_after,
+                    kick: sums.kick,
+                    kinetic_tensor: sums.kinetic_tensor,
+                });
+            }
+            state.step = step + 1;
+        }
+        report.kinetic_end = self.integrator.kinetic_energy(&self.loaded()?.0.velocities);
+        Ok(report)
     }
+}
+
+/// The atom that is farthest from its reference position, when that is more than `limit` (nm) or not a number.
+fn beyond(positions: &[DVec3], reference: &[DVec3], limit: f64) -> Option<(usize, f64)> {
+    let moved = positions.iter().zip(reference).map(|(a, b)| (*a - *b).length());
+    let (atom, distance) = moved.enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    (distance.is_nan() || distance > limit).then_some((atom, distance))
 }

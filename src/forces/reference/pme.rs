@@ -86,7 +86,7 @@ impl Pme {
 
     fn stencil(&self, cell: &Cell, r: DVec3) -> Stencil {
         let s = cell.to_fractional(r);
-        let s = (s - s.floor()).to_array();
+        let s = s - s.floor();
         let mut stencil = Stencil { first: [0; 3], values: [[0.0; 8]; 3], derivatives: [[0.0; 8]; 3] };
         for axis in 0..3 {
             let n = self.grid[axis];

@@ -6,8 +6,10 @@ use hexaqua::cell::Cell;
 use hexaqua::neighbor::pairs::{PairList, brute_force, linked_cells};
 use hexaqua::potential::mixing::Mixing;
 use hexaqua::potential::pair_table::PairTable;
+use hexaqua::random::{Draws, Stream, block, normals};
 use hexaqua::system::topology::{RigidWater, Species, SpeciesAtom};
 use hexaqua::system::{Coulomb, Interactions, LjModifier, System, Topology};
+use hexaqua::units::BOLTZMANN;
 use std::path::PathBuf;
 
 /// SPC/E oxygen (Berendsen et al., J. Phys. Chem. 91, 6269 (1987)) as in the engines' topologies: σ nm, ε kJ/mol.
@@ -136,4 +138,52 @@ impl EngineCase {
 /// Pairs inside the cutoff of any configuration, by brute force.
 pub fn all_pairs(system: &System, cell: &Cell, positions: &[DVec3]) -> PairList {
     brute_force(positions, cell, &system.topology, system.interactions.cutoff)
+}
+
+/// A cell without any right angle, heights 1.52 to 1.75 nm.
+pub fn skewed_cell() -> Cell {
+    Cell::new(DVec3::new(1.80, 0.0, 0.0), DVec3::new(0.45, 1.75, 0.0), DVec3::new(-0.50, 0.40, 1.70)).expect("valid")
+}
+
+/// Molecules on a `counts` grid of the cell, waters in random orientations, everything jittered by 0.01 nm.
+///
+/// * returns `[n_atoms]`, nm, molecules whole
+pub fn on_a_grid(system: &System, cell: &Cell, counts: [usize; 3], seed: u64) -> Vec<DVec3> {
+    let topology = &system.topology;
+    assert!(topology.molecules.len() <= counts.iter().product(), "one grid point per molecule");
+    let mut draws = Draws::new(seed, Stream::Build, 0);
+    let mut vector = || DVec3::new(draws.normal(), draws.normal(), draws.normal());
+    let mut positions = Vec::new();
+    for m in 0..topology.molecules.len() {
+        let at = [m / (counts[1] * counts[2]), m / counts[2] % counts[1], m % counts[2]];
+        let [a, b, c] = [0, 1, 2].map(|k| (at[k] as f64 + 0.5) / counts[k] as f64);
+        let origin = cell.to_cartesian(DVec3::new(a, b, c)) + 0.01 * vector();
+        positions.push(origin);
+        if topology.species_of(m).rigid_water.is_some() {
+            let x = vector().normalize();
+            let y = x.cross(vector()).normalize();
+            // SPC/E: 0.1 nm and the tetrahedral angle
+            let (along, across) = (0.1 / 3f64.sqrt(), 0.1 * (2.0f64 / 3.0).sqrt());
+            positions.extend([origin + along * y + across * x, origin + along * y - across * x]);
+        }
+    }
+    positions
+}
+
+/// Maxwell-Boltzmann velocities at `temperature` (K), not projected on constraints, nm/ps.
+pub fn thermal_velocities(topology: &Topology, temperature: f64, seed: u64) -> Vec<DVec3> {
+    (0..topology.n_atoms())
+        .map(|i| {
+            let [x, y, z, _] = normals(block(seed, Stream::Velocities, 0, i as u32));
+            (BOLTZMANN * temperature / topology.masses[i]).sqrt() * DVec3::new(x, y, z)
+        })
+        .collect()
+}
+
+/// Zn2+, two Cl- and 37 waters (with C4 between Zn2+ and oxygen) for 4 × 4 × 3 grid points of [`skewed_cell`].
+pub fn small_electrolyte(interactions: Interactions) -> System {
+    let sequence: Vec<u32> = [0, 1, 1].into_iter().chain([2; 37]).collect();
+    let mut system = electrolyte(&sequence, interactions);
+    system.pair_table.add_c4(ZN as usize, OW as usize, 0.09);
+    system
 }

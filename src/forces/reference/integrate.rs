@@ -1,0 +1,201 @@
+//! One time step in f64: leap-frog, or the Langevin middle scheme, with rigid water.
+//!
+//! Knows slices of positions, velocities and forces; where forces come from and when to step is not its business.
+//!
+//! **Leap-frog** (no bath). v ← s v + dt f/m; x' = x + dt v; x ← SETTLE(x, x'); v ← v + (x − x')/dt.
+//!
+//! **Langevin middle** (Z. Zhang et al., J. Phys. Chem. A 123, 6056 (2019)). v ← s v + dt f/m, projected on the
+//! constraints; half drift; v ← e^{−γ dt} v + √(kT/m (1 − e^{−2γ dt})) ξ, projected; half drift; SETTLE as above. Both
+//! projections use the bonds at the start of the step, along which SETTLE's corrections act as well.
+//!
+//! **Constraint virial.** W_c = Σ r ⊗ F_c with r at the start of the step and F_c = m Δv/dt, Δv being every velocity
+//! change that constraints made in the step, except the response to friction and noise, which is no force of the system
+//! and averages to zero. Forces on a molecule add up to zero, so r counts from its oxygen.
+
+use super::outer;
+use super::settle::Settle;
+use crate::cell::Cell;
+use crate::forces::LangevinStep;
+use crate::random::{Stream, block, normals};
+use crate::system::Topology;
+use crate::units::BOLTZMANN;
+use glam::{DMat3, DVec3};
+
+/// What one step needs to know besides the configuration.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step {
+    /// Step number n: the counter of the noise.
+    pub number: u64,
+    /// ps
+    pub dt: f64,
+    /// Factor on the velocities before the kick.
+    pub velocity_scale: f64,
+    pub langevin: Option<LangevinStep>,
+}
+
+/// Sums over one step, kJ/mol.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepSums {
+    /// Σ ½ m v² before scaling and kick
+    pub kinetic_before: f64,
+    /// Σ ½ m v² after the step
+    pub kinetic_after: f64,
+    /// Σ ½ m |v_after − s v_before|²
+    pub kick: f64,
+    /// Σ ½ m v ⊗ v, mean of before and after
+    pub kinetic_tensor: DMat3,
+    /// Σ r ⊗ F_c
+    pub constraint_virial: DMat3,
+    /// Kinetic energy that friction and noise gave.
+    pub bath_heat: f64,
+}
+
+/// Masses and rigid waters of one topology.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Integrator {
+    /// `[n_atoms]`, u
+    masses: Vec<f64>,
+    /// `[n_atoms]`, u⁻¹; zero for a site without mass, which is not moved
+    inv_masses: Vec<f64>,
+    /// First atom (O; the hydrogens follow) and geometry of every rigid water.
+    waters: Vec<(usize, Settle)>,
+}
+
+impl Integrator {
+    pub fn new(topology: &Topology) -> Self {
+        let masses = topology.masses.clone();
+        let inv_masses = masses.iter().map(|&m| if m > 0.0 { 1.0 / m } else { 0.0 }).collect();
+        let waters = topology.rigid_waters();
+        let waters = waters.map(|(o, g)| (o, Settle::new(masses[o], masses[o + 1], g.d_oh, g.d_hh))).collect();
+        Integrator { masses, inv_masses, waters }
+    }
+
+    /// Σ ½ m v², kJ/mol. `velocities`: `[n_atoms]`, nm/ps.
+    pub fn kinetic_energy(&self, velocities: &[DVec3]) -> f64 {
+        self.masses.iter().zip(velocities).map(|(m, v)| 0.5 * m * v.length_squared()).sum()
+    }
+
+    /// Σ ½ m v ⊗ v, kJ/mol.
+    pub fn kinetic_tensor(&self, velocities: &[DVec3]) -> DMat3 {
+        self.masses.iter().zip(velocities).fold(DMat3::ZERO, |sum, (m, &v)| sum + outer(v, v) * (0.5 * m))
+    }
+
+    /// Subtracts the velocity of the centre of mass.
+    pub fn remove_com_velocity(&self, velocities: &mut [DVec3]) {
+        let momentum: DVec3 = self.masses.iter().zip(&*velocities).map(|(&m, &v)| m * v).sum();
+        let mass: f64 = self.masses.iter().sum();
+        for (v, &m) in velocities.iter_mut().zip(&self.masses) {
+            if m > 0.0 {
+                *v -= momentum / mass;
+            }
+        }
+    }
+
+    /// Removes relative motion along the bonds of every rigid water.
+    ///
+    /// * `positions`, `velocities` – `[n_atoms]`, nm and nm/ps
+    pub fn project_velocities(&self, cell: &Cell, positions: &[DVec3], velocities: &mut [DVec3]) {
+        for &(o, settle) in &self.waters {
+            let v = settle
+                .project_velocities(whole(cell, positions, o), [velocities[o], velocities[o + 1], velocities[o + 2]]);
+            velocities[o..o + 3].copy_from_slice(&v);
+        }
+    }
+
+    /// Brings every rigid water to its exact geometry, moving its atoms as little as constraint forces would.
+    pub fn constrain_positions(&self, cell: &Cell, positions: &mut [DVec3]) {
+        for &(o, settle) in &self.waters {
+            let old = whole(cell, positions, o);
+            let new = settle.constrain_positions(old, old);
+            for k in 0..3 {
+                positions[o + k] += new[k] - old[k];
+            }
+        }
+    }
+
+    /// Takes one step.
+    ///
+    /// * `forces` – `[n_atoms]`, kJ/mol/nm, at `positions`
+    /// * `positions` – `[n_atoms]`, nm, x(n) → x(n+1)
+    /// * `velocities` – `[n_atoms]`, nm/ps, v(n−½) → v(n+½)
+    pub fn step(
+        &self,
+        step: &Step,
+        cell: &Cell,
+        forces: &[DVec3],
+        positions: &mut [DVec3],
+        velocities: &mut [DVec3],
+    ) -> StepSums {
+        let dt = step.dt;
+        let n_atoms = positions.len();
+        let kinetic_before = self.kinetic_energy(velocities);
+        let tensor_before = self.kinetic_tensor(velocities);
+        let mut bath_heat = 0.0;
+
+        let scaled: Vec<DVec3> = velocities.iter().map(|&v| step.velocity_scale * v).collect();
+        for i in 0..n_atoms {
+            velocities[i] = scaled[i] + dt * self.inv_masses[i] * forces[i];
+        }
+        // velocity changes that constraints make, without those that answer the bath
+        let mut constrained = vec![DVec3::ZERO; n_atoms];
+        let mut moved = positions.to_vec();
+        match step.langevin {
+            None => {
+                for i in 0..n_atoms {
+                    moved[i] += dt * velocities[i];
+                }
+            }
+            Some(bath) => {
+                let kicked = velocities.to_vec();
+                self.project_velocities(cell, positions, velocities);
+                for i in 0..n_atoms {
+                    constrained[i] = velocities[i] - kicked[i];
+                    moved[i] += 0.5 * dt * velocities[i];
+                }
+                bath_heat -= self.kinetic_energy(velocities);
+                let decay = (-bath.friction * dt).exp();
+                let noise = BOLTZMANN * bath.temperature * (1.0 - decay * decay);
+                for (i, v) in velocities.iter_mut().enumerate() {
+                    let [x, y, z, _] = normals(block(bath.seed, Stream::Langevin, step.number, i as u32));
+                    *v = decay * *v + (noise * self.inv_masses[i]).sqrt() * DVec3::new(x, y, z);
+                }
+                self.project_velocities(cell, positions, velocities);
+                bath_heat += self.kinetic_energy(velocities);
+                for i in 0..n_atoms {
+                    moved[i] += 0.5 * dt * velocities[i];
+                }
+            }
+        }
+
+        let mut constraint_virial = DMat3::ZERO;
+        for &(o, settle) in &self.waters {
+            let old = whole(cell, positions, o);
+            let unconstrained = [0, 1, 2].map(|k| old[k] + (moved[o + k] - positions[o + k]));
+            let new = settle.constrain_positions(old, unconstrained);
+            for k in 0..3 {
+                let correction = new[k] - unconstrained[k];
+                moved[o + k] += correction;
+                velocities[o + k] += correction / dt;
+                constrained[o + k] += correction / dt;
+                constraint_virial += outer(old[k] - old[0], self.masses[o + k] / dt * constrained[o + k]);
+            }
+        }
+        positions.copy_from_slice(&moved);
+
+        let kick = (0..n_atoms).map(|i| 0.5 * self.masses[i] * (velocities[i] - scaled[i]).length_squared()).sum();
+        StepSums {
+            kinetic_before,
+            kinetic_after: self.kinetic_energy(velocities),
+            kick,
+            kinetic_tensor: 0.5 * (tensor_before + self.kinetic_tensor(velocities)),
+            constraint_virial,
+            bath_heat,
+        }
+    }
+}
+
+/// The water whose oxygen is atom `o`, hydrogens at the image nearest to it.
+fn whole(cell: &Cell, positions: &[DVec3], o: usize) -> [DVec3; 3] {
+    let at = positions[o];
+    [at, at + cell.minimum_image(positions[o + 1] - at), at + cell.minimum_image(positions[o + 2] - at)]
+}
