@@ -17,7 +17,7 @@ pub fn rebuild(backend: &mut dyn Backend, system: &System, state: &State, radius
         NeighborKind::HalfClusters => {
             NeighborList::HalfClusters(Arc::new(HalfList::build(system, &state.positions, &state.cell, radius)))
         }
-        NeighborKind::FullClusters => unimplemented!(),
+        NeighborKind::FullClusters => { unimplemented!() }
     };
     backend.set_neighbors(list)
 }

@@ -22,6 +22,9 @@ pub enum ForceError {
     NoAdapter(String),
     #[error("the device was lost: {0}")]
     DeviceLost(String),
+    /// Out of memory, a driver that rejects a shader, or a broken invariant of ours.
+    #[error("the device reported an error: {0}")]
+    Device(String),
     #[error("this backend cannot run the input: {what}; use --backend {instead}")]
     Unsupported { what: String, instead: &'static str },
     #[error("the neighbor list is missing; call set_neighbors before evaluating")]

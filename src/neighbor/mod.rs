@@ -5,6 +5,7 @@
 
 pub mod buffer;
 pub mod clusters;
+pub mod full;
 pub mod half;
 pub mod pairs;
 pub mod search;
@@ -16,4 +17,5 @@ use std::sync::Arc;
 pub enum NeighborList {
     Pairs(Arc<pairs::PairList>),
     HalfClusters(Arc<half::HalfList>),
+    FullClusters(Arc<full::FullClusterList>),
 }

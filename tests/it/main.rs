@@ -11,5 +11,6 @@ mod dynamics;
 mod forcefield;
 mod good_input;
 mod reference_energies;
+mod reference_steps;
 mod trajectory;
 mod twins_reference;

@@ -1,1 +1,538 @@
-//! Under construction.
+//! The gpu backend: WGSL passes through wgpu, everything of a step resident on the device.
+//!
+//! Portable path only: no subgroup operations, no 64-bit integers, no float atomics, 16 KiB of workgroup memory, eight
+//! storage buffers per pass. What runs where:
+//!
+//! * device, every step: [`nonbonded`], [`ewald`] or [`pme`] with [`fft`], [`integrate`]
+//! * host, in f64: self and excluded constants, dispersion correction, sums over workgroups, unwrapped positions
+//!   ([`fixed`])
+//!
+//! Two runs on one device give the same bits: sums shared by invocations are integers or have a fixed order. The module
+//! never decides when to search neighbors, couple or write. It is the only one that names `wgpu`; the binding contract
+//! of its shaders is `shaders/README.md`.
+
+pub mod device;
+pub mod ewald;
+pub mod ewald_fit;
+pub mod fft;
+pub mod fixed;
+pub mod integrate;
+pub mod layout;
+pub mod nonbonded;
+pub mod pass;
+pub mod pme;
+pub mod self_test;
+pub mod shader;
+
+pub use device::{AdapterSelector, Context, DeviceDescription, devices};
+pub use self_test::{SelfTestReport, self_test};
+
+use super::{Backend, Chunk, ChunkReport, Energies, Evaluation, FirstStep, ForceError, NeighborKind};
+use crate::cell::Cell;
+use crate::forces::reference::Contribution;
+use crate::forces::reference::dispersion::DispersionCorrection;
+use crate::forces::reference::ewald::{WaveVectors, neutralizing_background};
+use crate::forces::reference::exclusions::{ewald_self_energy, reaction_field_self_energy};
+use crate::neighbor::NeighborList;
+use crate::neighbor::clusters::{CLUSTER, PADDING};
+use crate::potential::coulomb::ReactionField;
+use crate::system::{Coulomb, State, System};
+use device::cast;
+use ewald::DirectEwald;
+use fixed::FixedPosition;
+use glam::{DMat3, DVec3};
+use integrate::{Integrator, STEPS_PER_SUBMISSION, StateBuffers, StepDispatches, StepSums, step_blocks};
+use layout::{CellUniform, StatusWords};
+use nonbonded::{DeviceList, Nonbonded, PairBuffers, PairSums, device_charges};
+use pass::{Binding, Dispatch, Pass, PassSpec, UNIFORM_STRIDE, WORKGROUP};
+use pme::{MeshDispatches, MeshEwald};
+use shader::{Pieces, Shaders};
+
+/// Long-range Coulomb of one system.
+enum LongRange {
+    None,
+    Ewald(Box<DirectEwald>),
+    Mesh(Box<MeshEwald>),
+}
+
+/// Bound long-range passes.
+enum LongRangeDispatches {
+    None,
+    /// without and with sums
+    Ewald(Vec<Dispatch>, Vec<Dispatch>),
+    Mesh(Box<MeshDispatches>),
+}
+
+impl LongRangeDispatches {
+    fn encode(&self, pass: &mut wgpu::ComputePass<'_>, with_sums: bool) {
+        match self {
+            LongRangeDispatches::None => {}
+            LongRangeDispatches::Ewald(plain, reported) => {
+                if with_sums { reported } else { plain }.iter().for_each(|d| d.encode(pass))
+            }
+            LongRangeDispatches::Mesh(mesh) => mesh.encode(pass, with_sums),
+        }
+    }
+}
+
+/// Everything that is bound to one neighbor list.
+struct Bound {
+    pairs: Dispatch,
+    pairs_with_sums: Dispatch,
+    long_range: LongRangeDispatches,
+    step: StepDispatches,
+}
+
+/// Buffers that live as long as the backend.
+struct Buffers {
+    cell: wgpu::Buffer,
+    positions: wgpu::Buffer,
+    velocities: wgpu::Buffer,
+    forces: wgpu::Buffer,
+    sorted: wgpu::Buffer,
+    slots: wgpu::Buffer,
+    charges: wgpu::Buffer,
+    origin: wgpu::Buffer,
+    start: wgpu::Buffer,
+    status: wgpu::Buffer,
+}
+
+/// One system on one device.
+pub struct GpuBackend {
+    context: Context,
+    system: System,
+    nonbonded: Nonbonded,
+    long_range: LongRange,
+    integrator: Integrator,
+    pack: Pass,
+    dispersion: Option<DispersionCorrection>,
+    buffers: Buffers,
+    cell: Option<Cell>,
+    /// `[n_atoms]`, unwrapped, as of the last read-back
+    fixed: Vec<FixedPosition>,
+    bound: Option<Bound>,
+    n_slots: u32,
+    step: u64,
+    /// Upper bound of the distance any atom moved since the last read-back, nm.
+    moved_since_read_back: f64,
+}
+
+impl GpuBackend {
+    /// Opens a device and compiles every pass of `system`.
+    ///
+    /// * `selector` – `None` takes the best adapter, a software driver if there is no other
+    pub fn new(system: &System, selector: Option<&AdapterSelector>) -> Result<Self, ForceError> {
+        Self::with_shaders(system, selector.unwrap_or(&AdapterSelector::Best), &Shaders::embedded())
+    }
+
+    /// The same with other shader text: how tests prove that a wrong shader is noticed.
+    pub fn with_shaders(system: &System, selector: &AdapterSelector, shaders: &Shaders) -> Result<Self, ForceError> {
+        let context = Context::new(selector)?;
+        let n_atoms = system.topology.n_atoms();
+        if n_atoms == 0 {
+            return Err(ForceError::Unsupported { what: "a system without atoms".to_string(), instead: "reference" });
+        }
+        let n_slots = n_atoms.next_multiple_of(CLUSTER) as u32;
+        let nonbonded = Nonbonded::new(&context, shaders, system, n_slots)?;
+        let long_range = match system.interactions.coulomb {
+            Coulomb::Ewald { beta, n_max, n_sq_max } => {
+                let waves = WaveVectors { beta, n_max, n_sq_max };
+                LongRange::Ewald(Box::new(DirectEwald::new(&context, shaders, waves, n_slots)?))
+            }
+            Coulomb::Pme { beta, grid, order } => {
+                LongRange::Mesh(Box::new(MeshEwald::new(&context, shaders, grid, order, beta, n_slots)?))
+            }
+            Coulomb::ReactionField { .. } | Coulomb::Cutoff => LongRange::None,
+        };
+        let integrator = Integrator::new(&context, shaders, &system.topology)?;
+        let pack = Pass::new(
+            &context,
+            &PassSpec {
+                entry: "pack",
+                source: &shaders.module("pack", Pieces::default()),
+                constants: &[("n_slots", f64::from(n_slots))],
+                groups: [&[Binding::Read, Binding::Read], &[Binding::Write, Binding::Write, Binding::Write]],
+            },
+        )?;
+        let per_atom = |label: &str| context.storage(label, n_atoms * 16);
+        let buffers = Buffers {
+            cell: context.uniform("cell", size_of::<CellUniform>()),
+            positions: per_atom("positions"),
+            velocities: per_atom("velocities"),
+            forces: per_atom("forces"),
+            origin: per_atom("origin"),
+            start: per_atom("start"),
+            sorted: context.storage("sorted", n_slots as usize * 16),
+            slots: context.storage("slots", n_slots as usize * 8),
+            charges: context.storage_of("charges", &device_charges(system)),
+            status: context.storage("status", size_of::<StatusWords>()),
+        };
+        context.check()?;
+        Ok(GpuBackend {
+            nonbonded,
+            long_range,
+            integrator,
+            pack,
+            dispersion: system.interactions.dispersion_correction.then(|| DispersionCorrection::new(system)),
+            buffers,
+            cell: None,
+            fixed: Vec::new(),
+            bound: None,
+            n_slots,
+            step: 0,
+            moved_since_read_back: 0.0,
+            system: system.clone(),
+            context,
+        })
+    }
+
+    /// The adapter it runs on.
+    pub fn description(&self) -> &DeviceDescription {
+        self.context.description()
+    }
+
+    fn loaded(&self) -> Result<(&Cell, &Bound), ForceError> {
+        self.cell.as_ref().zip(self.bound.as_ref()).ok_or(ForceError::NoNeighbors)
+    }
+
+    fn reset_status(&self) {
+        self.context.write(
+            &self.buffers.status,
+            &[StatusWords { first_bad: u32::MAX, since_list_sq: 0, in_chunk_sq: 0, mesh_overflow: 0 }],
+        );
+    }
+
+    /// The long-range buffer that holds what its sums need, and how much of it.
+    fn long_range_sums(&self) -> (&wgpu::Buffer, usize) {
+        match &self.long_range {
+            LongRange::None => (&self.buffers.status, 0),
+            LongRange::Ewald(direct) => (&direct.reported_structure, direct.structure_bytes()),
+            LongRange::Mesh(mesh) => (&mesh.partials, mesh.partials_bytes()),
+        }
+    }
+
+    /// Energies and virial (without constraints) from the sums of the device and the constants of the host.
+    fn collect(&self, cell: &Cell, pair_partials: &[u8], long_range_sums: &[u8]) -> (Energies, DMat3) {
+        let topology = &self.system.topology;
+        let pairs = PairSums::from_partials(&cast::<f32>(pair_partials));
+        let reciprocal = match &self.long_range {
+            LongRange::None => Contribution { energy: 0.0, virial: DMat3::ZERO },
+            LongRange::Ewald(direct) => direct.sums(long_range_sums),
+            LongRange::Mesh(mesh) => mesh.sums(&cast::<f32>(long_range_sums)),
+        };
+        let coefficients = self.system.pair_table.coefficients();
+        let mut energies = Energies {
+            lj: coefficients.iter().any(|k| k.c6 != 0.0 || k.c12 != 0.0).then_some(pairs.lj),
+            lj_c4: coefficients.iter().any(|k| k.c4 != 0.0).then_some(pairs.lj_c4),
+            cutoff_shift: pairs.cutoff_shift,
+            ..Energies::default()
+        };
+        let mut virial = pairs.virial + reciprocal.virial;
+        if topology.charges.iter().any(|&q| q != 0.0) {
+            match self.system.interactions.coulomb {
+                Coulomb::Pme { beta, .. } | Coulomb::Ewald { beta, .. } => {
+                    let background = neutralizing_background(cell, topology.net_charge(), beta);
+                    let own = ewald_self_energy(&topology.charges, beta);
+                    energies.coulomb_real = Some(pairs.coulomb);
+                    energies.coulomb_reciprocal = Some(reciprocal.energy + pairs.excluded + own + background.energy);
+                    virial += background.virial;
+                }
+                Coulomb::ReactionField { epsilon } => {
+                    let field = ReactionField::new(epsilon, self.system.interactions.cutoff);
+                    let own = reaction_field_self_energy(&topology.charges, field);
+                    energies.coulomb_real = Some(pairs.coulomb + pairs.excluded + own);
+                }
+                Coulomb::Cutoff => energies.coulomb_real = Some(pairs.coulomb),
+            }
+        }
+        if let Some(correction) = &self.dispersion {
+            energies.dispersion_correction = Some(correction.energy(cell));
+            virial += DMat3::from_diagonal(DVec3::splat(correction.virial_trace(cell) / 3.0));
+        }
+        (energies, virial)
+    }
+
+    fn blow_up(&self, step: u64, atom: Option<usize>, what: &str) -> ForceError {
+        let detail = match atom {
+            Some(atom) => format!("{what} {}", self.system.topology.describe_atom(atom)),
+            None => what.to_string(),
+        };
+        ForceError::BlowUp { step, atom, detail }
+    }
+
+    /// Takes positions from the device and follows them across boundaries.
+    fn read_back_positions(&mut self) -> Result<(), ForceError> {
+        let bytes = self.fixed.len() * 16;
+        let parts = self.context.submit_and_read(self.context.encoder(), &[(&self.buffers.positions, bytes)])?;
+        for (fixed, [x, y, z, _]) in self.fixed.iter_mut().zip(cast::<[i32; 4]>(&parts[0])) {
+            fixed.follow([x, y, z]);
+        }
+        self.moved_since_read_back = 0.0;
+        Ok(())
+    }
+
+    fn check_status(&self, chunk: &Chunk, status: StatusWords) -> Result<(), ForceError> {
+        if status.mesh_overflow != 0 {
+            let what = "more than 16 e on one point of the charge mesh: ions overlap";
+            return Err(self.blow_up(chunk.first_step, None, what));
+        }
+        if status.first_bad != u32::MAX {
+            let step = chunk.first_step + u64::from(status.first_bad >> 24);
+            let atom = (status.first_bad & 0xff_ffff) as usize;
+            let what = "a move that is not finite or longer than 0.5 nm in one step:";
+            return Err(self.blow_up(step, Some(atom), what));
+        }
+        let moved = f64::from(f32::from_bits(status.since_list_sq)).sqrt();
+        if moved > chunk.max_displacement {
+            let what = format!(
+                "an atom moved {moved:.3} nm since the neighbor list was built, which allows {:.3} nm",
+                chunk.max_displacement
+            );
+            return Err(self.blow_up(chunk.first_step + u64::from(chunk.n_steps) - 1, None, &what));
+        }
+        Ok(())
+    }
+}
+
+impl Backend for GpuBackend {
+    fn name(&self) -> &'static str {
+        "gpu"
+    }
+
+    fn device(&self) -> String {
+        let d = self.description();
+        format!("{} ({}, {}{})", d.name, d.api, d.driver, if d.is_software { ", software" } else { "" })
+    }
+
+    fn neighbor_kind(&self) -> NeighborKind {
+        NeighborKind::FullClusters
+    }
+
+    fn load(&mut self, state: &State) -> Result<(), ForceError> {
+        let topology = &self.system.topology;
+        assert_eq!(state.n_atoms(), topology.n_atoms(), "state and topology describe the same atoms");
+        let cutoff = self.system.interactions.cutoff;
+        if cutoff > state.cell.half_height() * (1.0 + 1e-12) {
+            return Err(ForceError::Unsupported {
+                what: format!(
+                    "a cutoff of {cutoff} nm in a cell whose smallest half height is {:.4} nm",
+                    state.cell.half_height()
+                ),
+                instead: "any, with a shorter cutoff or a larger cell",
+            });
+        }
+        if let Some(atom) =
+            (0..state.n_atoms()).find(|&i| !state.positions[i].is_finite() || !state.velocities[i].is_finite())
+        {
+            return Err(self.blow_up(state.step, Some(atom), "position or velocity is not finite:"));
+        }
+        self.fixed = state.positions.iter().map(|&r| FixedPosition::from_cartesian(&state.cell, r)).collect();
+        let positions: Vec<[i32; 4]> = self
+            .fixed
+            .iter()
+            .map(|fixed| {
+                let [x, y, z] = fixed.wrapped();
+                [x, y, z, 0]
+            })
+            .collect();
+        let velocities: Vec<[f32; 4]> = (state.velocities.iter().zip(&topology.masses))
+            .map(|(v, &m)| [v.x as f32, v.y as f32, v.z as f32, if m > 0.0 { (1.0 / m) as f32 } else { 0.0 }])
+            .collect();
+        self.context.write(&self.buffers.positions, &positions);
+        self.context.write(&self.buffers.velocities, &velocities);
+        if self.cell != Some(state.cell) {
+            self.context.write(&self.buffers.cell, &[CellUniform::new(&state.cell)]);
+            match &mut self.long_range {
+                LongRange::None => {}
+                LongRange::Ewald(direct) => direct.set_cell(&self.context, &state.cell),
+                LongRange::Mesh(mesh) => mesh.set_cell(&self.context, &state.cell),
+            }
+        }
+        self.cell = Some(state.cell);
+        self.step = state.step;
+        self.bound = None;
+        self.moved_since_read_back = 0.0;
+        self.context.check()
+    }
+
+    fn store(&mut self, state: &mut State) -> Result<(), ForceError> {
+        let cell = self.cell.ok_or(ForceError::NoNeighbors)?;
+        self.read_back_positions()?;
+        let bytes = self.fixed.len() * 16;
+        let parts = self.context.submit_and_read(self.context.encoder(), &[(&self.buffers.velocities, bytes)])?;
+        state.cell = cell;
+        state.positions = self.fixed.iter().map(|fixed| fixed.to_cartesian(&cell)).collect();
+        state.velocities = (cast::<[f32; 4]>(&parts[0]).into_iter())
+            .map(|[x, y, z, _]| DVec3::new(f64::from(x), f64::from(y), f64::from(z)))
+            .collect();
+        Ok(())
+    }
+
+    fn set_neighbors(&mut self, list: NeighborList) -> Result<(), ForceError> {
+        let NeighborList::FullClusters(list) = list else {
+            return Err(ForceError::NoNeighbors);
+        };
+        if self.cell.is_none() {
+            return Err(ForceError::NoNeighbors);
+        }
+        let type_ids = &self.system.topology.type_ids;
+        let slots: Vec<[u32; 2]> = (list.clusters.order.iter())
+            .map(|&atom| if atom == PADDING { [PADDING, 0] } else { [atom, type_ids[atom as usize]] })
+            .collect();
+        assert_eq!(slots.len(), self.n_slots as usize, "list and system hold the same atoms");
+        let b = &self.buffers;
+        self.context.write(&b.slots, &slots);
+        let device_list = DeviceList::upload(&self.context, &list);
+        let shared = PairBuffers { cell: &b.cell, sorted: &b.sorted, slots: &b.slots, forces: &b.forces };
+        let (pairs, pairs_with_sums) = self.nonbonded.dispatches(&self.context, &shared, &device_list);
+        let long_range = match &self.long_range {
+            LongRange::None => LongRangeDispatches::None,
+            LongRange::Ewald(direct) => {
+                let (plain, reported) = direct.dispatches(&self.context, &shared);
+                LongRangeDispatches::Ewald(plain, reported)
+            }
+            LongRange::Mesh(mesh) => {
+                LongRangeDispatches::Mesh(Box::new(mesh.dispatches(&self.context, &shared, &b.status)))
+            }
+        };
+        let step = self.integrator.dispatches(
+            &self.context,
+            &StateBuffers {
+                cell: &b.cell,
+                forces: &b.forces,
+                positions: &b.positions,
+                velocities: &b.velocities,
+                sorted: &b.sorted,
+                origin: &b.origin,
+                start: &b.start,
+                status: &b.status,
+            },
+        );
+        let pack = self.pack.dispatch(
+            &self.context,
+            [&[&b.slots, &b.charges], &[&b.positions, &b.sorted, &b.origin]],
+            self.n_slots.div_ceil(WORKGROUP),
+        );
+        let mut encoder = self.context.encoder();
+        pack.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
+        self.context.submit(encoder);
+        self.bound = Some(Bound { pairs, pairs_with_sums, long_range, step });
+        self.context.check()
+    }
+
+    fn evaluate(&mut self) -> Result<Evaluation, ForceError> {
+        let (cell, bound) = self.loaded()?;
+        self.reset_status();
+        let mut encoder = self.context.encoder();
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            bound.pairs_with_sums.encode(&mut pass);
+            bound.long_range.encode(&mut pass, true);
+        }
+        let (long_range, long_range_bytes) = self.long_range_sums();
+        let parts = self.context.submit_and_read(
+            encoder,
+            &[
+                (&self.buffers.forces, self.fixed.len() * 16),
+                (&self.nonbonded.partials, Nonbonded::partials_bytes(self.n_slots)),
+                (long_range, long_range_bytes),
+                (&self.buffers.status, size_of::<StatusWords>()),
+            ],
+        )?;
+        let status: StatusWords = bytemuck::pod_read_unaligned(&parts[3]);
+        if status.mesh_overflow != 0 {
+            let what = "more than 16 e on one point of the charge mesh: ions overlap";
+            return Err(self.blow_up(self.step, None, what));
+        }
+        let forces: Vec<DVec3> = (cast::<[f32; 4]>(&parts[0]).into_iter())
+            .map(|[x, y, z, _]| DVec3::new(f64::from(x), f64::from(y), f64::from(z)))
+            .collect();
+        let (energies, virial) = self.collect(cell, &parts[1], &parts[2]);
+        if let Some(atom) = forces.iter().position(|f| !f.is_finite()) {
+            return Err(self.blow_up(self.step, Some(atom), "the force is not finite on"));
+        }
+        if !energies.total().is_finite() {
+            return Err(self.blow_up(self.step, None, "the potential energy is not finite"));
+        }
+        Ok(Evaluation { forces, energies, virial })
+    }
+
+    fn advance(&mut self, chunk: &Chunk) -> Result<ChunkReport, ForceError> {
+        let (cell, bound) = self.loaded()?;
+        let n_steps = chunk.n_steps as usize;
+        if n_steps == 0 {
+            return Ok(ChunkReport::default());
+        }
+        self.reset_status();
+        let mut finished = Vec::new();
+        for from in (0..n_steps).step_by(STEPS_PER_SUBMISSION) {
+            let count = STEPS_PER_SUBMISSION.min(n_steps - from);
+            self.context.write(&self.integrator.steps, &step_blocks(chunk, from, count));
+            let mut encoder = self.context.encoder();
+            if from == 0 {
+                let bytes = self.buffers.positions.size();
+                encoder.copy_buffer_to_buffer(&self.buffers.positions, 0, &self.buffers.start, 0, bytes);
+            }
+            let is_last = from + count == n_steps;
+            {
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+                if from == 0 && chunk.remove_com {
+                    bound.step.remove_com.iter().for_each(|d| d.encode(&mut pass));
+                }
+                for k in 0..count {
+                    let with_sums = chunk.report && from + k == 0;
+                    if with_sums { &bound.pairs_with_sums } else { &bound.pairs }.encode(&mut pass);
+                    bound.long_range.encode(&mut pass, with_sums);
+                    bound.step.update.encode_block(&mut pass, &[(k * UNIFORM_STRIDE) as u32]);
+                }
+                if is_last {
+                    bound.step.displacement.encode(&mut pass);
+                }
+            }
+            let (long_range, long_range_bytes) = self.long_range_sums();
+            if is_last {
+                finished = self.context.submit_and_read(
+                    encoder,
+                    &[
+                        (&self.integrator.partials, self.integrator.partials_bytes()),
+                        (&self.buffers.status, size_of::<StatusWords>()),
+                        (&self.nonbonded.partials, Nonbonded::partials_bytes(self.n_slots)),
+                        (long_range, long_range_bytes),
+                    ],
+                )?;
+            } else {
+                self.context.submit(encoder);
+            }
+        }
+        let status: StatusWords = bytemuck::pod_read_unaligned(&finished[1]);
+        self.check_status(chunk, status)?;
+        let sums = StepSums::from_partials(&cast::<f32>(&finished[0]));
+        let first = chunk.report.then(|| {
+            let (energies, virial) = self.collect(cell, &finished[2], &finished[3]);
+            FirstStep {
+                energies,
+                virial: virial + sums.constraint_virial,
+                kinetic_before: sums.kinetic_before,
+                kinetic_after: sums.kinetic_after,
+                kick: sums.kick,
+                kinetic_tensor: sums.kinetic_tensor,
+            }
+        });
+        let report = ChunkReport {
+            first,
+            kinetic_end: sums.kinetic_end,
+            bath_heat: if chunk.langevin.is_some() { sums.bath_heat } else { 0.0 },
+            max_displacement: f64::from(f32::from_bits(status.in_chunk_sq)).sqrt(),
+        };
+        if !report.kinetic_end.is_finite() || first.is_some_and(|f| !f.energies.total().is_finite()) {
+            return Err(self.blow_up(chunk.first_step, None, "an energy is not finite"));
+        }
+        let quarter = 0.5 * cell.half_height();
+        self.step = chunk.first_step + u64::from(chunk.n_steps);
+        self.moved_since_read_back += report.max_displacement;
+        if self.moved_since_read_back > quarter {
+            self.read_back_positions()?;
+        }
+        Ok(report)
+    }
+}

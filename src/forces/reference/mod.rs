@@ -199,12 +199,18 @@ impl ReferenceBackend {
         Err(ForceError::BlowUp { step, atom: Some(atom), detail })
     }
 
-    /// "largest force term: lj (1.2e9 kJ/mol/nm)"; a term that is not finite counts as the largest.
+    /// "largest force term: lj (1.200e9 kJ/mol/nm)"; the first term that is not finite counts as the largest.
     fn largest_term(&self, atom: usize) -> String {
         let size = |f: DVec3| if f.is_finite() { f.length() } else { f64::INFINITY };
-        let terms = self.forces_by_term(atom).unwrap_or_default();
-        match terms.into_iter().max_by(|a, b| size(a.1).total_cmp(&size(b.1))) {
-            Some((name, f)) => format!("largest force term: {name} ({:.3e} kJ/mol/nm)", f.length()),
+        let mut largest: Option<(&str, f64)> = None;
+        for (name, f) in self.forces_by_term(atom).unwrap_or_default() {
+            if largest.is_none_or(|(_, most)| size(f) > most) {
+                largest = Some((name, size(f)));
+            }
+        }
+        match largest {
+            Some((name, f)) if f.is_finite() => format!("largest force term: {name} ({f:.3e} kJ/mol/nm)"),
+            Some((name, _)) => format!("largest force term: {name} (not finite: two atoms coincide)"),
             None => "no force term".to_string(),
         }
     }

@@ -3,3 +3,4 @@
 pub mod compare;
 pub mod gro;
 pub mod systems;
+pub mod templates;

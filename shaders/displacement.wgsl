@@ -1,0 +1,21 @@
+// Largest distance an atom moved since the chunk began; run once, after its last step.
+//
+// group 0: cell | start: positions when the chunk began | positions: fixed-point x, y, z, slot
+// group 1: status
+// twin: Cell::minimum_image in tests
+
+override n_atoms: u32;
+
+@group(0) @binding(0) var<uniform> cell: CellUniform;
+@group(0) @binding(1) var<storage, read> start: array<vec4<i32>>;
+@group(0) @binding(2) var<storage, read> positions: array<vec4<i32>>;
+@group(1) @binding(0) var<storage, read_write> status: Status;
+
+@compute @workgroup_size(wg_size)
+fn displacement_since_start(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x >= n_atoms {
+        return;
+    }
+    let d = displacement(start[id.x].xyz, positions[id.x].xyz, cell);
+    atomicMax(&status.in_chunk_sq, bitcast<u32>(dot(d, d)));
+}

@@ -1,0 +1,288 @@
+//! Adapters, one logical device, its buffers and its errors.
+//!
+//! Every fault of the device becomes a [`ForceError`]; nothing here panics on what a driver does. Knows no physics.
+
+use crate::forces::ForceError;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Longest wait for a submission before the device counts as lost.
+const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(600);
+
+/// One adapter as `hexaqua devices` lists it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeviceDescription {
+    /// Position in the list, usable as a selector.
+    pub index: usize,
+    pub name: String,
+    /// `Vulkan`, `Metal` or `Dx12`
+    pub api: String,
+    /// `DiscreteGpu`, `IntegratedGpu`, `VirtualGpu`, `Cpu` or `Other`
+    pub kind: String,
+    pub driver: String,
+    /// A driver that runs shaders on the host.
+    pub is_software: bool,
+    /// Limits that this engine meets first, as (name, value).
+    pub limits: Vec<(&'static str, u64)>,
+    /// Optional features that a faster version can use, by name.
+    pub features: Vec<String>,
+}
+
+/// Which adapter to open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdapterSelector {
+    /// Best hardware adapter; never a software driver.
+    Hardware,
+    /// Best adapter of all, a software driver included.
+    Best,
+    /// Position in [`devices`].
+    Index(usize),
+    /// Part of the name, in any case.
+    Name(String),
+}
+
+fn instance() -> wgpu::Instance {
+    wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env())
+}
+
+fn adapters() -> Vec<wgpu::Adapter> {
+    pollster::block_on(instance().enumerate_adapters(wgpu::Backends::all()))
+}
+
+fn describe(index: usize, adapter: &wgpu::Adapter) -> DeviceDescription {
+    let info = adapter.get_info();
+    let limits = adapter.limits();
+    let features = adapter.features();
+    let wanted = [
+        ("subgroup", wgpu::Features::SUBGROUP),
+        ("timestamp-query", wgpu::Features::TIMESTAMP_QUERY),
+        ("shader-int64", wgpu::Features::SHADER_INT64),
+        ("pipeline-cache", wgpu::Features::PIPELINE_CACHE),
+    ];
+    DeviceDescription {
+        index,
+        api: format!("{:?}", info.backend),
+        kind: format!("{:?}", info.device_type),
+        driver: [info.driver.as_str(), info.driver_info.as_str()].join(" ").trim().to_string(),
+        is_software: info.device_type == wgpu::DeviceType::Cpu,
+        limits: vec![
+            ("storage buffers per stage", u64::from(limits.max_storage_buffers_per_shader_stage)),
+            ("workgroup memory (bytes)", u64::from(limits.max_compute_workgroup_storage_size)),
+            ("invocations per workgroup", u64::from(limits.max_compute_invocations_per_workgroup)),
+            ("storage binding (bytes)", limits.max_storage_buffer_binding_size),
+            ("subgroup size (min)", u64::from(info.subgroup_min_size)),
+            ("subgroup size (max)", u64::from(info.subgroup_max_size)),
+        ],
+        features: (wanted.iter().filter(|(_, f)| features.contains(*f)).map(|(name, _)| name.to_string())).collect(),
+        name: info.name,
+    }
+}
+
+/// Every adapter of this machine, usable or not.
+pub fn devices() -> Vec<DeviceDescription> {
+    adapters().iter().enumerate().map(|(index, adapter)| describe(index, adapter)).collect()
+}
+
+/// Lower is better.
+fn rank(kind: wgpu::DeviceType) -> u32 {
+    match kind {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    }
+}
+
+fn select(selector: &AdapterSelector) -> Result<wgpu::Adapter, ForceError> {
+    let mut all: Vec<(usize, wgpu::Adapter)> = adapters().into_iter().enumerate().collect();
+    let listing = || {
+        let names: Vec<String> =
+            devices().into_iter().map(|d| format!("{}: {} ({})", d.index, d.name, d.api)).collect();
+        if names.is_empty() { "this machine has none".to_string() } else { names.join(", ") }
+    };
+    let lacking = |what: String| ForceError::NoAdapter(format!("{what}; adapters: {}", listing()));
+    all.sort_by_key(|(index, adapter)| (rank(adapter.get_info().device_type), *index));
+    let found = match selector {
+        AdapterSelector::Hardware => all.into_iter().find(|(_, a)| a.get_info().device_type != wgpu::DeviceType::Cpu),
+        AdapterSelector::Best => all.into_iter().next(),
+        AdapterSelector::Index(wanted) => all.into_iter().find(|(index, _)| index == wanted),
+        AdapterSelector::Name(part) => {
+            let part = part.to_lowercase();
+            all.into_iter().find(|(_, a)| a.get_info().name.to_lowercase().contains(&part))
+        }
+    };
+    found.map(|(_, adapter)| adapter).ok_or_else(|| match selector {
+        AdapterSelector::Hardware => lacking("no hardware adapter".to_string()),
+        AdapterSelector::Best => lacking("no adapter at all".to_string()),
+        AdapterSelector::Index(index) => lacking(format!("no adapter number {index}")),
+        AdapterSelector::Name(part) => lacking(format!("no adapter named like '{part}'")),
+    })
+}
+
+/// First fault that the device reported.
+#[derive(Debug, Clone, Default)]
+struct Faults(Arc<Mutex<Option<Fault>>>);
+
+#[derive(Debug, Clone)]
+enum Fault {
+    Error(String),
+    Lost(String),
+}
+
+impl Faults {
+    fn record(&self, fault: Fault) {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.get_or_insert(fault);
+    }
+}
+
+/// One logical device with its queue.
+pub struct Context {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    description: DeviceDescription,
+    faults: Faults,
+}
+
+impl Context {
+    /// Opens an adapter. Asks for nothing beyond the WebGPU defaults except larger buffers where the adapter has them.
+    pub fn new(selector: &AdapterSelector) -> Result<Self, ForceError> {
+        let adapter = select(selector)?;
+        let description = describe(0, &adapter);
+        let has = adapter.limits();
+        let limits = wgpu::Limits {
+            max_storage_buffer_binding_size: has.max_storage_buffer_binding_size,
+            max_buffer_size: has.max_buffer_size,
+            ..wgpu::Limits::default()
+        };
+        if !limits.check_limits(&has) {
+            return Err(ForceError::NoAdapter(format!("{} is below the WebGPU limits", description.name)));
+        }
+        let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
+            label: Some("hexaqua"),
+            required_limits: limits,
+            ..Default::default()
+        }))
+        .map_err(|error| ForceError::NoAdapter(format!("{}: {error}", description.name)))?;
+        let faults = Faults::default();
+        let (on_error, on_loss) = (faults.clone(), faults.clone());
+        device.on_uncaptured_error(Arc::new(move |error| on_error.record(Fault::Error(error.to_string()))));
+        device.set_device_lost_callback(move |reason, message| {
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                on_loss.record(Fault::Lost(message));
+            }
+        });
+        Ok(Context { device, queue, description, faults })
+    }
+
+    pub fn device(&self) -> &wgpu::Device {
+        &self.device
+    }
+
+    pub fn description(&self) -> &DeviceDescription {
+        &self.description
+    }
+
+    /// The first fault since the device was opened, if any.
+    pub fn check(&self) -> Result<(), ForceError> {
+        match &*self.faults.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            None => Ok(()),
+            Some(Fault::Error(message)) => Err(ForceError::Device(message.clone())),
+            Some(Fault::Lost(message)) => Err(ForceError::DeviceLost(message.clone())),
+        }
+    }
+
+    /// A zeroed buffer for shaders, at least `bytes` long.
+    pub fn storage(&self, label: &str, bytes: usize) -> wgpu::Buffer {
+        self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size: bytes.next_multiple_of(16).max(16) as u64,
+            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
+            mapped_at_creation: false,
+        })
+    }
+
+    /// A buffer for shaders that holds `data`.
+    pub fn storage_of<T: bytemuck::Pod>(&self, label: &str, data: &[T]) -> wgpu::Buffer {
+        let buffer = self.storage(label, std::mem::size_of_val(data));
+        self.write(&buffer, data);
+        buffer
+    }
+
+    pub fn uniform(&self, label: &str, bytes: usize) -> wgpu::Buffer {
+        self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size: bytes.next_multiple_of(16).max(16) as u64,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        })
+    }
+
+    /// Copies `data` to the start of a buffer before the next submission.
+    pub fn write<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, data: &[T]) {
+        if !data.is_empty() {
+            self.queue.write_buffer(buffer, 0, bytemuck::cast_slice(data));
+        }
+    }
+
+    pub fn encoder(&self) -> wgpu::CommandEncoder {
+        self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None })
+    }
+
+    /// Submits without waiting.
+    pub fn submit(&self, encoder: wgpu::CommandEncoder) {
+        self.queue.submit([encoder.finish()]);
+    }
+
+    /// Submits, waits, and returns the first bytes of some buffers.
+    ///
+    /// * `wanted` – (buffer, number of bytes); a multiple of four
+    pub fn submit_and_read(
+        &self,
+        mut encoder: wgpu::CommandEncoder,
+        wanted: &[(&wgpu::Buffer, usize)],
+    ) -> Result<Vec<Vec<u8>>, ForceError> {
+        let total: usize = wanted.iter().map(|(_, bytes)| bytes).sum();
+        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("read back"),
+            size: total.max(16) as u64,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let mut offset = 0;
+        for &(buffer, bytes) in wanted {
+            encoder.copy_buffer_to_buffer(buffer, 0, &staging, offset as u64, bytes as u64);
+            offset += bytes;
+        }
+        self.queue.submit([encoder.finish()]);
+        self.check()?;
+        let outcome = Arc::new(Mutex::new(None));
+        let reply = outcome.clone();
+        staging.map_async(wgpu::MapMode::Read, .., move |result| {
+            *reply.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        });
+        self.device
+            .poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(TIMEOUT) })
+            .map_err(|error| ForceError::DeviceLost(error.to_string()))?;
+        self.check()?;
+        match &*outcome.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(Ok(())) => {}
+            Some(Err(error)) => return Err(ForceError::Device(error.to_string())),
+            None => return Err(ForceError::DeviceLost("a read-back never finished".to_string())),
+        }
+        let view = staging.get_mapped_range(..).map_err(|error| ForceError::Device(error.to_string()))?;
+        let mut rest = &view[..];
+        let mut parts = Vec::with_capacity(wanted.len());
+        for &(_, bytes) in wanted {
+            let (part, tail) = rest.split_at(bytes);
+            parts.push(part.to_vec());
+            rest = tail;
+        }
+        Ok(parts)
+    }
+}
+
+/// Read-back bytes as numbers.
+pub fn cast<T: bytemuck::AnyBitPattern>(bytes: &[u8]) -> Vec<T> {
+    bytes.chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned).collect()
+}

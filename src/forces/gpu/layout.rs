@@ -1,0 +1,87 @@
+//! Structs that host and shaders share. `tests/it/layout.rs` compares names, offsets and sizes with the WGSL structs.
+
+use crate::cell::Cell;
+use bytemuck::{Pod, Zeroable};
+use glam::DVec3;
+
+/// `common/cell.wgsl`
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct CellUniform {
+    /// Lattice vectors × 2⁻³², nm per unit of the last place.
+    pub step_a: [f32; 4],
+    pub step_b: [f32; 4],
+    pub step_c: [f32; 4],
+    /// Rows of the inverse × 2³², units of the last place per nm.
+    pub turn_x: [f32; 4],
+    pub turn_y: [f32; 4],
+    pub turn_z: [f32; 4],
+}
+
+impl CellUniform {
+    pub fn new(cell: &Cell) -> Self {
+        const TURN: f64 = 4_294_967_296.0;
+        let pack = |v: DVec3, scale: f64| [(v.x * scale) as f32, (v.y * scale) as f32, (v.z * scale) as f32, 0.0];
+        let v = cell.vectors();
+        let rows = cell.inverse().transpose();
+        CellUniform {
+            step_a: pack(v.x_axis, 1.0 / TURN),
+            step_b: pack(v.y_axis, 1.0 / TURN),
+            step_c: pack(v.z_axis, 1.0 / TURN),
+            turn_x: pack(rows.x_axis, TURN),
+            turn_y: pack(rows.y_axis, TURN),
+            turn_z: pack(rows.z_axis, TURN),
+        }
+    }
+}
+
+/// `common/step.wgsl`
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct StepUniform {
+    /// ps
+    pub dt: f32,
+    pub velocity_scale: f32,
+    /// exp(−γ dt)
+    pub decay: f32,
+    /// √(kT (1 − exp(−2γ dt))), nm ps⁻¹ u^½
+    pub noise: f32,
+    pub seed_low: u32,
+    pub seed_high: u32,
+    pub step_low: u32,
+    pub step_high: u32,
+    /// [`STEP_FIRST`], …
+    pub flags: u32,
+    pub step_in_chunk: u32,
+    pub _pad0: u32,
+    pub _pad1: u32,
+}
+
+/// First step of a chunk.
+pub const STEP_FIRST: u32 = 1;
+/// Sums of this step are wanted.
+pub const STEP_REPORT: u32 = 2;
+/// Last step of a chunk.
+pub const STEP_LAST: u32 = 4;
+/// Middle scheme with a bath.
+pub const STEP_LANGEVIN: u32 = 8;
+
+/// `common/status.wgsl`, `Status`
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct StatusWords {
+    /// Smallest (step in the chunk << 24 | atom) whose move was not finite or absurd; `u32::MAX` = none.
+    pub first_bad: u32,
+    /// Bits of an f32, nm².
+    pub since_list_sq: u32,
+    /// Bits of an f32, nm².
+    pub in_chunk_sq: u32,
+    pub mesh_overflow: u32,
+}
+
+/// f32 slots per workgroup of `nb_full`: 12-6, c4, Coulomb, at the cutoff, virial xx yy zz xy xz yz, excluded, _pad.
+pub const PAIR_PARTIALS: usize = 12;
+/// f32 slots per workgroup of `solve`: energy, virial xx yy zz xy xz yz, _pad.
+pub const MESH_PARTIALS: usize = 8;
+/// f32 slots per workgroup of `update`; see `PARTIAL_*` in the shader.
+pub const UPDATE_PARTIALS: usize = 24;
