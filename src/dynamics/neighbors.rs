@@ -2,7 +2,7 @@
 
 use crate::forces::{Backend, ForceError, NeighborKind};
 use crate::neighbor::half::HalfList;
-use crate::neighbor::{NeighborList, pairs};
+use crate::neighbor::{NeighborList, full, pairs};
 use crate::system::{State, System};
 use std::sync::Arc;
 
@@ -17,7 +17,9 @@ pub fn rebuild(backend: &mut dyn Backend, system: &System, state: &State, radius
         NeighborKind::HalfClusters => {
             NeighborList::HalfClusters(Arc::new(HalfList::build(system, &state.positions, &state.cell, radius)))
         }
-        NeighborKind::FullClusters => { unimplemented!() }
+        NeighborKind::FullClusters => {
+            NeighborList::FullClusters(Arc::new(full::build(&state.positions, &state.cell, &system.topology, radius)))
+        }
     };
     backend.set_neighbors(list)
 }

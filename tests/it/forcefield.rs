@@ -142,7 +142,7 @@ fn the_pair_table_of_zinc_chloride_is_the_one_of_other_engines() {
         for b in [0, 2, 3] {
             let (sigma, epsilon) = sigma_epsilon(&assembled, a, b);
             close(sigma, 0.5 * (types[a].0 + types[b].0), 1e-9);
-            close(epsilon, (types[a].1 * types[b].1).sqrt(), 1e-9);
+            close(epsilon, f64::sqrt(types[a].1 * types[b].1), 1e-9);
         }
         assert!(assembled.pair_table.get(a, 1).is_zero());
     }
