@@ -2,4 +2,5 @@
 
 mod reference_energies;
 mod support;
+mod twins_cpu;
 mod twins_reference;

@@ -195,20 +195,11 @@ impl Engine {
         let state = state.as_ref().ok_or(ForceError::NoNeighbors)?;
         let list = nonbonded.list().ok_or(ForceError::NoNeighbors)?;
         let topology = &system.topology;
-        let split = |mut rest: &mut [DVec3]| -> Vec<&mut [DVec3]> {
-            let mut parts = Vec::with_capacity(integrator.tasks.len());
-            for task in &integrator.tasks {
-                let (part, tail) = std::mem::take(&mut rest).split_at_mut(task.atoms.len());
-                parts.push(part);
-                rest = tail;
-            }
-            parts
-        };
         let sums: Vec<(Contribution, StepSums)> = integrator
             .tasks
             .par_iter()
-            .zip(split(&mut self.forces))
-            .zip(split(&mut self.next_positions).into_par_iter().zip(split(&mut self.next_velocities)))
+            .zip(split_by_task(&integrator.tasks, &mut self.forces))
+            .zip(split_by_task(&integrator.tasks, &mut self.next_positions).into_par_iter().zip(split_by_task(&integrator.tasks, &mut self.next_velocities)))
             .map(|((task, forces), (positions, velocities))| {
                 for (atom, force) in task.atoms.clone().zip(forces.iter_mut()) {
                     *force = nonbonded.force(list.slot_of[atom])
@@ -416,6 +407,17 @@ impl Engine {
         let (name, f) = terms.into_iter().fold(terms[0], |a, b| if size(b.1) > size(a.1) { b } else { a });
         format!("largest force term: {name} ({:.3e} kJ/mol/nm)", f.length())
     }
+}
+
+/// The consecutive pieces of a per-atom array that the tasks own.
+fn split_by_task<'a>(tasks: &[update::Task], mut rest: &'a mut [DVec3]) -> Vec<&'a mut [DVec3]> {
+    let mut parts = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        let (part, tail) = rest.split_at_mut(task.atoms.len());
+        parts.push(part);
+        rest = tail;
+    }
+    parts
 }
 
 impl Backend for CpuBackend {
