@@ -1,5 +1,7 @@
 //! One integration binary; a module per subject.
 
+mod cpu_backend;
+mod neighbor;
 mod reference_energies;
 mod support;
 mod twins_cpu;
