@@ -123,7 +123,10 @@ fn fill(
 ) -> Bounds {
     let bounds = if n == 1 {
         leaves[first] = node as u32;
-        clusters.atoms(first).map(|a| wrapped[a].as_vec3()).fold(Bounds::EMPTY, |b, r| b.join(Bounds { low: r, high: r }))
+        clusters
+            .atoms(first)
+            .map(|a| wrapped[a].as_vec3())
+            .fold(Bounds::EMPTY, |b, r| b.join(Bounds { low: r, high: r }))
     } else {
         let left = n / 2;
         let a = fill(nodes, leaves, node + 1, first, left, clusters, wrapped);

@@ -122,12 +122,7 @@ impl Stage {
             4 => self.butterflies::<4>(stride, from, to, |[a, b, c, d]| {
                 let (p, q) = ((a.0 + c.0, a.1 + c.1), (a.0 - c.0, a.1 - c.1));
                 let (r, s) = ((b.0 + d.0, b.1 + d.1), (b.0 - d.0, b.1 - d.1));
-                [
-                    (p.0 + r.0, p.1 + r.1),
-                    (q.0 + s.1, q.1 - s.0),
-                    (p.0 - r.0, p.1 - r.1),
-                    (q.0 - s.1, q.1 + s.0),
-                ]
+                [(p.0 + r.0, p.1 + r.1), (q.0 + s.1, q.1 - s.0), (p.0 - r.0, p.1 - r.1), (q.0 - s.1, q.1 + s.0)]
             }),
             5 => self.butterflies::<5>(stride, from, to, |[a, b, c, d, e]| {
                 const C1: f32 = 0.309_017;
@@ -168,12 +163,12 @@ impl Stage {
             let in_im: [&[f32]; R] = std::array::from_fn(|j| &im[j * span + p * stride..][..stride]);
             let mut rest_re = out_re;
             let mut rest_im = out_im;
-            let mut rows_re: [&mut [f32]; R] = std::array::from_fn(|_| {
+            let rows_re: [&mut [f32]; R] = std::array::from_fn(|_| {
                 let (row, rest) = std::mem::take(&mut rest_re).split_at_mut(stride);
                 rest_re = rest;
                 row
             });
-            let mut rows_im: [&mut [f32]; R] = std::array::from_fn(|_| {
+            let rows_im: [&mut [f32]; R] = std::array::from_fn(|_| {
                 let (row, rest) = std::mem::take(&mut rest_im).split_at_mut(stride);
                 rest_im = rest;
                 row

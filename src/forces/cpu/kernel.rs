@@ -400,11 +400,8 @@ unsafe fn one_vector<
 
         // (F r) of everything that is easily written over r², and what multiplies r directly
         let mut f_r = L::mul(qq, inv_r);
-        let smooth = if EWALD {
-            quotient::<L>(&p.force_numerator, &p.force_denominator, r_sq)
-        } else {
-            L::splat(-p.two_k_rf)
-        };
+        let smooth =
+            if EWALD { quotient::<L>(&p.force_numerator, &p.force_denominator, r_sq) } else { L::splat(-p.two_k_rf) };
         if ENERGY {
             let potential = if EWALD {
                 L::sub(inv_r, quotient::<L>(&p.energy_numerator, &p.energy_denominator, r_sq))
@@ -459,8 +456,7 @@ unsafe fn one_vector<
                 let end = L::lookup(L::table(row_of(&p.at_cutoff), small), row_of(&p.at_cutoff), j.types, small);
                 i.lj = L::add(i.lj, L::keep(inside, L::sub(energy, shift)));
                 if p.has_c4 {
-                    let c4_shift =
-                        L::lookup(L::table(row_of(&p.c4_shift), small), row_of(&p.c4_shift), j.types, small);
+                    let c4_shift = L::lookup(L::table(row_of(&p.c4_shift), small), row_of(&p.c4_shift), j.types, small);
                     i.lj_c4 = L::add(i.lj_c4, L::keep(inside, L::sub(induced, c4_shift)));
                 }
                 i.cutoff_shift = L::add(i.cutoff_shift, L::keep(inside, end));

@@ -42,6 +42,11 @@ pub struct PassTimes {
     pub positions: Duration,
     pub pair: Duration,
     pub mesh: Duration,
+    /// Parts of `mesh`: splines, charges to planes and their spectra, transforms along a and back, interpolation.
+    pub stencils: Duration,
+    pub spread: Duration,
+    pub solve: Duration,
+    pub gather: Duration,
     /// Pair and mesh together.
     pub forces: Duration,
     pub reduce: Duration,
@@ -178,6 +183,13 @@ impl Engine {
                 (sums, start.elapsed())
             },
         );
+        if let LongRange::Mesh(pme) = long_range {
+            let [stencils, spread, solve, gather] = pme.laps;
+            times.stencils += stencils;
+            times.spread += spread;
+            times.solve += solve;
+            times.gather += gather;
+        }
         times.pair += pair;
         times.mesh += mesh;
         times.forces += start.elapsed();
@@ -199,7 +211,11 @@ impl Engine {
             .tasks
             .par_iter()
             .zip(split_by_task(&integrator.tasks, &mut self.forces))
-            .zip(split_by_task(&integrator.tasks, &mut self.next_positions).into_par_iter().zip(split_by_task(&integrator.tasks, &mut self.next_velocities)))
+            .zip(
+                split_by_task(&integrator.tasks, &mut self.next_positions)
+                    .into_par_iter()
+                    .zip(split_by_task(&integrator.tasks, &mut self.next_velocities)),
+            )
             .map(|((task, forces), (positions, velocities))| {
                 for (atom, force) in task.atoms.clone().zip(forces.iter_mut()) {
                     *force = nonbonded.force(list.slot_of[atom])
@@ -401,8 +417,7 @@ impl Engine {
             LongRange::Direct(_, forces) => forces[atom],
             LongRange::None => DVec3::ZERO,
         };
-        let terms =
-            [("lj", lj), ("lj_c4", c4), ("coulomb_real", coulomb), ("coulomb_reciprocal", long_range)];
+        let terms = [("lj", lj), ("lj_c4", c4), ("coulomb_real", coulomb), ("coulomb_reciprocal", long_range)];
         let size = |f: DVec3| if f.is_finite() { f.length() } else { f64::INFINITY };
         let (name, f) = terms.into_iter().fold(terms[0], |a, b| if size(b.1) > size(a.1) { b } else { a });
         format!("largest force term: {name} ({:.3e} kJ/mol/nm)", f.length())
@@ -435,7 +450,11 @@ impl Backend for CpuBackend {
     }
 
     fn load(&mut self, state: &State) -> Result<(), ForceError> {
-        assert_eq!(state.n_atoms(), self.engine.system.topology.n_atoms(), "state and topology describe the same atoms");
+        assert_eq!(
+            state.n_atoms(),
+            self.engine.system.topology.n_atoms(),
+            "state and topology describe the same atoms"
+        );
         self.engine.state = Some(state.clone());
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::cell::Cell;
 use crate::forces::reference::{Contribution, ewald::wave_virial, pme::Pme as Reference};
 use glam::{DMat3, DVec3};
 use rayon::prelude::*;
+use std::time::{Duration, Instant};
 
 /// Numbers a spline's row of weights is padded to.
 const LANES: usize = 8;
@@ -58,6 +59,8 @@ pub(super) struct Pme {
     forces: Vec<DVec3>,
     /// atom → index into `forces`, or none for an atom without charge
     place: Vec<u32>,
+    /// Wall time of the last computation: stencils, spread, solve, gather.
+    pub laps: [Duration; 4],
 }
 
 /// Charges, then potentials of one plane, rows padded; and its spectrum, `[grid_b][grid_c / 2 + 1]`.
@@ -90,11 +93,8 @@ impl Pme {
         for (k, &(atom, _)) in charged.iter().enumerate() {
             place[atom as usize] = k as u32;
         }
-        let plane = || Plane {
-            mesh: vec![0.0; n_c * (n_b + LANES)],
-            re: vec![0.0; n_columns],
-            im: vec![0.0; n_columns],
-        };
+        let plane =
+            || Plane { mesh: vec![0.0; n_c * (n_b + LANES)], re: vec![0.0; n_columns], im: vec![0.0; n_columns] };
         let block = || Block {
             re: vec![0.0; n_a * COLUMNS_PER_TASK],
             im: vec![0.0; n_a * COLUMNS_PER_TASK],
@@ -116,6 +116,7 @@ impl Pme {
             forces: vec![DVec3::ZERO; charged.len()],
             charged,
             place,
+            laps: [Duration::ZERO; 4],
         }
     }
 
@@ -135,11 +136,16 @@ impl Pme {
         if self.cell != Some(*cell) {
             self.set_cell(cell);
         }
+        let start = Instant::now();
         self.sort(cell, positions);
         self.make_stencils(cell, positions);
+        let stencils = start.elapsed();
         self.spread();
+        let spread = start.elapsed();
         let sums = self.solve(cell, report);
+        let solve = start.elapsed();
         self.gather(cell);
+        self.laps = [stencils, spread - stencils, solve - spread, start.elapsed() - solve];
         sums
     }
 
@@ -280,9 +286,11 @@ impl Pme {
         let Pme { level, grid, order, stencils, planes, forces, .. } = self;
         let (level, grid, order) = (*level, *grid, *order);
         let planes: &[Plane] = planes;
-        forces.par_chunks_mut(ATOMS_PER_TASK).zip(stencils.par_chunks(ATOMS_PER_TASK)).for_each(|(forces, stencils)| {
-            gather_atoms(level, stencils, planes, order, grid, &to_cartesian, forces);
-        });
+        forces.par_chunks_mut(ATOMS_PER_TASK).zip(stencils.par_chunks(ATOMS_PER_TASK)).for_each(
+            |(forces, stencils)| {
+                gather_atoms(level, stencils, planes, order, grid, &to_cartesian, forces);
+            },
+        );
     }
 }
 
@@ -507,13 +515,7 @@ vectorised!(
 );
 
 #[inline(always)]
-fn transform_block(
-    plan: &Fft,
-    direction: Direction,
-    width: usize,
-    block: &mut Block,
-    work: &mut (Vec<f32>, Vec<f32>),
-) {
+fn transform_block(plan: &Fft, direction: Direction, width: usize, block: &mut Block, work: &mut (Vec<f32>, Vec<f32>)) {
     plan.process(direction, width, (&mut block.re, &mut block.im), (&mut work.0, &mut work.1));
 }
 

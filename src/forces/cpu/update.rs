@@ -188,15 +188,7 @@ impl Integrator {
         };
     }
 
-    fn step_water(
-        &self,
-        step: &Step,
-        cell: &Cell,
-        settle: &Settle,
-        o: usize,
-        atoms: &mut Atoms,
-        sums: &mut StepSums,
-    ) {
+    fn step_water(&self, step: &Step, cell: &Cell, settle: &Settle, o: usize, atoms: &mut Atoms, sums: &mut StepSums) {
         let dt = step.dt;
         let r = [atoms.old_positions[o], atoms.old_positions[o + 1], atoms.old_positions[o + 2]];
         let masses = [settle.mass_o, settle.mass_h, settle.mass_h];
