@@ -42,17 +42,21 @@ pub(super) struct GroFrame {
     /// Line of the first atom and of the box.
     pub first_line: usize,
     pub box_line: usize,
+    /// Does the box line end with a line end? If not, its last number may be cut off.
+    pub is_closed: bool,
 }
 
 /// Reads configurations one after the other.
 pub(super) struct GroReader<R> {
     lines: R,
     line: usize,
+    /// Did the last line have a line end?
+    closed: bool,
 }
 
 impl<R: BufRead> GroReader<R> {
     pub fn new(lines: R) -> Self {
-        GroReader { lines, line: 0 }
+        GroReader { lines, line: 0, closed: true }
     }
 
     fn fault<T>(&self, what: impl Into<String>) -> Result<T, GroFault> {
@@ -64,7 +68,10 @@ impl<R: BufRead> GroReader<R> {
         self.line += 1;
         match self.lines.read_line(&mut text) {
             Ok(0) => Ok(None),
-            Ok(_) => Ok(Some(text.trim_end_matches(['\n', '\r']).to_string())),
+            Ok(_) => {
+                self.closed = text.ends_with('\n');
+                Ok(Some(text.trim_end_matches(['\n', '\r']).to_string()))
+            }
             Err(e) => self.fault(e.to_string()),
         }
     }
@@ -107,7 +114,7 @@ impl<R: BufRead> GroReader<R> {
         }
         frame.velocities = (count > 0 && velocities.len() == count).then_some(velocities);
         let Some(text) = self.next_line()? else { return self.fault("the file ends before the box line") };
-        frame.box_line = self.line;
+        (frame.box_line, frame.is_closed) = (self.line, self.closed);
         let numbers: Option<Vec<f64>> = text.split_whitespace().map(|t| t.parse().ok()).collect();
         frame.vectors = match numbers.as_deref() {
             Some([x, y, z]) => Some([DVec3::X * *x, DVec3::Y * *y, DVec3::Z * *z]),

@@ -133,7 +133,7 @@ fn read_chemfiles(path: &Path) -> Result<Structure, StructureError> {
             residue_ids[atom] = residue.id().unwrap_or(0);
         }
     }
-    let title = match frame.get("name") {
+    let title = match property(&frame, "name") {
         Some(chemfiles::Property::String(name)) => name,
         _ => String::new(),
     };
@@ -194,7 +194,15 @@ pub(super) fn cell_vectors(frame: &chemfiles::Frame) -> Option<[DVec3; 3]> {
     }
     // Rows of the matrix are x, y, z; its columns are the lattice vectors.
     let rows = cell.matrix();
-    Some([0, 1, 2].map(|k| DVec3::new(rows[0][k], rows[1][k], rows[2][k]) / ANGSTROM_PER_NM))
+    let column = |k: usize| DVec3::new(rows[0][k], rows[1][k], rows[2][k]) / ANGSTROM_PER_NM;
+    // Formats that hold angles give the cosine of 90° as 1e-16: that is a right angle.
+    let clean = |v: DVec3| DVec3::select(v.abs().cmplt(DVec3::splat(1e-12)), DVec3::ZERO, v);
+    Some([column(0), column(1), column(2)].map(clean))
+}
+
+/// A property of a frame. (Asking chemfiles for one that does not exist makes it warn.)
+pub(super) fn property(frame: &chemfiles::Frame, name: &str) -> Option<chemfiles::Property> {
+    frame.properties().find(|p| p.0 == name).map(|p| p.1)
 }
 
 /// Sends what chemfiles wants to say to stderr under our name, each message once.

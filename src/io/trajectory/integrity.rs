@@ -1,7 +1,7 @@
 //! Does a trajectory end where a frame ends?
 //!
 //! chemfiles drops an incomplete last frame of some formats without a word; here it is found from the sizes that the
-//! frames themselves state. Knows the outlines of XTC, DCD and PDB, nothing of coordinates.
+//! frames themselves state. Knows the outlines of XTC, TRR, DCD and PDB, nothing of coordinates.
 
 use super::reader::has_extension;
 use std::fs::File;
@@ -17,6 +17,8 @@ pub(super) fn check_tail(path: &Path) -> io::Result<Tail> {
     let length = file.metadata()?.len();
     if has_extension(path, "xtc") {
         check_xtc(&mut file, length)
+    } else if has_extension(path, "trr") {
+        check_trr(&mut file, length)
     } else if has_extension(path, "dcd") {
         check_dcd(&mut file, length)
     } else if has_extension(path, "pdb") {
@@ -56,6 +58,35 @@ fn check_xtc(file: &mut File, length: u64) -> io::Result<Tail> {
             return Ok(Some((n_frames, "its coordinates are incomplete")));
         }
         at += bytes;
+        n_frames += 1;
+    }
+    Ok(None)
+}
+
+/// TRR: 24 bytes of magic and version, ten sizes in bytes, atom count, step and an unused number, time and λ, then what
+/// the sizes say. All reals have the precision that the box (nine numbers) or the positions show.
+fn check_trr(file: &mut File, length: u64) -> io::Result<Tail> {
+    const MAGIC: i32 = 1993;
+    const HEAD: u64 = 24 + 13 * 4;
+    let (mut at, mut n_frames) = (0, 0);
+    while at < length {
+        if at + HEAD > length {
+            return Ok(Some((n_frames, "the head of the frame is incomplete")));
+        }
+        let mut head = [0; HEAD as usize];
+        file.seek(SeekFrom::Start(at))?;
+        file.read_exact(&mut head)?;
+        let word = |k: usize| i32::from_be_bytes([head[k], head[k + 1], head[k + 2], head[k + 3]]);
+        if word(0) != MAGIC {
+            return Ok(Some((n_frames, "no TRR frame starts here")));
+        }
+        let size = |k: usize| word(24 + 4 * k).max(0) as u64;
+        let (box_bytes, position_bytes, n_atoms) = (size(2), size(7), size(10));
+        let is_double = box_bytes == 9 * 8 || (box_bytes == 0 && position_bytes == n_atoms * 3 * 8);
+        at += HEAD + if is_double { 16 } else { 8 } + (0..10).map(size).sum::<u64>();
+        if at > length {
+            return Ok(Some((n_frames, "its coordinates are incomplete")));
+        }
         n_frames += 1;
     }
     Ok(None)

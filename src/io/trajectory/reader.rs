@@ -4,7 +4,7 @@ use super::integrity::{Tail, check_tail};
 use super::{AKMA_PS, TrajectoryError};
 use crate::cell::Cell;
 use crate::io::gro::{self, GroReader};
-use crate::io::structure::{cell_vectors, report_chemfiles_warnings, to_nm};
+use crate::io::structure::{cell_vectors, property, report_chemfiles_warnings, to_nm};
 use glam::DVec3;
 use std::fs::File;
 use std::io::BufReader;
@@ -146,6 +146,14 @@ impl OpenFile {
                     let what = format!("line {}: {}", fault.line, fault.what);
                     TrajectoryError::Truncated { file: file.clone(), frame, what }
                 })?;
+                // A single configuration written by hand may lack its last line end; a stream was cut there.
+                if let Some(raw) = &raw
+                    && self.n_read > 0
+                    && !raw.is_closed
+                {
+                    let what = format!("line {}: the line has no end", raw.box_line);
+                    return Err(TrajectoryError::Truncated { file: file.clone(), frame, what });
+                }
                 Ok(raw.map(|raw| {
                     let (time, step) = gro::time_and_step(&raw.title);
                     (step.unwrap_or(self.n_read as u64), time, raw.vectors, raw.positions)
@@ -166,7 +174,7 @@ impl OpenFile {
 
 /// Step and time (ps) of a frame, wherever the format keeps them.
 fn step_and_time(path: &Path, frame: &chemfiles::Frame) -> (u64, Option<f64>) {
-    let number = |name: &str| match frame.get(name)? {
+    let number = |name: &str| match property(frame, name)? {
         chemfiles::Property::Double(value) => Some(value),
         chemfiles::Property::String(text) => text.parse().ok(),
         _ => None,
@@ -180,7 +188,7 @@ fn step_and_time(path: &Path, frame: &chemfiles::Frame) -> (u64, Option<f64>) {
         (step, time.map(|t| t * AKMA_PS))
     } else if let Some(time) = time {
         (number("step").map_or(step, |s| s as u64), Some(time))
-    } else if let Some(chemfiles::Property::String(title)) = frame.get("name") {
+    } else if let Some(chemfiles::Property::String(title)) = property(frame, "name") {
         let (time, titled_step) = gro::time_and_step(&title);
         (titled_step.unwrap_or(step), time)
     } else {
