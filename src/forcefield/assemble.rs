@@ -87,7 +87,7 @@ pub fn assemble_from(library: &Library, system: &SystemSpec, mixing: Mixing) -> 
     }
     let lj: Vec<(f64, f64)> = entries.iter().map(|t| t.lj).collect();
     let mut pair_table = PairTable::mixed(&lj, |a, b| rule_of_pair(&entries[a], &entries[b], mixing));
-    set_explicit_pairs(&mut pair_table, &entries, water)?;
+    set_explicit_pairs(&mut pair_table, &entries, library, water)?;
     let c4_origins = add_c4_terms(&mut pair_table, &entries, library)?;
 
     let mut species = vec![water_species(library, water)];
@@ -129,7 +129,12 @@ fn rule_of_pair(a: &TypeEntry, b: &TypeEntry, mixing: Mixing) -> Mixing {
 }
 
 /// Replaces every pair that involves an explicit set by the set's own entry.
-fn set_explicit_pairs(table: &mut PairTable, entries: &[TypeEntry], water: &WaterModel) -> Result<(), ForceFieldError> {
+fn set_explicit_pairs(
+    table: &mut PairTable,
+    entries: &[TypeEntry],
+    library: &Library,
+    water: &WaterModel,
+) -> Result<(), ForceFieldError> {
     for (a, entry) in entries.iter().enumerate() {
         let Some((solute, set, ion)) = entry.ion.filter(|(_, set, _)| set.combination == Combination::Explicit) else {
             continue;
@@ -144,7 +149,7 @@ fn set_explicit_pairs(table: &mut PairTable, entries: &[TypeEntry], water: &Wate
                     solute,
                     species: ion.name.clone(),
                     model: set.model.clone(),
-                    fitted: set.water.join(", "),
+                    fitted: set.water.iter().map(|w| library.water_name(w)).collect::<Vec<_>>().join(", "),
                     water: water.name.clone(),
                 });
             }

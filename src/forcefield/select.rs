@@ -76,7 +76,8 @@ impl Library {
         let (alias, fitted_for) = model.split_once('@').map_or((model, None), |(alias, w)| (alias, Some(w)));
         let sets: Vec<&IonSet> = self.sets_of(species).filter(|s| folded(&s.model) == folded(alias)).collect();
         if sets.is_empty() {
-            let mut known: Vec<String> = self.sets_of(species).map(|s| s.model.clone()).collect();
+            let published = self.sets_of(species).filter(|s| s.own.is_none());
+            let mut known: Vec<String> = published.map(|s| s.model.clone()).collect();
             known.sort();
             known.dedup();
             let suggestion = nearest(alias, known.iter().map(String::as_str)).map(String::from);

@@ -78,7 +78,10 @@ fn published_units_convert_to_ours() {
     for set in &library().sets {
         for ion in &set.ions {
             if let (Some(rmin_half), Some(sigma)) = (ion.rmin_half, ion.sigma) {
-                close(sigma, rmin_half * 2f64.powf(5.0 / 6.0) / 10.0, 1e-6);
+                // One set is printed with six digits only.
+                let last_digit = if set.model == "merz-amber-opls" { 1e-6 } else { 1e-9 };
+                let converted_sigma = rmin_half * 2f64.powf(5.0 / 6.0) / 10.0;
+                assert!((sigma - converted_sigma).abs() <= 0.5 * last_digit, "{}: {sigma}", set.full_name());
                 converted += 1;
             }
             if let (Some(kcal), Some(epsilon)) = (ion.epsilon_kcal, ion.epsilon) {
@@ -133,7 +136,7 @@ fn the_pair_table_of_zinc_chloride_is_the_one_of_other_engines() {
     let assembled = run("SPC/E", &[("Zn2+", "li-merz-cm"), ("Cl-", "joung-cheatham")]).unwrap();
     assert_eq!(assembled.types, ["OW", "HW", "ZN", "CL"]);
     let types = [
-        (0.3165719505039882, 0.6497752),
+        (0.3165719505039882_f64, 0.6497752_f64),
         (0.0, 0.0),
         (0.2273573528694146, 0.014823368080000001),
         (0.48304528497569194, 0.05349244),

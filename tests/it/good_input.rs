@@ -113,18 +113,15 @@ skin = "0.1 nm"
 temperature = "25 celsius"
 [[stage]]
 name = "warm"
-duration = "3 ps"
+duration = "2.1 ps"
 timestep = "0.7 fs"
 log_every = "0.7 ps"
 analyse = true
 trajectory = { every = "2.1 ps" }
-duration_note = 1
-"#
-    .replace("duration_note = 1\n", "")
-    .replace("duration = \"3 ps\"", "duration = \"2.1 ps\"");
+"#;
     let text = format!(
         "{text}\n[stage.thermostat.langevin]\nfriction = \"5 /ps\"\n[[stage]]\nname = \"nve\"\nduration = \"3 ps\"\n\
-         [stage.thermostat.none]\n[[analysis]]\n[analysis.rdf]\npairs = [[\"Zn2+\", \"OW\"]]\nr_max = \"1 nm\"\n"
+         [stage.thermostat.none]\n[[analysis]]\n[analysis.rdf]\npairs = [[\"Zn2+\", \"OW\"]]\nr_max = \"1 nm\"\nevery = \"2.1 ps\"\n"
     );
     let input = parse(&text);
     let written = to_toml(&input);

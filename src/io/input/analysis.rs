@@ -2,7 +2,7 @@
 
 use super::dynamics::{check_multiple, nearest_multiple};
 use super::quantity::Dimension;
-use super::table::{Bound, Given, Table};
+use super::table::{Bound, Table};
 use super::tree::{Node, Value};
 use crate::suggest::one_of;
 use crate::system::spec::{AnalysisSpec, StageKind, StageSpec};
@@ -17,10 +17,12 @@ const ANGLE_BIN_WIDTH: f64 = 2.0;
 const KINDS: [&str; 3] = ["rdf", "coordination", "angles"];
 
 pub(super) fn read(top: &Table, stages: &[StageSpec]) -> Vec<AnalysisSpec> {
-    let timesteps: Vec<f64> = stages
+    let timesteps: Vec<(String, f64)> = stages
         .iter()
         .filter_map(|stage| match &stage.kind {
-            StageKind::Dynamics { dynamics, analyse: true, .. } => Some(dynamics.timestep),
+            StageKind::Dynamics { dynamics, analyse: true, .. } => {
+                Some((format!("the stage `{}`", stage.name), dynamics.timestep))
+            }
             _ => None,
         })
         .collect();
@@ -44,7 +46,7 @@ pub(super) fn read(top: &Table, stages: &[StageSpec]) -> Vec<AnalysisSpec> {
     analyses
 }
 
-fn rdf(table: &Table, timesteps: &[f64]) -> Option<AnalysisSpec> {
+fn rdf(table: &Table, timesteps: &[(String, f64)]) -> Option<AnalysisSpec> {
     const EXAMPLE: &str = "for example pairs = [[\"Zn2+\", \"OW\"]]";
     let rdf = table.table("rdf", "[analysis.rdf]", &["pairs", "r_max", "bin_width", "every"])?;
     if rdf.get("pairs").is_none() {
@@ -69,7 +71,7 @@ fn rdf(table: &Table, timesteps: &[f64]) -> Option<AnalysisSpec> {
     })
 }
 
-fn coordination(table: &Table, timesteps: &[f64]) -> Option<AnalysisSpec> {
+fn coordination(table: &Table, timesteps: &[(String, f64)]) -> Option<AnalysisSpec> {
     const EXAMPLE: &str = "for example ligands = [\"OW\", \"Cl-\"]";
     let table = table.table("coordination", "[analysis.coordination]", &["center", "ligands", "r_min", "every"])?;
     let center = required(&table, "center", "for example center = \"Zn2+\"");
@@ -87,7 +89,7 @@ fn coordination(table: &Table, timesteps: &[f64]) -> Option<AnalysisSpec> {
     Some(AnalysisSpec::Coordination { center: center?, ligands, r_min, every })
 }
 
-fn angles(table: &Table, timesteps: &[f64]) -> Option<AnalysisSpec> {
+fn angles(table: &Table, timesteps: &[(String, f64)]) -> Option<AnalysisSpec> {
     let keys = ["center", "ligand", "r_min", "bin_width", "every"];
     let table = table.table("angles", "[analysis.angles]", &keys)?;
     let center = required(&table, "center", "for example center = \"Zn2+\"");
@@ -117,21 +119,19 @@ fn length(table: &Table, name: &str) -> Option<f64> {
 }
 
 /// Time between frames, ps: a whole number of steps of every stage that is analysed.
-fn every(table: &Table, timesteps: &[f64]) -> f64 {
-    match table.quantity("every", Dimension::Time, Bound::Positive) {
-        Some(given) => {
-            for &timestep in timesteps {
-                check_multiple(table.faults, "every", &given, timestep);
-            }
-            given.value
+fn every(table: &Table, timesteps: &[(String, f64)]) -> f64 {
+    if let Some(given) = table.quantity("every", Dimension::Time, Bound::Positive) {
+        for (whose, timestep) in timesteps {
+            check_multiple(table.faults, "every", &given, *timestep, whose);
         }
-        None => {
-            let value = timesteps.first().map_or(EVERY, |&timestep| nearest_multiple(EVERY, timestep));
-            let given = Given { value, place: table.place.clone() };
-            for &timestep in timesteps {
-                check_multiple(table.faults, "every", &given, timestep);
-            }
-            value
-        }
+        return given.value;
     }
+    let value = timesteps.first().map_or(EVERY, |(_, timestep)| nearest_multiple(EVERY, *timestep));
+    let differs = |(_, timestep): &&(String, f64)| (nearest_multiple(value, *timestep) - value).abs() > 1e-9;
+    if let Some((whose, timestep)) = timesteps.iter().find(differs) {
+        let message = format!("{} has no `every`, and the stages it looks at differ in their time step", table.title);
+        let help = format!("add a multiple of all of them; {whose} has {} ps", timestep);
+        table.faults.add(&table.place, message, help);
+    }
+    value
 }

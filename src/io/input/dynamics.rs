@@ -129,8 +129,9 @@ impl RawDynamics {
 
     /// With every default filled in and checked.
     ///
+    /// * `whose` – whose time step it is, in messages: `[dynamics]`, or the stage
     /// * `has_water` – may the box hold rigid water?
-    pub fn resolve(&self, faults: &Faults, has_water: bool) -> DynamicsSpec {
+    pub fn resolve(&self, faults: &Faults, whose: &str, has_water: bool) -> DynamicsSpec {
         let timestep = self.timestep.as_ref().map_or(TIMESTEP, |t| t.value);
         if let Some(given) = self.timestep.as_ref().filter(|t| t.value > LARGEST_TIMESTEP * (1.0 + 1e-12)) {
             let message = format!("the time step is {}, and must be at most 4 fs", femtoseconds(given.value));
@@ -146,7 +147,7 @@ impl RawDynamics {
         }
         let interval = |given: &Option<Given<f64>>, name: &str, default: f64| match given {
             Some(given) => {
-                check_multiple(faults, name, given, timestep);
+                check_multiple(faults, name, given, timestep, whose);
                 given.value
             }
             None => nearest_multiple(default, timestep),
@@ -229,7 +230,7 @@ fn thermostat(table: &Table, path: &str) -> Option<RawThermostat> {
 }
 
 /// Records a fault unless `given` (ps) is a whole number of time steps.
-pub(super) fn check_multiple(faults: &Faults, name: &str, given: &Given<f64>, timestep: f64) {
+pub(super) fn check_multiple(faults: &Faults, name: &str, given: &Given<f64>, timestep: f64, whose: &str) {
     let steps = given.value / timestep;
     if (steps - steps.round()).abs() <= 1e-4 && steps.round() >= 1.0 {
         return;
@@ -243,7 +244,8 @@ pub(super) fn check_multiple(faults: &Faults, name: &str, given: &Given<f64>, ti
         format!("it must be at least one step: {}", tidy(above))
     };
     let written = format(given.value, Dimension::Time);
-    let message = format!("`{name}` is {written}, not a whole number of time steps of {}", femtoseconds(timestep));
+    let step = femtoseconds(timestep);
+    let message = format!("`{name}` is {written}, not a whole number of time steps of {step} ({whose})");
     faults.add(&given.place, message, help);
 }
 

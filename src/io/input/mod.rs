@@ -105,7 +105,7 @@ fn interpret(document: &Document, origin: &str, base_dir: &Path) -> Result<Input
     let nonbonded = nonbonded::read(&top, box_vectors);
     let has_water = system.as_ref().is_none_or(|s| s.water.molecules != Some(0));
     let base = dynamics::RawDynamics::read_top(&top);
-    let dynamics = base.resolve(&faults, has_water);
+    let dynamics = base.resolve(&faults, "[dynamics]", has_water);
     let stages = stages::read(&top, &base, &dynamics, has_water);
     let analyses = analysis::read(&top, &stages);
     match system {

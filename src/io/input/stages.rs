@@ -69,12 +69,12 @@ fn read_one(
         }
         let overridden = dynamics::KEYS.iter().any(|key| stage.get(key).is_some());
         let dynamics = if overridden {
-            RawDynamics::read(&stage, "stage").over(base).resolve(stage.faults, has_water)
+            RawDynamics::read(&stage, "stage").over(base).resolve(stage.faults, &stage.title, has_water)
         } else {
             defaults.clone()
         };
         let duration = duration?;
-        check_multiple(stage.faults, "duration", &duration, dynamics.timestep);
+        check_multiple(stage.faults, "duration", &duration, dynamics.timestep, &stage.title);
         let trajectory = trajectory(&stage, dynamics.timestep);
         StageKind::Dynamics { duration: duration.value, dynamics, trajectory, analyse: analyse.unwrap_or(false) }
     };
@@ -108,6 +108,6 @@ fn trajectory(stage: &Table, timestep: f64) -> Option<TrajectorySpec> {
         stage.faults.add(&given.place, message, near);
     }
     let every = every?;
-    check_multiple(stage.faults, "every", &every, timestep);
+    check_multiple(stage.faults, "every", &every, timestep, &stage.title);
     Some(TrajectorySpec { every: every.value, format: format.map_or("xtc".into(), |f| f.value) })
 }

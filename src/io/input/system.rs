@@ -108,6 +108,10 @@ fn cell(system: &Table, node: &Node) -> Option<[[f64; 3]; 3]> {
 
 fn water(system: &Table, geometry: Option<&GeometrySpec>) -> Option<WaterSpec> {
     const EXAMPLE: &str = "for example water = { model = \"SPC/E\", molecules = 512 }";
+    if let Some(node) = system.get("water").filter(|node| !matches!(node.value, Value::Table(_))) {
+        system.faults.add(&node.place, format!("`water` must be a table, not {}", node.type_name()), EXAMPLE);
+        return None;
+    }
     let Some(water) = system.table("water", "[system] water", &["model", "molecules"]) else {
         if system.get("water").is_none() {
             system.missing("water", EXAMPLE);

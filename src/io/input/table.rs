@@ -34,7 +34,11 @@ impl<'a> Table<'a> {
     /// `node` as a table with no keys but `known`.
     pub fn new(node: &'a Node, title: &str, known: &[&str], faults: &'a Faults<'a>) -> Option<Self> {
         let Value::Table(entries) = &node.value else {
-            faults.add(&node.place, format!("{title} must be a table, not {}", node.type_name()), "");
+            let help = match title.starts_with('[') && title.ends_with(']') {
+                true => format!("write {title} on a line of its own, and the keys below it"),
+                false => "write a table: { key = value, … }".into(),
+            };
+            faults.add(&node.place, format!("{title} must be a table, not {}", node.type_name()), help);
             return None;
         };
         for (key, _) in entries {
