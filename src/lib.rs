@@ -3,6 +3,7 @@
 //! Start with `ARCHITECTURE.md`. Imports go one way: `units, math, cell, random` → `potential, system` →
 //! `forcefield, build, neighbor` → `forces` → `dynamics`; `analysis` and `report` see frames and topology only.
 
+pub mod analysis;
 pub mod cell;
 pub mod forces;
 pub mod math;
