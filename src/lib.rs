@@ -6,9 +6,11 @@
 pub mod analysis;
 pub mod cell;
 pub mod forces;
+pub mod io;
 pub mod math;
 pub mod neighbor;
 pub mod potential;
 pub mod random;
+pub mod report;
 pub mod system;
 pub mod units;

@@ -1,0 +1,3 @@
+//! Reading and writing files. Nothing here sees forces.
+
+pub mod expected;
