@@ -3,6 +3,7 @@
 //! The only layer that names `chemfiles`. Knows formats, not physics: it never sees a force.
 
 pub mod checkpoint;
+pub mod expected;
 pub mod gro;
 pub mod input;
 pub mod log;

@@ -3,6 +3,7 @@
 //!
 //! Plain data. Nothing here computes a force, reads a file or knows a device.
 
+pub mod expected;
 pub mod frame;
 pub mod interactions;
 pub mod resolve;
