@@ -337,6 +337,12 @@ fn a_blow_up_names_step_atom_and_largest_term() {
     backend.store(&mut kept).unwrap();
     let moved = kept.positions.iter().zip(&good.positions).map(|(a, b)| (*a - *b).length()).fold(0.0, f64::max);
     assert!(moved <= 1e-4);
+
+    // a step so long that water cannot be made rigid again: caught without any limit on the way
+    backend.load(&good).unwrap();
+    let (step, _, detail) = message(backend.advance(&Chunk { dt: 0.1, ..chunk(7, 1) }).unwrap_err());
+    assert_eq!(step, 7);
+    assert!(detail.contains("cannot be placed after the step"), "{detail}");
 }
 
 #[test]

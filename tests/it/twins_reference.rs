@@ -284,8 +284,10 @@ fn terms_add_up_and_cutoff_shift_is_the_energy_at_the_cutoff() {
 /// box, 3.4 times the force that acts): what the mesh computes contains those pairs.
 #[test]
 fn pme_errors_are_those_of_the_table() {
+    /// order, β in nm⁻¹, (mesh points per axis, error)
+    type Row<'a> = (usize, f64, &'a [(usize, f64)]);
     #[rustfmt::skip]
-    let table: [(usize, f64, &[(usize, f64)]); 7] = [
+    let table: [Row; 7] = [
         (4, 3.470, &[(20, 9.4e-4), (24, 3.5e-4), (28, 1.9e-4), (32, 1.0e-4), (36, 5.8e-5)]),
         (6, 3.470, &[(20, 1.6e-4), (24, 3.8e-5), (28, 1.2e-5), (32, 4.8e-6), (36, 1.8e-6)]),
         (4, 3.123, &[(20, 5.3e-4), (24, 2.0e-4), (28, 1.1e-4), (32, 5.8e-5), (36, 3.4e-5)]),
