@@ -23,8 +23,9 @@ use std::path::PathBuf;
 const SIGMA: f64 = 0.316555789;
 /// K
 const EPSILON: f64 = 78.19743111;
-/// CODATA 2010: e (C), ε₀ (F/m), k_B (J/K), R (kJ/mol/K)
+/// CODATA 2010: e (C), ε₀ (F/m), k_B (J/K)
 const CODATA_2010: (f64, f64, f64) = (1.602176565e-19, 8.854187817e-12, 1.3806488e-23);
+/// k_B N_A of CODATA 2010, kJ/mol/K
 const GAS_CONSTANT_2010: f64 = 1.3806488e-23 * 6.02214129e23 * 1e-3;
 
 /// The folder with the configurations, unless it is absent.
@@ -64,7 +65,7 @@ fn read_xyz(path: PathBuf) -> (Cell, Vec<DVec3>) {
     (cell, positions.collect())
 }
 
-/// SPC/E with energies in units of `1/energy_per_kelvin` K.
+/// SPC/E with ε of the oxygen in the wanted unit of energy and every charge times `charge_scale`.
 fn water(n_atoms: usize, epsilon: f64, charge_scale: f64, interactions: Interactions) -> System {
     let mut types = [(0.0, 0.0); 4];
     types[2] = (SIGMA, epsilon);
@@ -95,7 +96,6 @@ fn water_terms(cell: &Cell, positions: &[DVec3], cutoff: f64, waves: WaveVectors
     let own = exclusions::ewald_self_energy(charges, waves.beta);
     let lrc = DispersionCorrection::new(&system).energy(cell);
     let total = ReferenceBackend::new(&system).unwrap().evaluate_at(cell, positions, &list).energies.total();
-    // NIST counts what the excluded pairs give back with the opposite sign in name only: intra is added
     [pairs.lj, lrc, pairs.coulomb, fourier, own, intra, total]
 }
 

@@ -365,7 +365,7 @@ fn forces_by_term_add_up_to_the_force() {
     }
 }
 
-/// A whole step by hand for one atom without neighbours' help: two ions, one dimension.
+/// One step whose result can be computed in the head.
 #[test]
 fn one_step_of_two_ions_by_hand() {
     let topology = small_electrolyte(smooth()).topology;
