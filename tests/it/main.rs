@@ -2,5 +2,6 @@
 
 mod reference_energies;
 mod reference_steps;
-mod support;
 mod twins_reference;
+mod gpu_backend;
+mod support;

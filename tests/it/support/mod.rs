@@ -1,5 +1,6 @@
 //! What several test modules share.
 
 pub mod compare;
+pub mod gpu;
 pub mod gro;
 pub mod systems;
