@@ -11,6 +11,7 @@ mod docs;
 mod dynamics;
 mod forcefield;
 mod good_input;
+mod gpu_backend;
 mod madelung;
 mod neighbor;
 mod nist;

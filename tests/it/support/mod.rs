@@ -1,6 +1,7 @@
 //! What several test modules share.
 
 pub mod compare;
+pub mod gpu;
 pub mod gro;
 pub mod systems;
 pub mod templates;
