@@ -7,7 +7,7 @@
 //!   C4 α/α_water (P. Li, K. M. Merz, J. Chem. Theory Comput. 10, 289 (2014), eq. 9); in an ion pair both ions
 //!   contribute. Hydrogens of water have none.
 
-use super::ForceFieldError;
+use super::error::{ForceFieldError, SoluteFault};
 use super::library::{Combination, Form, IonParameters, IonSet, IonSpecies, Library, Own, WaterModel};
 use crate::potential::mixing::Mixing;
 use crate::potential::pair_table::{PairCoefficients, PairOrigin, PairTable};
@@ -145,24 +145,24 @@ fn set_explicit_pairs(
             }
             let partner = other.ion.map_or(other.name.as_str(), |(_, _, p)| p.name.as_str());
             if other.ion.is_none() && !set.fits(water.key()) {
-                return Err(ForceFieldError::PairsOfAnotherWater {
-                    solute,
+                return Err(SoluteFault::PairsOfAnotherWater {
                     species: ion.name.clone(),
                     model: set.model.clone(),
                     fitted: set.water.iter().map(|w| library.water_name(w)).collect::<Vec<_>>().join(", "),
                     water: water.name.clone(),
-                });
+                }
+                .of(solute));
             }
             let same_set = other.ion.is_none_or(|(_, other_set, _)| other_set.model == set.model);
             let pair =
                 set.pairs.iter().find(|p| (p.a == ion.name && p.b == partner) || (p.b == ion.name && p.a == partner));
             let Some(pair) = pair.filter(|_| same_set) else {
-                return Err(ForceFieldError::MissingPair {
-                    solute,
+                return Err(SoluteFault::MissingPair {
                     model: set.model.clone(),
                     a: ion.name.clone(),
                     b: partner.into(),
-                });
+                }
+                .of(solute));
             };
             let k = PairCoefficients::from_sigma_epsilon(pair.sigma, pair.epsilon);
             table.set(a, b, k, PairOrigin::Explicit);
@@ -189,12 +189,9 @@ fn add_c4_terms(
                 None => c4,
                 Some((_, _, partner)) => {
                     let scale = alpha(&partner.name).zip(alpha(WATER)).map(|(x, water)| x / water);
-                    let scale = scale.ok_or_else(|| ForceFieldError::MissingPolarizability {
-                        solute,
-                        model: set.model.clone(),
-                        ion: ion.name.clone(),
-                        atom: other.name.clone(),
-                        species: partner.name.clone(),
+                    let scale = scale.ok_or_else(|| {
+                        let (ion, partner) = (ion.name.clone(), partner.name.clone());
+                        SoluteFault::MissingPolarizability { model: set.full_name(), ion, partner }.of(solute)
                     })?;
                     // In a like pair both ions polarize each other, too.
                     if a == b { 2.0 * c4 * scale } else { c4 * scale }

@@ -27,7 +27,8 @@ impl Library {
         for species in &self.species {
             let _ = writeln!(text, "\n{}", species.name);
             for set in self.sets_of(&species.name) {
-                let flags = set.flags();
+                let mut flags = set.flags();
+                flags.extend(self.water_flag(set).map(String::from));
                 let flags = if flags.is_empty() { String::new() } else { format!("  [{}]", flags.join("; ")) };
                 let waters: Vec<&str> = set.water.iter().map(|w| self.water_name(w)).collect();
                 let waters = if waters.is_empty() { "any".to_string() } else { waters.join(", ") };
@@ -81,6 +82,18 @@ impl Library {
             return Err(ForceFieldError::NothingCalled { name: name.into(), suggestion, known });
         }
         Ok(text)
+    }
+
+    /// Why none of the set's own waters runs, if so.
+    fn water_flag(&self, set: &IonSet) -> Option<&'static str> {
+        let own: Vec<&WaterModel> = self.waters.iter().filter(|w| set.fits(w.key())).collect();
+        if set.water.is_empty() || own.iter().any(|w| w.runs()) {
+            None
+        } else if own.is_empty() {
+            Some("its water is not in the library")
+        } else {
+            Some("its water needs virtual sites")
+        }
     }
 
     fn show_water(&self, water: &WaterModel) -> String {
@@ -163,7 +176,9 @@ impl Library {
             }
             text.push_str(" (own short simulation)\n");
         }
-        let flags = Some(set.flags().join("; ")).filter(|f| !f.is_empty());
+        let mut flags = set.flags();
+        flags.extend(self.water_flag(set).map(String::from));
+        let flags = Some(flags.join("; ")).filter(|f| !f.is_empty());
         lines(text, &[("gap", &set.gap), ("flags", &flags), ("note", &set.note)]);
         lines(text, &[("source", &Some(set.source.clone())), ("also in", &set.second_source)]);
         lines(text, &[("c4 from", &set.c4_source)]);

@@ -11,5 +11,5 @@ mod listing;
 mod select;
 
 pub use assemble::{Assembled, Provenance, assemble, pair_table_text};
-pub use error::ForceFieldError;
+pub use error::{ForceFieldError, SoluteFault};
 pub use library::{IonParameters, IonSet, Library, MdCheck, WaterModel, residue_aliases};

@@ -1,6 +1,6 @@
 //! From the names in an input to the entries of the library.
 
-use super::ForceFieldError;
+use super::error::{ForceFieldError, SoluteFault};
 use super::library::{IonSet, IonSpecies, Library, WaterModel};
 use crate::suggest::nearest;
 
@@ -44,7 +44,7 @@ impl Library {
             let suggestion = by_residue
                 .map(|s| s.name.clone())
                 .or_else(|| nearest(name, known.iter().map(String::as_str)).map(String::from));
-            ForceFieldError::UnknownSpecies { solute, name: name.into(), suggestion, known }
+            SoluteFault::UnknownSpecies { name: name.into(), suggestion, known }.of(solute)
         })
     }
 
@@ -65,12 +65,12 @@ impl Library {
             let choices: Vec<&IonSet> = self.sets_of(species).filter(published).collect();
             return match choices[..] {
                 [only] => Ok(only),
-                _ => Err(ForceFieldError::ModelNeeded {
-                    solute,
+                _ => Err(SoluteFault::ModelNeeded {
                     species: species.into(),
                     water: water.name.clone(),
                     choices: choices.iter().map(|s| s.model.clone()).collect(),
-                }),
+                }
+                .of(solute)),
             };
         };
         let (alias, fitted_for) = model.split_once('@').map_or((model, None), |(alias, w)| (alias, Some(w)));
@@ -82,7 +82,7 @@ impl Library {
             known.dedup();
             let suggestion = nearest(alias, known.iter().map(String::as_str)).map(String::from);
             let (species, model) = (species.into(), model.into());
-            return Err(ForceFieldError::UnknownModel { solute, species, model, suggestion, known });
+            return Err(SoluteFault::UnknownModel { species, model, suggestion, known }.of(solute));
         }
         let fitted_key = fitted_for.map(|other| self.find_water(other).map_or(other, |w| w.key()));
         let set = match fitted_key {
@@ -94,13 +94,13 @@ impl Library {
                 .or_else(|| if sets.len() == 1 { sets.first() } else { None }),
         };
         let Some(&set) = set else {
-            return Err(ForceFieldError::NoSetForWater {
-                solute,
+            return Err(SoluteFault::NoSetForWater {
                 species: species.into(),
                 model: alias.into(),
                 water: fitted_key.map_or(water.name.clone(), |other| self.water_name(other).to_string()),
                 choices: sets.iter().filter(|s| s.runs()).map(|s| s.full_name()).collect(),
-            });
+            }
+            .of(solute));
         };
         if set.runs() {
             return Ok(set);
@@ -108,9 +108,10 @@ impl Library {
         let runnable = self.sets_of(species).filter(|s| s.runs() && s.usable(key) && s.own.is_none());
         let runnable = runnable.map(|s| s.model.clone()).collect();
         let (species, model, water) = (species.into(), set.full_name(), water.name.clone());
-        Err(match set.gap.clone() {
-            Some(reason) => ForceFieldError::Gap { solute, species, model, water, reason, runnable },
-            None => ForceFieldError::NeedsBonds { solute, species, model, water, runnable },
-        })
+        let fault = match set.gap.clone() {
+            Some(reason) => SoluteFault::Gap { species, model, water, reason, runnable },
+            None => SoluteFault::NeedsBonds { species, model, water, runnable },
+        };
+        Err(fault.of(solute))
     }
 }

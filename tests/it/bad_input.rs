@@ -47,6 +47,23 @@ fn every_bad_input_gets_its_message() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
+/// Checks made after parsing point at the key, or at the nearest table that is written.
+#[test]
+fn later_checks_point_at_their_key() {
+    let text = "[system]\nwater = { model = \"SPC/E\", molecules = 9 }\ndensity = \"1 g/cm3\"\n\n[nonbonded]\ncutoff = \"0.9 nm\"\n";
+    let (_, locations) = input::parse_located(text, "box.toml", Path::new(""), &[]).unwrap();
+    let at = |key: &str| locations.fault(key, "wrong", "help").faults[0].location.line.clone();
+    assert_eq!(at("nonbonded.cutoff").map(|l| (l.number, l.column, l.width)), Some((Some(6), 10, 8)));
+    assert_eq!(at("nonbonded.lj_modifier").map(|l| l.number), Some(Some(5)));
+    assert_eq!(at("system.water.model").map(|l| (l.number, l.column)), Some((Some(2), 19)));
+    assert_eq!(at("dynamics.timestep"), None);
+    let shown = locations.explain("system.density", "too thin\n  use more").to_string();
+    assert_eq!(
+        shown,
+        "box.toml:3:11: too thin\n   |\n 3 | density = \"1 g/cm3\"\n   |           ^^^^^^^^^\n   = use more"
+    );
+}
+
 #[test]
 fn a_missing_file_and_a_binary_one_are_named() {
     let missing = input::read(Path::new("no/such/input.toml"), &[]).unwrap_err().to_string();

@@ -1,7 +1,8 @@
 //! The force-field library: its data hold together, names find the right set, and the pair table is the published one.
 
 use hexaqua::forcefield::{
-    Assembled, ForceFieldError, Library, assemble, assemble::assemble_from, pair_table_text, residue_aliases,
+    Assembled, ForceFieldError, Library, SoluteFault, assemble, assemble::assemble_from, pair_table_text,
+    residue_aliases,
 };
 use hexaqua::potential::mixing::Mixing;
 use hexaqua::potential::pair_table::PairOrigin;
@@ -28,6 +29,13 @@ fn system(water: &str, solutes: &[(&str, &str)]) -> SystemSpec {
 
 fn run(water: &str, solutes: &[(&str, &str)]) -> Result<Assembled, ForceFieldError> {
     assemble(&system(water, solutes), Mixing::LorentzBerthelot)
+}
+
+fn fault(error: &ForceFieldError) -> Option<&SoluteFault> {
+    match error {
+        ForceFieldError::Solute { fault, .. } => Some(fault),
+        _ => None,
+    }
 }
 
 fn sigma_epsilon(assembled: &Assembled, a: usize, b: usize) -> (f64, f64) {
@@ -170,7 +178,7 @@ fn the_set_of_the_chosen_water_is_taken() {
 #[test]
 fn a_set_of_another_water_is_taken_only_when_named_and_warns() {
     let error = run("SPC", &[("Zn2+", "li-merz-iod")]).unwrap_err();
-    assert!(matches!(error, ForceFieldError::NoSetForWater { .. }), "{error}");
+    assert!(matches!(fault(&error), Some(SoluteFault::NoSetForWater { .. })), "{error}");
     let assembled = run("SPC", &[("Zn2+", "li-merz-iod@spce")]).unwrap();
     assert_eq!(assembled.warnings.len(), 1);
     assert!(assembled.warnings[0].contains("SPC/E") && assembled.warnings[0].contains("this box is SPC:"));
@@ -192,7 +200,7 @@ fn gaps_virtual_sites_and_molecules_are_refused_with_their_reason() {
     // Every set with a gap, by its full name, whatever the water.
     for set in library().sets.iter().filter(|s| s.gap.is_some()) {
         let error = run("SPC/E", &[(&set.ions[0].name, &set.full_name())]).unwrap_err();
-        assert!(matches!(error, ForceFieldError::Gap { .. }), "{}: {error}", set.full_name());
+        assert!(matches!(fault(&error), Some(SoluteFault::Gap { .. })), "{}: {error}", set.full_name());
     }
 }
 
@@ -234,7 +242,7 @@ fn a_12_6_4_set_carries_its_c4_to_oxygen_and_ions_only() {
     // Without a polarizability there is no silent 12-6.
     let error = run("TIP3P", &[("Zn2+", "li-merz-12-6-4"), ("NH4+", "li-merz-hfe")]).unwrap_err();
     assert!(error.to_string().contains("NH4"), "{error}");
-    assert_eq!(error.key().unwrap(), "system.solutes.1.name");
+    assert_eq!(error.key().unwrap(), "system.solutes.1.model");
 }
 
 #[test]
@@ -320,7 +328,7 @@ fn geometric_sets_mix_geometrically_among_themselves_and_with_water() {
 #[test]
 fn an_explicit_pair_table_beats_mixing_and_belongs_to_its_water() {
     let error = run("SPC/E", &[("Na+", "madrid-2019"), ("Cl-", "madrid-2019")]).unwrap_err();
-    assert!(matches!(error, ForceFieldError::PairsOfAnotherWater { .. }), "{error}");
+    assert!(matches!(fault(&error), Some(SoluteFault::PairsOfAnotherWater { .. })), "{error}");
     // The same data for a three-site water, to exercise the table itself.
     let files = ["water", "zinc", "ions"].map(|name| {
         let path = format!("{}/forcefields/{name}.toml", env!("CARGO_MANIFEST_DIR"));
@@ -341,7 +349,7 @@ fn an_explicit_pair_table_beats_mixing_and_belongs_to_its_water() {
     assert!(pair_table_text(&assembled).contains("explicit pair of madrid-2019"));
     let mixed = system("SPC/E", &[("Na+", "madrid-2019"), ("Cl-", "joung-cheatham")]);
     let error = assemble_from(&library, &mixed, Mixing::LorentzBerthelot).unwrap_err();
-    assert!(matches!(error, ForceFieldError::MissingPair { .. }), "{error}");
+    assert!(matches!(fault(&error), Some(SoluteFault::MissingPair { .. })), "{error}");
 }
 
 #[test]
@@ -386,6 +394,8 @@ fn the_list_names_every_model_and_show_finds_it() {
     }
     assert!(list.lines().any(|l| l.contains("li-merz-12-6-4") && l.contains("[gap")));
     assert!(list.lines().any(|l| l.contains("TIP4P/2005") && l.contains("needs virtual sites")));
+    assert!(list.lines().any(|l| l.contains("li-merz-iod") && l.contains("OPC ") && l.contains("virtual sites")));
+    assert!(list.lines().any(|l| l.contains("stote-karplus") && l.contains("not in the library")));
     assert!(library.show("Zn2+").unwrap().contains("from memory"));
     let error = library.show("spce2").unwrap_err().to_string();
     assert!(error.contains("did you mean `spce`?"), "{error}");

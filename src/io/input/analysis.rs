@@ -14,7 +14,7 @@ const RDF_BIN_WIDTH: f64 = 0.002;
 /// degree
 const ANGLE_BIN_WIDTH: f64 = 2.0;
 
-const KINDS: [&str; 3] = ["rdf", "coordination", "angles"];
+pub(super) const KINDS: [&str; 3] = ["rdf", "coordination", "angles"];
 
 pub(super) fn read(top: &Table, stages: &[StageSpec]) -> Vec<AnalysisSpec> {
     let timesteps: Vec<(String, f64)> = stages

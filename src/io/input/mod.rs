@@ -141,3 +141,18 @@ impl Locations {
         self.fault(key, first, &help.join("\n"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_guide_names_every_key() {
+        let guide = include_str!("../../../inputs/README.md");
+        for key in
+            KEYS.iter().chain(&system::KEYS).chain(&nonbonded::KEYS).chain(&dynamics::KEYS).chain(&analysis::KINDS)
+        {
+            assert!(guide.contains(&format!("`{key}`")), "inputs/README.md does not explain `{key}`");
+        }
+    }
+}

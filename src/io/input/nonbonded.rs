@@ -17,7 +17,8 @@ const TOLERANCE: f64 = 1e-5;
 const SPACING: f64 = 0.12;
 const ORDER: usize = 5;
 
-const KEYS: [&str; 6] = ["cutoff", "lj_modifier", "switch_start", "dispersion_correction", "mixing", "coulomb"];
+pub(super) const KEYS: [&str; 6] =
+    ["cutoff", "lj_modifier", "switch_start", "dispersion_correction", "mixing", "coulomb"];
 const KINDS: [&str; 4] = ["pme", "ewald", "reaction-field", "cutoff"];
 
 /// What holds without a `[nonbonded]` table.

@@ -31,10 +31,12 @@ const fn unit(spellings: &'static [&'static str], factor: f64) -> Unit {
     Unit { spellings, factor, offset: 0.0 }
 }
 
-const LENGTH: &[Unit] = &[unit(&["nm"], 1.0), unit(&["angstrom", "Å", "Å", "A", "Angstrom"], 0.1), unit(&["pm"], 1e-3)];
+const LENGTH: &[Unit] =
+    &[unit(&["nm"], 1.0), unit(&["angstrom", "\u{c5}", "\u{212b}", "A", "Angstrom"], 0.1), unit(&["pm"], 1e-3)];
 const INVERSE_LENGTH: &[Unit] =
     &[unit(&["/nm", "nm-1"], 1.0), unit(&["/angstrom", "/Å", "/A", "angstrom-1", "Å-1", "A-1"], 10.0)];
-const TIME: &[Unit] = &[unit(&["ps"], 1.0), unit(&["fs"], 1e-3), unit(&["ns"], 1e3), unit(&["us", "µs", "μs"], 1e6)];
+const TIME: &[Unit] =
+    &[unit(&["ps"], 1.0), unit(&["fs"], 1e-3), unit(&["ns"], 1e3), unit(&["us", "\u{b5}s", "\u{3bc}s"], 1e6)];
 const INVERSE_TIME: &[Unit] = &[unit(&["/ps", "ps-1"], 1.0), unit(&["/fs", "fs-1"], 1e3), unit(&["/ns", "ns-1"], 1e-3)];
 const TEMPERATURE: &[Unit] =
     &[unit(&["K", "kelvin"], 1.0), Unit { spellings: &["celsius", "°C", "degC"], factor: 1.0, offset: 273.15 }];
@@ -108,7 +110,7 @@ impl Dimension {
     }
 
     fn find(self, normalised: &str) -> Option<&'static Unit> {
-        self.units().iter().find(|u| u.spellings.iter().any(|s| *s == normalised))
+        self.units().iter().find(|u| u.spellings.contains(&normalised))
     }
 }
 

@@ -8,7 +8,8 @@ use crate::system::spec::{Amount, GeometrySpec, SoluteSpec, SystemSpec, WaterSpe
 use glam::DVec3;
 use std::path::{Path, PathBuf};
 
-const KEYS: [&str; 8] = ["water", "solutes", "seed", "density", "box", "structure", "topology", "net_charge"];
+pub(super) const KEYS: [&str; 8] =
+    ["water", "solutes", "seed", "density", "box", "structure", "topology", "net_charge"];
 
 /// `None` after a fault.
 pub(super) fn read(top: &Table, base_dir: &Path) -> Option<SystemSpec> {
