@@ -175,6 +175,7 @@ fn split_number(text: &str) -> Option<(f64, &str)> {
 
 /// Removes spaces, `^` and a leading `1` before `/`; superscripts become digits.
 fn normalise(unit: &str) -> String {
+    let unit = unit.strip_prefix('1').filter(|rest| rest.trim_start().starts_with('/')).unwrap_or(unit);
     unit.chars()
         .filter(|c| !c.is_whitespace() && *c != '^' && *c != '·')
         .map(|c| match c {
@@ -203,6 +204,7 @@ mod tests {
         close("9 Å", Dimension::Length, 0.9);
         close("900 pm", Dimension::Length, 0.9);
         close("3.47 /nm", Dimension::InverseLength, 3.47);
+        close("3.47 1/nm", Dimension::InverseLength, 3.47);
         close("3.47 nm^-1", Dimension::InverseLength, 3.47);
         close("3.47 nm⁻¹", Dimension::InverseLength, 3.47);
         close("0.347 /angstrom", Dimension::InverseLength, 3.47);
