@@ -6,6 +6,7 @@
 pub mod analysis;
 pub mod build;
 pub mod cell;
+pub mod cli;
 pub mod dynamics;
 pub mod forcefield;
 pub mod forces;

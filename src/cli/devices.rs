@@ -20,7 +20,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         return Ok(());
     }
     for device in &devices {
-        println!("{device}");
+        print!("{}", describe(device));
     }
     if args.no_test {
         return Ok(());
@@ -33,6 +33,17 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         None => AdapterSelector::Best,
     };
     let report = gpu::self_test(&selector).map_err(CliError::run)?;
-    println!("{report}");
+    println!(
+        "self-test on {}: forces {:.1e} (direct Ewald) and {:.1e} (mesh) of the rms force against f64: {}",
+        report.device,
+        report.ewald_force_error,
+        report.mesh_force_error,
+        if report.passed() { "passed" } else { "FAILED" }
+    );
     if report.passed() { Ok(()) } else { Err(CliError::Run("the self-test failed: do not use this device".into())) }
+}
+
+/// One adapter as a few lines.
+fn describe(device: &gpu::DeviceDescription) -> String {
+    format!("{device:#?}\n")
 }

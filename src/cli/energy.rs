@@ -36,8 +36,7 @@ pub struct Args {
 const TIGHT_TOLERANCE: f64 = 1e-9;
 
 pub fn run(args: &Args) -> Result<(), CliError> {
-    let input = prepare::read_input(&args.input)?;
-    let prepared = prepare::prepare(input)?;
+    let prepared = prepare::prepare_file(&args.input)?;
     for warning in &prepared.warnings {
         eprintln!("warning: {warning}");
     }

@@ -7,9 +7,12 @@ pub mod build;
 pub mod devices;
 pub mod energy;
 pub mod forcefield;
+pub mod outcome;
 pub mod prepare;
 pub mod progress;
+pub mod recorder;
 pub mod run;
+pub mod simulate;
 pub mod validate;
 
 use clap::{Parser, Subcommand, ValueEnum};

@@ -4,7 +4,10 @@ use super::{BackendChoice, CliError, InputArgs};
 use crate::build::{self, BoxReport, Extent, Quantity, SolutionRequest};
 use crate::cell::Cell;
 use crate::forcefield::{self, Assembled};
-use crate::forces::{Backend, cpu::CpuBackend, gpu, gpu::GpuBackend, reference::ReferenceBackend};
+use crate::forces::cpu::CpuBackend;
+use crate::forces::gpu::{AdapterSelector, GpuBackend};
+use crate::forces::reference::ReferenceBackend;
+use crate::forces::{Backend, ForceError};
 use crate::io::input::{self, InputError, Locations};
 use crate::io::structure;
 use crate::neighbor::buffer;
@@ -153,10 +156,11 @@ pub fn backend(choice: BackendChoice, system: &System) -> Result<Box<dyn Backend
         BackendChoice::Reference => Box::new(ReferenceBackend::new(system).map_err(CliError::run)?),
         BackendChoice::Cpu => Box::new(CpuBackend::new(system, None).map_err(CliError::run)?),
         BackendChoice::Gpu => Box::new(GpuBackend::new(system, None).map_err(CliError::run)?),
-        BackendChoice::Auto if gpu::has_hardware_adapter() => {
-            Box::new(GpuBackend::new(system, None).map_err(CliError::run)?)
-        }
-        BackendChoice::Auto => Box::new(CpuBackend::new(system, None).map_err(CliError::run)?),
+        BackendChoice::Auto => match GpuBackend::new(system, Some(&AdapterSelector::Hardware)) {
+            Ok(gpu) => Box::new(gpu),
+            Err(ForceError::NoAdapter(_)) => Box::new(CpuBackend::new(system, None).map_err(CliError::run)?),
+            Err(error) => return Err(CliError::run(error)),
+        },
     })
 }
 

@@ -59,7 +59,7 @@ impl Recorder<'_> {
     /// Closes the trajectory of a finished stage.
     pub fn close_trajectory(&mut self) -> Result<(), CliError> {
         if let Some(mut open) = self.trajectory.take() {
-            let length = open.writer.len_bytes().map_err(CliError::run)?;
+            let length = open.writer.flush().map_err(CliError::run)?;
             self.closed_streams.push((open.name, length));
         }
         Ok(())
@@ -85,9 +85,9 @@ impl Observer for Recorder<'_> {
 
     fn frame(&mut self, frame: &Frame<'_>, trajectory: bool, sample: bool) -> Result<(), DynamicsError> {
         if trajectory && let Some(open) = &mut self.trajectory {
-            open.writer.write(frame).map_err(output)?;
+            open.writer.write(frame.step, frame.time, frame.cell, frame.positions).map_err(output)?;
         }
-        if sample && self.analyse && self.analyses.is_due(frame.time) {
+        if sample && self.analyse {
             self.analyses.sample(frame).map_err(output)?;
         }
         Ok(())
@@ -97,7 +97,7 @@ impl Observer for Recorder<'_> {
         let mut streams = self.closed_streams.clone();
         streams.push((LOG_FILE.to_string(), self.log.flush().map_err(output)?));
         if let Some(open) = &mut self.trajectory {
-            streams.push((open.name.clone(), open.writer.len_bytes().map_err(output)?));
+            streams.push((open.name.clone(), open.writer.flush().map_err(output)?));
         }
         let checkpoint = Checkpoint {
             input_hash: self.input_hash,

@@ -13,7 +13,7 @@ use crate::forces::Backend;
 use crate::io::checkpoint::{Checkpoint, fnv1a};
 use crate::io::log::LogWriter;
 use crate::io::output::OutputFolder;
-use crate::io::trajectory::TrajectoryWriter;
+use crate::io::trajectory::{Format, TrajectoryWriter};
 use crate::io::input;
 use crate::system::State;
 use crate::system::spec::{DynamicsSpec, StageKind, StageSpec, ThermostatSpec, TrajectorySpec};
@@ -41,7 +41,7 @@ const MINIMISE_SKIN: f64 = 0.1;
 
 pub fn run(args: &Args) -> Result<(), CliError> {
     let started = Instant::now();
-    let input = prepare::read_input(&args.input)?;
+    let (input, locations) = prepare::read_input(&args.input)?;
     let path = args.out.clone().unwrap_or_else(|| {
         PathBuf::from("runs").join(args.input.input.file_stem().unwrap_or_else(|| "run".as_ref()))
     });
@@ -53,7 +53,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let complete_input = input::to_toml(&input);
     let input_hash = fnv1a(complete_input.as_bytes());
     let checkpoint = if args.resume { Some(load_checkpoint(&path, input_hash)?) } else { None };
-    let prepared = prepare::prepare(input)?;
+    let prepared = prepare::prepare(input, &locations)?;
     let mut analyses = AnalysisSet::new(&prepared.input.analyses, &prepared.system.topology, &prepared.state.cell)
         .map_err(CliError::input)?;
     let backend = prepare::backend(args.backend, &prepared.system)?;
@@ -166,22 +166,15 @@ fn run_stages(
         match &stage.kind {
             StageKind::Minimise { .. } if start_step > 0 => {}
             StageKind::Minimise { max_force, max_steps } => {
-                let plan = MinimisePlan {
-                    max_force: *max_force,
-                    max_steps: *max_steps,
-                    list_radius: system.interactions.cutoff + MINIMISE_SKIN,
-                };
-                warnings.extend(run_minimise(&mut engine, &plan, &stage.name)?);
+                warnings.extend(run_minimise(&mut engine, *max_force, *max_steps, &stage.name)?);
                 recorder.checkpoint(&engine.moment(1)).map_err(CliError::run)?;
             }
             StageKind::Dynamics { duration, dynamics, trajectory, analyse } => {
-                let plan = stage_plan(prepared, &stage.name, *duration, dynamics, trajectory.as_ref(), *analyse)?;
+                let plan = stage_plan(prepared, &stage.name, *duration, dynamics, trajectory.as_ref(), *analyse);
                 if start_step >= plan.schedule.n_steps {
                     continue;
                 }
-                if engine.state.velocities.iter().all(|v| v.length_squared() == 0.0) {
-                    start_velocities(&mut engine, dynamics);
-                }
+                start_velocities(&mut engine, dynamics);
                 recorder.analyse = *analyse;
                 recorder.dt = plan.dt;
                 recorder.start_step = start_step;
@@ -207,11 +200,18 @@ fn run_stages(
 }
 
 /// Minimises and says how it went; a warning when the goal was not reached.
-fn run_minimise(engine: &mut Engine<'_>, plan: &MinimisePlan, name: &str) -> Result<Option<String>, CliError> {
+pub fn run_minimise(
+    engine: &mut Engine<'_>,
+    max_force: f64,
+    max_steps: u64,
+    name: &str,
+) -> Result<Option<String>, CliError> {
+    let list_radius = engine.system.interactions.cutoff + MINIMISE_SKIN;
+    let plan = MinimisePlan { max_force, max_steps, list_radius };
     let mut progress = Progress::new(name, 0.0);
     let show = |energy: f64, force: f64| format!("{energy:14.1} kJ/mol  largest force {force:10.3e} kJ/mol/nm");
     let system = engine.system;
-    let done = minimise(system, &mut *engine.backend, &mut engine.state, plan, |step, energy, force| {
+    let done = minimise(system, &mut *engine.backend, &mut engine.state, &plan, |step, energy, force| {
         progress.update(step as f64 / plan.max_steps.max(1) as f64, &show(energy, force));
     })
     .map_err(CliError::run)?;
@@ -228,8 +228,11 @@ fn run_minimise(engine: &mut Engine<'_>, plan: &MinimisePlan, name: &str) -> Res
     }))
 }
 
-/// Maxwell–Boltzmann velocities on constraint-satisfying positions.
-fn start_velocities(engine: &mut Engine<'_>, dynamics: &DynamicsSpec) {
+/// Maxwell–Boltzmann velocities on constraint-satisfying positions, for a state at rest.
+pub fn start_velocities(engine: &mut Engine<'_>, dynamics: &DynamicsSpec) {
+    if engine.state.velocities.iter().any(|v| v.length_squared() > 0.0) {
+        return;
+    }
     let topology = &engine.system.topology;
     let start = engine.state.positions.clone();
     constraints::constrain_positions(topology, &start, &mut engine.state.positions);
@@ -243,14 +246,14 @@ fn start_velocities(engine: &mut Engine<'_>, dynamics: &DynamicsSpec) {
 }
 
 /// Turns durations into whole steps and cuts everything to neighbor-list boundaries where it must be.
-fn stage_plan(
+pub fn stage_plan(
     prepared: &Prepared,
     name: &str,
     duration: f64,
     dynamics: &DynamicsSpec,
     trajectory: Option<&TrajectorySpec>,
     analyse: bool,
-) -> Result<StagePlan, CliError> {
+) -> StagePlan {
     let dt = dynamics.timestep;
     let neighbor = u64::from(dynamics.neighbor_every.max(1));
     let couple = match dynamics.thermostat {
@@ -266,8 +269,8 @@ fn stage_plan(
         samples.sort_unstable();
         samples.dedup();
     }
-    let list_radius = prepare::list_radius(prepared, dynamics)?;
-    Ok(StagePlan {
+    let list_radius = prepare::list_radius(&prepared.system, &prepared.state, dynamics);
+    StagePlan {
         name: name.to_string(),
         dt,
         seed: dynamics.seed,
@@ -283,7 +286,7 @@ fn stage_plan(
             samples,
         },
         list_radius,
-    })
+    }
 }
 
 /// Opens (or, after a resume, continues) the trajectory of a stage.
@@ -296,6 +299,7 @@ fn open_trajectory(
     let Some(spec) = spec else { return Ok(None) };
     let writing = |s: &&StageSpec| matches!(&s.kind, StageKind::Dynamics { trajectory: Some(_), .. });
     let only_one = prepared.input.stages.iter().filter(writing).count() == 1;
+    let format = Format::parse(&spec.format).map_err(CliError::input)?;
     let name = if only_one {
         format!("trajectory.{}", spec.format)
     } else {
@@ -306,9 +310,9 @@ fn open_trajectory(
     let writer = match known {
         Some(index) => {
             let (_, length) = recorder.closed_streams.remove(index);
-            TrajectoryWriter::resume(&path, &prepared.system.topology, length)
+            TrajectoryWriter::resume(&path, format, &prepared.system.topology, length)
         }
-        None => TrajectoryWriter::create(&path, &prepared.system.topology),
+        None => TrajectoryWriter::create(&path, format, &prepared.system.topology),
     };
     Ok(Some(OpenTrajectory { name, writer: writer.map_err(CliError::run)? }))
 }
