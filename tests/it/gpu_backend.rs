@@ -2,7 +2,7 @@
 
 use crate::support::compare::{assert_forces, assert_relative, assert_tensor, relative_error, rms_error};
 use crate::support::gpu::{backend, both, load, oracle, present, rounded, selector};
-use crate::support::systems::EngineCase;
+use crate::support::systems::{EngineCase, thermal_velocities};
 use hexaqua::cell::Cell;
 use hexaqua::forces::gpu::shader::Shaders;
 use hexaqua::forces::reference::ewald::choose_n_max;
@@ -21,9 +21,7 @@ fn fine_mesh(cell: &Cell, beta: f64) -> Coulomb {
 
 fn state_of(case: &EngineCase) -> State {
     let mut state = State::at_rest(case.cell, case.positions.clone());
-    if case.velocities.len() == case.positions.len() {
-        state.velocities.clone_from(&case.velocities);
-    }
+    state.velocities = thermal_velocities(&case.system.topology, 298.15, 5);
     state
 }
 

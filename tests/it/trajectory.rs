@@ -1,6 +1,6 @@
 //! Structures and trajectories: exact where the format is, continued where a run was killed, doubted where cut off.
 
-use crate::support::systems::zinc_chloride;
+use crate::support::templates::zinc_chloride;
 use glam::DVec3;
 use hexaqua::cell::Cell;
 use hexaqua::io::structure::{StructureError, read_structure, write_gro, write_gro_with_decimals};
