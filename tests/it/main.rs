@@ -1,1 +1,2 @@
-mod dummy {}
+mod analysis;
+mod report;
