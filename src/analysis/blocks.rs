@@ -97,8 +97,11 @@ impl Blocks {
             (0..n_blocks).map(|skip| value_of(&self.total_without(Some(skip)), frames_left)).collect();
         let error = without.map(|values| {
             let n = n_blocks as f64;
-            let mean = values.iter().sum::<f64>() / n;
-            ((n - 1.0) / n * values.iter().map(|v| (v - mean).powi(2)).sum::<f64>()).sqrt()
+            // Relative to the value, so that a constant has the error zero and not one of rounding.
+            let deviations =
+                values.iter().map(|v| v - value).map(|d| if d.abs() < 1e-12 * value.abs() { 0.0 } else { d });
+            let (sum, sum_sq) = deviations.fold((0.0, 0.0), |(s, q), d| (s + d, q + d * d));
+            ((n - 1.0) / n * (sum_sq - sum * sum / n).max(0.0)).sqrt()
         });
         Some(Estimate { value, error })
     }

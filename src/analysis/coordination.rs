@@ -315,16 +315,18 @@ impl Coordination {
             color,
             points: (0..=last).map(|k| [k as f64, histograms[group][k]]).collect(),
         };
-        // With one ligand the total is the same bars again.
-        let series = match self.ligands.len() {
-            1 => vec![bars(0, 0)],
-            n => (0..=n).map(|group| bars((group + n) % (n + 1), group)).collect(),
-        };
+        // All ligands together; single ones only if there is more than one kind in the shell.
+        let present = |group: &usize| histograms[*group][0] < 0.999;
+        let inside: Vec<usize> = (0..self.ligands.len()).filter(present).collect();
+        let mut series = vec![bars(self.all(), 0)];
+        if inside.len() > 1 {
+            series.extend(inside.into_iter().enumerate().map(|(k, group)| bars(group, k + 1)));
+        }
         result.figures.push(Figure {
             name: result.name.clone(),
             title: format!("Coordination number of {center} within {r_min:.3} nm"),
             x: Axis::new("coordination number k", "1").with_range(-0.5, last.max(8) as f64 + 0.5),
-            y: Axis::new("P(CN = k)", "1").with_range(0.0, 1.05),
+            y: Axis::new("P(CN = k)", "1").with_range(0.0, 1.12),
             right: None,
             series,
             marks: Vec::new(),

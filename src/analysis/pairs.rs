@@ -19,6 +19,10 @@ const DIRECT_BELOW: usize = 200;
 /// A group of atoms, prepared for searches in one frame.
 pub struct PairSearch<'a> {
     cell: &'a Cell,
+    /// a, b, c, nm
+    vectors: [DVec3; 3],
+    /// 1/a_x, 1/b_y, 1/c_z, nm⁻¹
+    inverse_diagonal: DVec3,
     /// `[n_members]`, nm; wrapped when there is a grid
     points: Vec<DVec3>,
     r_max: f64,
@@ -54,31 +58,58 @@ impl<'a> PairSearch<'a> {
             points.iter_mut().for_each(|r| *r = cell.wrap(*r));
             LinkedCells::new(cell, &points, shape)
         });
-        Ok(PairSearch { cell, points, r_max, r_max_sq: r_max * r_max, several_images, grid })
+        let v = cell.vectors();
+        let vectors = [v.x_axis, v.y_axis, v.z_axis];
+        let inverse_diagonal = DVec3::new(v.x_axis.x, v.y_axis.y, v.z_axis.z).recip();
+        Ok(PairSearch { cell, vectors, inverse_diagonal, points, r_max, r_max_sq: r_max * r_max, several_images, grid })
     }
 
     /// Calls `visit(k, d)` for every member k whose image lies at `center + d`, |d| < r_max (nm).
     ///
     /// `k` counts within the group. A member at the centre itself is visited too: the caller knows which atom it is.
-    pub fn visit(&self, center: DVec3, mut visit: impl FnMut(usize, DVec3)) {
+    pub fn visit(&self, center: DVec3, visit: impl FnMut(usize, DVec3)) {
+        self.visit_from(0, center, visit);
+    }
+
+    /// As [`PairSearch::visit`], but only members k ≥ `first`: half the work where pairs within the group are counted once.
+    pub fn visit_from(&self, first: usize, center: DVec3, mut visit: impl FnMut(usize, DVec3)) {
+        let near = |k: usize| {
+            let d = self.nearest_image(self.points[k] - center);
+            (d.length_squared() < self.r_max_sq).then_some(d)
+        };
         match &self.grid {
             Some(grid) => grid.visit_around(self.cell.to_fractional(center), |k| {
-                let d = self.cell.minimum_image(self.points[k] - center);
-                if d.length_squared() < self.r_max_sq {
+                if k >= first
+                    && let Some(d) = near(k)
+                {
                     visit(k, d);
                 }
             }),
+            None if self.several_images => {
+                for (k, &point) in self.points.iter().enumerate().skip(first) {
+                    self.visit_images(self.cell.minimum_image(point - center), |image| visit(k, image));
+                }
+            }
             None => {
-                for (k, &point) in self.points.iter().enumerate() {
-                    let d = self.cell.minimum_image(point - center);
-                    if self.several_images {
-                        self.visit_images(d, |image| visit(k, image));
-                    } else if d.length_squared() < self.r_max_sq {
+                for k in first..self.points.len() {
+                    if let Some(d) = near(k) {
                         visit(k, d);
                     }
                 }
             }
         }
+    }
+
+    /// An image of `d` with |z| ≤ c_z/2, |y| ≤ b_y/2, |x| ≤ a_x/2.
+    ///
+    /// That box is a primitive cell of the lattice (a along x, b in the xy plane), and a sphere of half the smallest height
+    /// lies within it: for such a short vector this is the nearest image, cheaper than through fractional coordinates.
+    fn nearest_image(&self, mut d: DVec3) -> DVec3 {
+        let [a, b, c] = self.vectors;
+        d -= c * nearest_integer(d.z * self.inverse_diagonal.z);
+        d -= b * nearest_integer(d.y * self.inverse_diagonal.y);
+        d.x -= a.x * nearest_integer(d.x * self.inverse_diagonal.x);
+        d
     }
 
     /// All images of `d` within the radius: with r_max at most one height, neighbours of the first image are enough.
@@ -134,6 +165,12 @@ impl LinkedCells {
             }
         }
     }
+}
+
+/// The integer nearest to `x`, |x| < 2⁵¹: adding 1.5 · 2⁵² drops the fraction. (`f64::round` is a function call without SSE 4.1.)
+fn nearest_integer(x: f64) -> f64 {
+    const SHIFT: f64 = 6_755_399_441_055_744.0;
+    (x + SHIFT) - SHIFT
 }
 
 /// Cell coordinates of a fractional point, in range whatever the rounding.

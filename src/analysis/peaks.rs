@@ -3,8 +3,8 @@
 //! Method, in three steps, the same wherever a peak or a shell is reported:
 //!
 //! 1. g is smoothed with a Gaussian of 0.005 nm (second shell: 0.01 nm) to decide *which* maximum and minimum is meant.
-//!    A maximum counts once the curve has fallen by 0.15 below it, a minimum once it has risen by as much above it (units of the
-//!    bulk density); thus noise on a shoulder is not a peak.
+//!    A maximum counts once the curve has fallen below it, and a minimum once it has risen above it, by 0.15 of the bulk density
+//!    and by twice the counting error of the smoothed curve; thus neither a shoulder nor the noise of a short run is a peak.
 //! 2. The peak *position* comes from unsmoothed data: a parabola through ln g, weighted with the counts, over the
 //!    contiguous bins around the maximum where the curve is above a stated fraction of its height. ln g of a vibrating
 //!    neighbour is close to a parabola, and the weights are the inverse variances of ln g.
@@ -21,6 +21,8 @@ const SECOND_SHELL_SMOOTHING: f64 = 0.01;
 const PROMINENCE: f64 = 0.15;
 /// A maximum must exceed the bulk density by this much.
 const PEAK_ABOVE_BULK: f64 = 0.1;
+/// Fewer counts than this within the smoothing width are no peak.
+const MIN_COUNTS: f64 = 3.5;
 /// g within this much of the minimum belongs to the same plateau.
 const PLATEAU: f64 = 0.02;
 /// The parabola of the first peak uses bins above this fraction of the height …
@@ -45,9 +47,10 @@ pub struct Shell {
 ///
 /// `None` when no maximum rises above the bulk density and falls again within the grid.
 pub fn first_shell(g: &[f64], counts: &[f64], grid: &RadialGrid) -> Option<Shell> {
-    let smooth = smoothed(g, SHELL_SMOOTHING / grid.width());
-    let top = first_maximum(&smooth, 0)?;
-    let bottom = first_minimum(&smooth, top)?;
+    let curve = Curve::new(g, counts, SHELL_SMOOTHING / grid.width());
+    let top = curve.first_maximum(0)?;
+    let bottom = curve.first_minimum(top)?;
+    let smooth = curve.smooth;
     let (peak, height) = refined(g, counts, &smooth, top, FIRST_PEAK_FRACTION, grid);
     Some(Shell { peak, height, minimum: plateau_middle(&smooth, top, bottom, grid) })
 }
@@ -55,9 +58,10 @@ pub fn first_shell(g: &[f64], counts: &[f64], grid: &RadialGrid) -> Option<Shell
 /// The shell behind the distance `r_min` (nm): as [`first_shell`], with the smoothing of broad peaks.
 pub fn second_shell(g: &[f64], counts: &[f64], r_min: f64, grid: &RadialGrid) -> Option<Shell> {
     let from = grid.nearest_edge(r_min);
-    let smooth = smoothed(g, SECOND_SHELL_SMOOTHING / grid.width());
-    let top = first_maximum(&smooth, from)?;
-    let bottom = first_minimum(&smooth, top)?;
+    let curve = Curve::new(g, counts, SECOND_SHELL_SMOOTHING / grid.width());
+    let top = curve.first_maximum(from)?;
+    let bottom = curve.first_minimum(top)?;
+    let smooth = curve.smooth;
     let (peak, height) = refined(g, counts, &smooth, top, SECOND_PEAK_FRACTION, grid);
     Some(Shell { peak, height, minimum: plateau_middle(&smooth, top, bottom, grid) })
 }
@@ -78,30 +82,57 @@ pub fn smoothed(values: &[f64], sigma: f64) -> Vec<f64> {
         .collect()
 }
 
-/// Index of the first maximum above bulk from `from` on that is followed by a fall.
-fn first_maximum(smooth: &[f64], from: usize) -> Option<usize> {
-    let mut top = from;
-    for i in from..smooth.len() {
-        if smooth[i] > smooth[top] {
-            top = i;
-        } else if smooth[i] < smooth[top] - PROMINENCE && smooth[top] > 1.0 + PEAK_ABOVE_BULK {
-            return Some(top);
-        }
-    }
-    None
+/// A smoothed curve and how many counts stand behind each of its points.
+struct Curve {
+    smooth: Vec<f64>,
+    counts: Vec<f64>,
 }
 
-/// Index of the minimum behind the maximum `top`: confirmed by a rise, or by an empty gap up to the end of the data.
-fn first_minimum(smooth: &[f64], top: usize) -> Option<usize> {
-    let mut bottom = top;
-    for i in top..smooth.len() {
-        if smooth[i] < smooth[bottom] {
-            bottom = i;
-        } else if smooth[i] > smooth[bottom] + PROMINENCE {
-            return Some(bottom);
-        }
+impl Curve {
+    /// * `sigma` – bins
+    fn new(g: &[f64], counts: &[f64], sigma: f64) -> Self {
+        // A Gaussian average of N independent values has the variance of one divided by 2 √π σ.
+        let window = 2.0 * std::f64::consts::PI.sqrt() * sigma;
+        let counts = smoothed(counts, sigma).into_iter().map(|n| n * window.max(1.0)).collect();
+        Curve { smooth: smoothed(g, sigma), counts }
     }
-    (smooth[bottom] < PLATEAU).then_some(bottom)
+
+    /// By how much the curve must differ from its value at bin `i` for the difference to count.
+    ///
+    /// An empty gap always counts, so that one frame of one ion has a first shell.
+    fn prominence(&self, i: usize) -> f64 {
+        let error = self.smooth[i] / self.counts[i].max(1e-9).sqrt();
+        PROMINENCE.max((2.0 * error).min(0.9 * self.smooth[i]))
+    }
+
+    /// Index of the first maximum above bulk from `from` on that is followed by a fall.
+    fn first_maximum(&self, from: usize) -> Option<usize> {
+        let mut top = from;
+        for i in from..self.smooth.len() {
+            if self.smooth[i] > self.smooth[top] {
+                top = i;
+            } else if self.smooth[top] > 1.0 + PEAK_ABOVE_BULK
+                && self.counts[top] >= MIN_COUNTS
+                && self.smooth[i] < self.smooth[top] - self.prominence(top)
+            {
+                return Some(top);
+            }
+        }
+        None
+    }
+
+    /// Index of the minimum behind the maximum `top`: confirmed by a rise, or by an empty gap up to the end of the data.
+    fn first_minimum(&self, top: usize) -> Option<usize> {
+        let mut bottom = top;
+        for i in top..self.smooth.len() {
+            if self.smooth[i] < self.smooth[bottom] {
+                bottom = i;
+            } else if self.counts[i] >= MIN_COUNTS && self.smooth[i] > self.smooth[bottom] + self.prominence(i) {
+                return Some(bottom);
+            }
+        }
+        (self.smooth[bottom] < PLATEAU).then_some(bottom)
+    }
 }
 
 /// Middle of the contiguous bins around `bottom` that belong to the same plateau, nm.
@@ -211,6 +242,27 @@ mod tests {
         let grid = RadialGrid::from_zero(0.8, 0.002);
         assert_eq!(first_shell(&vec![1.0; 400], &vec![10.0; 400], &grid), None);
         assert_eq!(first_shell(&vec![0.0; 400], &vec![0.0; 400], &grid), None);
+    }
+
+    #[test]
+    fn a_single_frame_has_a_first_shell_but_no_invented_second() {
+        let grid = RadialGrid::from_zero(0.6, 0.002);
+        for seed in 0..50 {
+            // Six neighbours, a gap, then a dozen scattered ones.
+            let mut draws = Draws::new(seed, Stream::Build, 0);
+            let mut counts = vec![0.0; grid.len()];
+            for k in 0..18 {
+                let r = if k < 6 { 0.21 + 0.004 * draws.normal() } else { 0.38 + 0.2 * draws.uniform() };
+                counts[grid.bin(r).expect("within range")] += 1.0;
+            }
+            let g: Vec<f64> = (0..grid.len()).map(|k| counts[k] / (33.0 * grid.shell_volume(k))).collect();
+            let shell = first_shell(&g, &counts, &grid).expect("six neighbours at one distance");
+            assert!((0.23..0.39).contains(&shell.minimum), "{}", shell.minimum);
+            // One count is not a peak.
+            let lone: Vec<f64> = (0..grid.len()).map(|k| f64::from(k == 250)).collect();
+            let g_lone: Vec<f64> = lone.iter().map(|n| n * 100.0).collect();
+            assert_eq!(first_shell(&g_lone, &lone, &grid), None);
+        }
     }
 
     #[test]

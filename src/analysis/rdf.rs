@@ -79,29 +79,32 @@ impl Observable for Rdf {
         let volume = frame.cell.volume();
         for pair in &mut self.pairs {
             let search = PairSearch::new(frame, &pair.b, grid.r_max())?;
-            let b = &pair.b;
-            let count = |centers: &[u32]| {
+            let (a, b) = (&pair.a, &pair.b);
+            // Within one group every pair is found from its first member only, and counts twice.
+            let same = a == b;
+            let count = |(chunk, centers): (usize, &[u32])| {
                 let mut counts = vec![0_u64; grid.len()];
-                for &i in centers {
-                    search.visit(frame.positions[i as usize], |k, d| {
+                for (at, &i) in centers.iter().enumerate() {
+                    let first = if same { chunk * CHUNK + at + 1 } else { 0 };
+                    search.visit_from(first, frame.positions[i as usize], |k, d| {
                         if b[k] != i
                             && let Some(bin) = grid.bin(d.length())
                         {
-                            counts[bin] += 1;
+                            counts[bin] += 1 + u64::from(same);
                         }
                     });
                 }
                 counts
             };
             // Integer sums: the result does not depend on how threads share the work.
-            let counts = if pair.a.len() <= CHUNK {
-                count(&pair.a)
+            let counts = if a.len() <= CHUNK {
+                count((0, a))
             } else {
                 let add = |mut x: Vec<u64>, y: Vec<u64>| {
                     x.iter_mut().zip(&y).for_each(|(x, y)| *x += y);
                     x
                 };
-                pair.a.par_chunks(CHUNK).map(count).reduce(|| vec![0; grid.len()], add)
+                a.par_chunks(CHUNK).enumerate().map(count).reduce(|| vec![0; grid.len()], add)
             };
             pair.blocks.add_frame(|slot| {
                 let (plain, weighted) = slot.split_at_mut(grid.len());

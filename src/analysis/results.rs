@@ -85,6 +85,8 @@ pub enum SeriesKind {
     Line,
     /// A line that is secondary to another, e.g. a magnified copy.
     DashedLine,
+    /// A thin pale line: raw data under its average.
+    Faint,
     /// Filled down to zero.
     Area,
     Bars,

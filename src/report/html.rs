@@ -2,8 +2,8 @@
 
 use super::RunReport;
 use super::svg::{self, DARK_PALETTE, PALETTE, escape};
-use super::text::{decides, full_source, number, number_with_error, unit};
-use super::verdict::{Verdict, VerdictRow, allowed, tally};
+use super::text::{chemical, limit, number_with_error, source_number, sources, stated, unit};
+use super::verdict::{Verdict, VerdictRow, tally};
 use crate::analysis::{AnalysisResult, Figure};
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ const STYLE: &str = include_str!("report.css");
 /// The whole page.
 pub fn render(report: &RunReport) -> String {
     let mut out = String::new();
-    let title = escape(&report.title);
+    let title = printed(&report.title);
     let _ = write!(
         out,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -41,12 +41,17 @@ pub fn render(report: &RunReport) -> String {
     if !report.facts.is_empty() {
         out.push_str("<section>\n<h2>What was run</h2>\n<dl class=\"facts\">\n");
         for (name, value) in &report.facts {
-            let _ = writeln!(out, "<div><dt>{}</dt><dd>{}</dd></div>", escape(name), escape(value));
+            let _ = writeln!(out, "<div><dt>{}</dt><dd>{}</dd></div>", escape(name), printed(value));
         }
         out.push_str("</dl>\n</section>\n");
     }
     out.push_str("</main>\n</body>\n</html>\n");
     out
+}
+
+/// A name or remark as the page shows it.
+fn printed(text: &str) -> String {
+    escape(&chemical(text))
 }
 
 /// Custom properties for the figures' colours, light and dark, and the rules that apply them to inlined SVG.
@@ -90,13 +95,9 @@ fn verdict_section(out: &mut String, rows: &[VerdictRow]) {
         "<section>\n<h2>Against the literature</h2>\n<table class=\"cards\">\n<thead><tr><th>Quantity</th><th>This run</th>\
          <th>Reference</th><th>Allowed</th><th>Verdict</th><th>Source</th></tr></thead>\n<tbody>\n",
     );
-    let mut sources: Vec<String> = Vec::new();
+    let sources = sources(rows);
     for row in rows {
-        let source = full_source(row);
-        let index = sources.iter().position(|s| *s == source).unwrap_or_else(|| {
-            sources.push(source);
-            sources.len() - 1
-        }) + 1;
+        let index = source_number(&sources, row);
         let reference = &row.reference;
         let with_unit = |text: String| match unit(&reference.unit) {
             "" => text,
@@ -104,23 +105,24 @@ fn verdict_section(out: &mut String, rows: &[VerdictRow]) {
             u => format!("{text} {u}"),
         };
         let measured = row.value.map_or("not measured".to_string(), |v| with_unit(number_with_error(v, row.error)));
-        let expected = with_unit(number_with_error(reference.value, reference.uncertainty));
-        let limit = if decides(row) {
-            with_unit(format!("± {}", number(allowed(reference, row.error), None)))
-        } else {
-            "–".to_string()
-        };
+        let expected = with_unit(stated(reference));
+        let allowed = limit(row);
+        let allowed = if allowed.starts_with('±') { with_unit(allowed) } else { allowed };
         let class = verdict_class(row.verdict);
+        let note = match reference.note.as_str() {
+            "" => String::new(),
+            note => format!("<small>{}</small>", printed(note)),
+        };
         let _ = writeln!(
             out,
-            "<tr class=\"{class}\"><th scope=\"row\">{}</th><td data-label=\"This run\">{}</td>\
+            "<tr class=\"{class}\"><th scope=\"row\">{}{note}</th><td data-label=\"This run\">{}</td>\
              <td data-label=\"Reference\">{}</td><td data-label=\"Allowed\">{}</td>\
              <td data-label=\"Verdict\"><span class=\"badge {class}\">{}</span></td>\
              <td data-label=\"Source\"><a href=\"#source-{index}\">[{index}]</a></td></tr>",
-            escape(&reference.label),
+            printed(&reference.label),
             escape(&measured),
             escape(&expected),
-            escape(&limit),
+            escape(&allowed),
             row.verdict.word()
         );
     }
@@ -139,7 +141,7 @@ fn figure_section(out: &mut String, heading: &str, figures: &[Figure]) {
     if figures.is_empty() {
         return;
     }
-    let _ = write!(out, "<section>\n<h2>{}</h2>\n<div class=\"figures\">\n", escape(heading));
+    let _ = write!(out, "<section>\n<h2>{}</h2>\n<div class=\"figures\">\n", printed(heading));
     for figure in figures {
         let _ = write!(out, "<figure>\n{}</figure>\n", svg::render(figure));
     }
@@ -150,10 +152,10 @@ fn value_section(out: &mut String, results: &[AnalysisResult]) {
     out.push_str("<section>\n<h2>Measured values</h2>\n");
     for result in results {
         let frames = if result.n_frames == 1 { "frame" } else { "frames" };
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "<h3>{} <span class=\"quiet\">{} {frames}</span></h3>\n",
-            escape(&result.title),
+            "<h3>{} <span class=\"quiet\">{} {frames}</span></h3>",
+            printed(&result.title),
             result.n_frames
         );
         if !result.values.is_empty() {
@@ -162,7 +164,7 @@ fn value_section(out: &mut String, results: &[AnalysisResult]) {
                 let _ = writeln!(
                     out,
                     "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td></tr>",
-                    escape(&q.label),
+                    printed(&q.label),
                     escape(&number_with_error(q.value, q.error)),
                     escape(unit(&q.unit))
                 );
@@ -170,7 +172,7 @@ fn value_section(out: &mut String, results: &[AnalysisResult]) {
             out.push_str("</tbody></table>\n");
         }
         for note in &result.notes {
-            let _ = writeln!(out, "<p class=\"note\">{}</p>", escape(note));
+            let _ = writeln!(out, "<p class=\"note\">{}</p>", printed(note));
         }
     }
     out.push_str("</section>\n");

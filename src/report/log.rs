@@ -22,7 +22,12 @@ pub fn figures(log: &[Column]) -> Vec<Figure> {
     let mut figures = Vec::new();
     if let Some(temperature) = column("temperature") {
         let title = format!("Temperature, mean {:.2} {}", mean(&temperature.values), temperature.unit);
-        let lines = vec![series("temperature".to_string(), 1, temperature, 0.0)];
+        let window = (temperature.values.len() / 40).max(1);
+        let average = Column { values: running_mean(&temperature.values, window), ..temperature.clone() };
+        let lines = vec![
+            Series { kind: SeriesKind::Faint, ..series("every line of the log".to_string(), 1, temperature, 0.0) },
+            series("running mean".to_string(), 1, &average, 0.0),
+        ];
         figures.push(figure("temperature", title, Axis::new("T", &temperature.unit), lines));
     }
     let energies: Vec<&Column> = ["potential", "kinetic", "total"].iter().filter_map(|name| column(name)).collect();
@@ -54,4 +59,10 @@ pub fn figures(log: &[Column]) -> Vec<Figure> {
 
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+/// Mean over `reach` values to either side, fewer at the ends.
+fn running_mean(values: &[f64], reach: usize) -> Vec<f64> {
+    let around = |k: usize| &values[k.saturating_sub(reach)..(k + reach + 1).min(values.len())];
+    (0..values.len()).map(|k| mean(around(k))).collect()
 }

@@ -4,12 +4,13 @@
 //! inlines the figure recolours it with CSS, for a dark screen for instance (see `html`). The palette is Okabe and Ito's,
 //! which readers with colour-vision deficiencies can tell apart.
 
+use super::text::chemical;
 use crate::analysis::{Axis, Figure, Series, SeriesKind};
 use std::fmt::Write;
 
 /// Size of a figure, px.
-const WIDTH: f64 = 640.0;
-const HEIGHT: f64 = 380.0;
+const WIDTH: f64 = 560.0;
+const HEIGHT: f64 = 350.0;
 /// Margins around the axes, px.
 const LEFT: f64 = 66.0;
 const RIGHT: f64 = 20.0;
@@ -18,6 +19,8 @@ const TOP: f64 = 58.0;
 const BOTTOM: f64 = 52.0;
 /// Lines with more points than this are thinned to the extremes of each pixel column.
 const MAX_POINTS: usize = 1200;
+/// Lines with more points than this are drawn finer.
+const DENSE: usize = 600;
 
 /// Colours on white, by [`Series::color`].
 pub const PALETTE: [&str; 6] = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#B8860B", "#56B4E9"];
@@ -66,7 +69,7 @@ pub fn render(figure: &Figure) -> String {
     let _ = writeln!(out, r##"<rect class="bg" width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>"##);
     let (w, h) = (x1 - x0, y0 - y1);
     let _ = writeln!(out, r##"<clipPath id="{clip}"><rect x="{x0}" y="{y1}" width="{w}" height="{h}"/></clipPath>"##);
-    text(&mut out, LEFT - 46.0, 22.0, "start", "ink", r#"font-size="15" font-weight="600""#, &figure.title);
+    text(&mut out, LEFT - 46.0, 22.0, "start", "ink", r#"font-size="15" font-weight="600""#, &chemical(&figure.title));
     legend(&mut out, figure);
 
     // Grid, then data, then axes on top.
@@ -98,7 +101,9 @@ pub fn render(figure: &Figure) -> String {
 
     rule(&mut out, "axis", "#30363d", x0, y0, x1, y0, "");
     rule(&mut out, "axis", "#30363d", x0, y0, x0, y1, "");
-    for t in ticks(x.low, x.high, 8) {
+    // Bars stand on whole numbers: label each where there is room.
+    let few_bars = bar_groups > 0 && x.high - x.low <= 14.0;
+    for t in ticks(x.low, x.high, if few_bars { 14 } else { 8 }) {
         rule(&mut out, "axis", "#30363d", x.px(t), y0, x.px(t), y0 + 5.0, "");
         text(&mut out, x.px(t), y0 + 19.0, "middle", "ink", "", &tick_label(t, x.high - x.low));
     }
@@ -160,16 +165,16 @@ fn legend(out: &mut String, figure: &Figure) {
                 PALETTE[color]
             );
         } else {
-            let dash = if series.kind == SeriesKind::DashedLine {
-                r#" stroke-width="2" stroke-dasharray="5 3""#
-            } else {
-                r#" stroke-width="2""#
+            let dash = match series.kind {
+                SeriesKind::DashedLine => r#" stroke-width="2" stroke-dasharray="5 3""#,
+                SeriesKind::Faint => r#" stroke-width="1" stroke-opacity="0.5""#,
+                _ => r#" stroke-width="2""#,
             };
             rule(out, &format!("s{color}"), PALETTE[color], at, y, at + 22.0, y, dash);
         }
         let offset = if matches!(series.kind, SeriesKind::Bars | SeriesKind::Area) { 18.0 } else { 28.0 };
-        text(out, at + offset, y + 4.5, "start", "ink", r#"font-size="12.5""#, &series.label);
-        at += offset + 7.0 * series.label.chars().count() as f64 + 20.0;
+        text(out, at + offset, y + 4.5, "start", "ink", r#"font-size="12.5""#, &chemical(&series.label));
+        at += offset + 6.4 * series.label.chars().count() as f64 + 20.0;
     }
 }
 
@@ -196,14 +201,15 @@ fn line(out: &mut String, series: &Series, x: &Scale, y: &Scale) {
             PALETTE[color]
         );
     }
-    let style = if series.kind == SeriesKind::DashedLine {
-        r#" stroke-dasharray="5 3" stroke-width="1.4""#
-    } else {
-        r#" stroke-width="1.8""#
+    let style = match series.kind {
+        SeriesKind::DashedLine => r#"stroke-width="1.4" stroke-dasharray="5 3""#,
+        SeriesKind::Faint => r#"stroke-width="0.7" stroke-opacity="0.45""#,
+        _ if points.len() > DENSE => r#"stroke-width="1.1""#,
+        _ => r#"stroke-width="1.8""#,
     };
     let _ = writeln!(
         out,
-        r##"<path class="s{color}" d="{path}" fill="none" stroke="{}"{style} stroke-linejoin="round"/>"##,
+        r##"<path class="s{color}" d="{path}" fill="none" stroke="{}" {style} stroke-linejoin="round"/>"##,
         PALETTE[color]
     );
 }

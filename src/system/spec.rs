@@ -208,7 +208,7 @@ pub enum AnalysisSpec {
     Coordination {
         center: String,
         ligands: Vec<String>,
-        /// nm; `None` = first minimum of each g(r)
+        /// nm; `None` = first minimum of g(r) of all ligands together
         r_min: Option<f64>,
         every: f64,
     },

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod analysis;
 mod architecture;
 mod bad_input;
 mod build;
@@ -17,6 +18,7 @@ mod neighbor;
 mod nist;
 mod reference_energies;
 mod reference_steps;
+mod report;
 mod trajectory;
 mod twins_cpu;
 mod twins_reference;
