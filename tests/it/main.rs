@@ -1,7 +1,10 @@
 //! One integration binary; a module per subject.
 
+mod gpu_backend;
+mod layout;
 mod reference_energies;
 mod reference_steps;
-mod twins_reference;
-mod gpu_backend;
+mod shaders_portable;
 mod support;
+mod twins_gpu;
+mod twins_reference;
