@@ -1,13 +1,24 @@
 //! The whole gpu backend: against the engines' cases, against the f64 reference step by step, and against itself.
 
 use crate::support::compare::{assert_forces, assert_relative, assert_tensor, relative_error, rms_error};
-use crate::support::gpu::{backend, both, load, oracle, present, rounded, selector};
-use crate::support::systems::{EngineCase, thermal_velocities};
+use crate::support::gpu::{backend, edited, load, present, rounded, selector};
+use crate::support::systems::EngineCase;
+use glam::DVec3;
 use hexaqua::cell::Cell;
+use hexaqua::forces::gpu::self_test::self_test_with;
 use hexaqua::forces::gpu::shader::Shaders;
+use hexaqua::forces::gpu::{AdapterSelector, Context, GpuBackend, devices, fft, self_test};
+use hexaqua::forces::reference::ReferenceBackend;
 use hexaqua::forces::reference::ewald::choose_n_max;
-use hexaqua::forces::{Backend, Chunk, ChunkReport, LangevinStep};
+use hexaqua::forces::reference::integrate::Integrator;
+use hexaqua::forces::{Backend, Chunk, ChunkReport, ForceError, LangevinStep, NeighborKind};
+use hexaqua::neighbor::pairs::linked_cells;
+use hexaqua::neighbor::{NeighborList, full};
+use hexaqua::random::{Draws, Stream};
 use hexaqua::system::{Coulomb, State};
+use rustfft::FftPlanner;
+use rustfft::num_complex::Complex64;
+use std::sync::Arc;
 use std::time::Instant;
 
 fn direct(cell: &Cell, beta: f64) -> Coulomb {
@@ -21,7 +32,9 @@ fn fine_mesh(cell: &Cell, beta: f64) -> Coulomb {
 
 fn state_of(case: &EngineCase) -> State {
     let mut state = State::at_rest(case.cell, case.positions.clone());
-    state.velocities = thermal_velocities(&case.system.topology, 298.15, 5);
+    if case.velocities.len() == case.positions.len() {
+        state.velocities.clone_from(&case.velocities);
+    }
     state
 }
 
@@ -71,4 +84,294 @@ fn chunk(n_steps: u32) -> Chunk {
         report: true,
         max_displacement: 0.2,
     }
+}
+
+fn mesh(_: &Cell, _: f64) -> Coulomb {
+    Coulomb::Pme { beta: 3.47, grid: [20; 3], order: 5 }
+}
+
+/// 216 waters whose geometry and velocities satisfy the constraints.
+fn water() -> (EngineCase, State) {
+    let case = EngineCase::read("spce_216", mesh);
+    let integrator = Integrator::new(&case.system.topology);
+    let mut state = state_of(&case);
+    integrator.constrain_positions(&case.cell, &mut state.positions);
+    integrator.project_velocities(&case.cell, &state.positions, &mut state.velocities);
+    (case, rounded(&state))
+}
+
+const RADIUS: f64 = 1.0;
+
+/// Chunks of ten steps with a new list before each; returns the reports.
+fn run(
+    backend: &mut dyn Backend,
+    case: &EngineCase,
+    state: &mut State,
+    chunks: u32,
+    settings: &Chunk,
+) -> Vec<ChunkReport> {
+    let topology = &case.system.topology;
+    let mut reports = Vec::new();
+    for k in 0..chunks {
+        let list = match backend.neighbor_kind() {
+            NeighborKind::Pairs => {
+                NeighborList::Pairs(Arc::new(linked_cells(&state.positions, &state.cell, topology, RADIUS)))
+            }
+            _ => NeighborList::FullClusters(Arc::new(full::build(&state.positions, &state.cell, topology, RADIUS))),
+        };
+        backend.set_neighbors(list).expect("the list fits");
+        let chunk = Chunk { first_step: u64::from(k) * 10, n_steps: 10, remove_com: k == 1, ..*settings };
+        reports.push(backend.advance(&chunk).expect("the chunk succeeds"));
+        backend.store(state).expect("the state comes back");
+    }
+    reports
+}
+
+fn largest_distance(a: &State, b: &State) -> f64 {
+    a.positions.iter().zip(&b.positions).map(|(a, b)| (*a - *b).length()).fold(0.0, f64::max)
+}
+
+const BATH: LangevinStep = LangevinStep { temperature: 300.0, friction: 5.0, seed: 11 };
+
+/// Trajectories of device and reference stay together: 40 steps, with and without a bath.
+#[test]
+fn short_trajectories_follow_the_reference() {
+    let (case, start) = water();
+    for langevin in [None, Some(BATH)] {
+        let settings = Chunk { langevin, ..chunk(10) };
+        let Some(mut gpu) = backend(&case.system) else { return };
+        gpu.load(&start).expect("loads");
+        let mut a = start.clone();
+        let reports = run(&mut gpu, &case, &mut a, 4, &settings);
+        let mut reference = ReferenceBackend::new(&case.system).expect("valid");
+        reference.load(&start).expect("loads");
+        let mut b = start.clone();
+        let expected = run(&mut reference, &case, &mut b, 4, &settings);
+        let distance = largest_distance(&a, &b);
+        println!("bath {}: {distance:.1e} nm after 40 steps", langevin.is_some());
+        assert!(distance < 1e-5, "{distance:.1e} nm apart after 40 steps");
+        assert!(largest_distance(&a, &start) > 0.02, "atoms moved");
+        for (x, y) in reports.iter().zip(&expected) {
+            assert_relative("kinetic energy", x.kinetic_end, y.kinetic_end, 1e-5);
+            let (f, g) = (x.first.unwrap(), y.first.unwrap());
+            assert_relative("energy", f.energies.total(), g.energies.total(), 5e-6);
+            assert_relative("shift", f.energies.cutoff_shift, g.energies.cutoff_shift, 5e-4);
+            assert_relative("kick", f.kick, g.kick, 2e-5);
+            assert_tensor("virial", f.virial, g.virial, 1e-4);
+            assert_tensor("kinetic tensor", f.kinetic_tensor, g.kinetic_tensor, 2e-5);
+        }
+    }
+}
+
+/// Energy is conserved and waters stay rigid over 200 steps of 2 fs.
+#[test]
+fn energy_is_conserved_and_waters_stay_rigid() {
+    let (case, start) = water();
+    let Some(mut gpu) = backend(&case.system) else { return };
+    gpu.load(&start).expect("loads");
+    let mut state = start.clone();
+    let reports = run(&mut gpu, &case, &mut state, 20, &chunk(10));
+    let energies: Vec<f64> = (reports.iter())
+        .map(|r| {
+            let f = r.first.unwrap();
+            f.energies.total() - f.energies.cutoff_shift + 0.5 * (f.kinetic_before + f.kinetic_after)
+        })
+        .collect();
+    // the second chunk removes the centre-of-mass motion and its energy, so start after it
+    let kept = &energies[2..];
+    let spread = kept.iter().fold(f64::MIN, |m, e| m.max(*e)) - kept.iter().fold(f64::MAX, |m, e| m.min(*e));
+    let kinetic = reports[19].kinetic_end;
+    println!("kinetic {kinetic:.1}, conserved energy within {spread:.3} kJ/mol over 0.36 ps");
+    assert!(spread < 2e-3 * kinetic, "{kept:?}");
+    for (o, water) in case.system.topology.rigid_waters() {
+        let r = |i: usize, j: usize| start.cell.minimum_image(state.positions[i] - state.positions[j]).length();
+        for (length, ideal) in [(r(o, o + 1), water.d_oh), (r(o, o + 2), water.d_oh), (r(o + 1, o + 2), water.d_hh)] {
+            assert_relative("bond", length, ideal, 1e-6);
+        }
+    }
+}
+
+/// Bits of a state.
+fn bits(state: &State) -> Vec<u64> {
+    let vectors = state.positions.iter().chain(&state.velocities);
+    vectors.flat_map(|v| v.to_array().map(f64::to_bits)).collect()
+}
+
+#[test]
+fn runs_repeat_bit_for_bit_and_restart_without_a_trace() {
+    let (case, start) = water();
+    let settings = Chunk { langevin: Some(BATH), ..chunk(10) };
+    let once = |chunks: u32| -> Option<(State, Vec<ChunkReport>)> {
+        let mut gpu = backend(&case.system)?;
+        gpu.load(&start).expect("loads");
+        let mut state = start.clone();
+        let reports = run(&mut gpu, &case, &mut state, chunks, &settings);
+        Some((state, reports))
+    };
+    let Some((first, first_reports)) = once(2) else { return };
+    let Some((second, second_reports)) = once(2) else { return };
+    assert_eq!(bits(&first), bits(&second));
+    assert_eq!(first_reports, second_reports);
+    // one chunk, then another backend from the stored state
+    let Some((half, _)) = once(1) else { return };
+    let Some(mut other) = backend(&case.system) else { return };
+    other.load(&half).expect("loads");
+    let list = full::build(&half.positions, &half.cell, &case.system.topology, RADIUS);
+    other.set_neighbors(NeighborList::FullClusters(Arc::new(list))).expect("fits");
+    other.advance(&Chunk { first_step: 10, remove_com: true, ..settings }).expect("runs");
+    let mut end = half.clone();
+    other.store(&mut end).expect("stores");
+    assert_eq!(bits(&end), bits(&first));
+    // another seed is another trajectory
+    let Some(mut other) = backend(&case.system) else { return };
+    other.load(&start).expect("loads");
+    let mut state = start.clone();
+    let bath = LangevinStep { seed: 12, ..BATH };
+    run(&mut other, &case, &mut state, 2, &Chunk { langevin: Some(bath), ..chunk(10) });
+    assert_ne!(bits(&state), bits(&first));
+}
+
+#[test]
+fn faults_are_errors_that_name_them() {
+    let (case, start) = water();
+    let Some(mut gpu) = backend(&case.system) else { return };
+    assert!(matches!(gpu.evaluate(), Err(ForceError::NoNeighbors)));
+    assert!(matches!(gpu.advance(&chunk(1)), Err(ForceError::NoNeighbors)));
+
+    // two molecules on top of each other
+    let mut clash = start.clone();
+    let shift = clash.positions[0] - clash.positions[300] + DVec3::splat(0.004);
+    for k in 300..303 {
+        clash.positions[k] += shift;
+    }
+    load(&mut gpu, &case.system, &clash, RADIUS);
+    let error = gpu.advance(&Chunk { first_step: 70, ..chunk(5) }).expect_err("a blow-up");
+    match error {
+        ForceError::BlowUp { step: 70, atom: Some(atom), detail } => {
+            assert!((0..3).contains(&atom) || (300..303).contains(&atom), "{atom}");
+            assert!(detail.contains("SPC/E"), "{detail}");
+        }
+        other => panic!("{other}"),
+    }
+
+    // farther than the list allows
+    load(&mut gpu, &case.system, &start, RADIUS);
+    let error = gpu.advance(&Chunk { max_displacement: 0.001, ..chunk(5) }).expect_err("too far");
+    assert!(matches!(&error, ForceError::BlowUp { detail, .. } if detail.contains("allows 0.001 nm")), "{error}");
+
+    let mut broken = start.clone();
+    broken.positions[7].y = f64::NAN;
+    assert!(matches!(gpu.load(&broken), Err(ForceError::BlowUp { atom: Some(7), .. })));
+    let mut small = start.clone();
+    small.cell = Cell::cubic(1.7).expect("valid");
+    assert!(matches!(gpu.load(&small), Err(ForceError::Unsupported { .. })));
+
+    let unsupported = |coulomb: Coulomb| {
+        let mut system = case.system.clone();
+        system.interactions.coulomb = coulomb;
+        matches!(GpuBackend::new(&system, Some(&selector())), Err(ForceError::Unsupported { .. }))
+    };
+    assert!(unsupported(Coulomb::Pme { beta: 3.0, grid: [22, 20, 20], order: 5 }), "22 has a factor 11");
+    assert!(unsupported(Coulomb::Pme { beta: 3.0, grid: [20; 3], order: 8 }));
+    assert!(unsupported(Coulomb::Pme { beta: 9.0, grid: [20; 3], order: 5 }), "beta * cutoff beyond the fit");
+}
+
+#[test]
+fn devices_are_listed_and_a_missing_one_is_named() {
+    for device in devices() {
+        println!("{device:?}");
+        assert!(!device.name.is_empty() && !device.limits.is_empty());
+    }
+    let missing = Context::new(&AdapterSelector::Name("no such adapter".into()));
+    assert!(matches!(missing, Err(ForceError::NoAdapter(why)) if why.contains("no such adapter")));
+    // a software driver is never a hardware adapter
+    if let Ok(context) = Context::new(&AdapterSelector::Hardware) {
+        assert!(!context.description().is_software);
+    }
+}
+
+#[test]
+fn the_self_test_passes_and_notices_a_wrong_shader() {
+    let Some(report) = present(self_test(&selector())) else { return };
+    println!("{report:?}");
+    assert!(report.passed(), "{report:?}");
+    let wrong = [
+        ("vdw/lennard_jones", "12.0 * repulsion", "12.05 * repulsion"),
+        ("gather", "a.values[ka] * b.values[kb] * slope", "0.99 * a.values[ka] * b.values[kb] * slope"),
+        ("update", "params.decay * v.h1", "0.9 * params.decay * v.h1"),
+    ];
+    for (file, from, to) in wrong {
+        let Some(report) = present(self_test_with(&selector(), &edited(file, from, to))) else { return };
+        assert!(!report.passed(), "{file} with '{to}': {report:?}");
+    }
+}
+
+/// A shader that does not compile is an error that names it, not a panic.
+#[test]
+fn a_broken_shader_is_an_error() {
+    let (case, _) = water();
+    let broken = edited("nb_full", "let d = displacement(", "let d = no_such_function(");
+    match GpuBackend::with_shaders(&case.system, &selector(), &broken) {
+        Err(ForceError::Device(message)) => assert!(message.contains("nb_full"), "{message}"),
+        Err(ForceError::NoAdapter(_)) => println!("SKIPPED: no adapter"),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("the broken shader compiled"),
+    }
+}
+
+/// Every length with a plan against an f64 transform, along each axis; and there and back.
+#[test]
+fn fft_of_every_plan_matches_f64() {
+    let Some(context) = present(Context::new(&selector())) else { return };
+    let shaders = Shaders::embedded();
+    for n in fft::lengths() {
+        for axis in 0..3 {
+            // the other axes cost time only: one long axis at a time, the shortest plan on the others; every length is
+            // tried on the contiguous axis, some on the strided ones
+            if axis != 2 && n % 5 != 0 {
+                continue;
+            }
+            let mut grid = [16; 3];
+            grid[axis] = n;
+            let mut draws = Draws::new(n as u64, Stream::Build, axis as u64);
+            let size: usize = grid.iter().product();
+            let data: Vec<[f32; 2]> = (0..size).map(|_| [draws.normal() as f32, draws.normal() as f32]).collect();
+            let error = |a: &[[f32; 2]], b: &[Complex64], scale: f64| {
+                let difference: f64 = (a.iter().zip(b))
+                    .map(|(a, b)| (Complex64::new(f64::from(a[0]), f64::from(a[1])) * scale - b).norm_sqr())
+                    .sum();
+                (difference / b.iter().map(|b| b.norm_sqr()).sum::<f64>()).sqrt()
+            };
+            let exact: Vec<Complex64> = data.iter().map(|d| Complex64::new(f64::from(d[0]), f64::from(d[1]))).collect();
+            let transformed = transform_f64(&exact, grid);
+            let tolerance = 3e-7 * (size as f64).log2().sqrt();
+            let forward = fft::transform(&context, &shaders, grid, &data, fft::Direction::Forward).expect("runs");
+            let e = error(&forward, &transformed, 1.0);
+            assert!(e < tolerance, "{n} along axis {axis}: {e:.1e}, allowed {tolerance:.1e}");
+            if axis == 2 {
+                let back = fft::transform(&context, &shaders, grid, &forward, fft::Direction::Inverse).expect("runs");
+                let e = error(&back, &exact, 1.0 / size as f64);
+                assert!(e < tolerance, "{n} there and back: {e:.1e}");
+            }
+        }
+    }
+}
+
+/// Unnormalised forward transform in f64, last axis fastest.
+fn transform_f64(data: &[Complex64], grid: [usize; 3]) -> Vec<Complex64> {
+    let mut planner = FftPlanner::new();
+    let mut data = data.to_vec();
+    for axis in [2, 1, 0] {
+        let n = grid[axis];
+        planner.plan_fft_forward(n).process(&mut data);
+        let rows = data.len() / n;
+        let mut rotated = vec![Complex64::default(); data.len()];
+        for (row, line) in data.chunks_exact(n).enumerate() {
+            for (k, &value) in line.iter().enumerate() {
+                rotated[k * rows + row] = value;
+            }
+        }
+        data = rotated;
+    }
+    data
 }

@@ -34,6 +34,9 @@ pub fn lengths() -> Vec<usize> {
     (MIN_LENGTH..=MAX_LENGTH).filter(|&n| radices(n).is_some()).collect()
 }
 
+/// Values that a workgroup stages (HALF of the shader): as many lines as fit are transformed together.
+const STAGED: usize = 512;
+
 /// Transform of one direction along the three axes of a mesh, c fastest.
 pub struct Fft3d {
     axes: Vec<(Pass, wgpu::Buffer, u32)>,
@@ -74,6 +77,7 @@ impl Fft3d {
             })?;
             let digits = plan.iter().rev().fold(0u32, |digits, radix| digits << 4 | radix);
             let n_lines = grid.iter().product::<usize>() / n;
+            let batch = STAGED / n;
             let pass = Pass::new(
                 context,
                 &PassSpec {
@@ -83,6 +87,7 @@ impl Fft3d {
                         ("n", n as f64),
                         ("stride", strides[axis] as f64),
                         ("n_lines", n_lines as f64),
+                        ("batch", batch as f64),
                         ("radices", f64::from(digits)),
                         ("direction", if direction == Direction::Forward { 1.0 } else { -1.0 }),
                     ],
@@ -95,7 +100,7 @@ impl Fft3d {
                     [cos as f32, -sin as f32]
                 })
                 .collect();
-            axes.push((pass, context.storage_of("twiddles", &twiddles), n_lines as u32));
+            axes.push((pass, context.storage_of("twiddles", &twiddles), n_lines.div_ceil(batch) as u32));
         }
         Ok(Fft3d { axes })
     }
