@@ -6,6 +6,7 @@ use super::recorder::LOG_FILE;
 use super::run::Finished;
 use super::CliError;
 use crate::analysis::{AnalysisResult, Column, Quantity};
+use crate::forcefield::Library;
 use crate::forces::Backend;
 use crate::io::expected;
 use crate::io::log::Log;
@@ -89,10 +90,20 @@ fn notes(results: &[AnalysisResult]) -> Vec<&String> {
 pub fn literature_verdicts(prepared: &Prepared, quantities: &[Quantity]) -> Result<Vec<VerdictRow>, CliError> {
     let cases = expected::built_in().map_err(CliError::run)?;
     let Some(case) = cases.iter().find(|c| c.name == "zn-hydration") else { return Ok(Vec::new()) };
+    let library = Library::builtin().map_err(CliError::run)?;
     let models: Vec<&str> = prepared.assembled.provenance.iter().map(|p| p.model.as_str()).collect();
     let is_this_case = |name: &str| {
-        name.split('/').all(|part| models.iter().any(|m| m.eq_ignore_ascii_case(part) || m.split('@').next() == Some(part)))
+        name.split_once('/').is_some_and(|(water, zinc)| {
+            let base = |model: &str| model.split('@').next() == Some(zinc);
+            models.first() == Some(&library.water_name(water)) && models.iter().skip(1).any(|m| base(m))
+        })
     };
+    // the references speak of one ion at high dilution
+    let solutes = prepared.composition.rows.iter().filter(|r| !r.is_water && r.count > 0);
+    let dilute = solutes.clone().all(|r| (r.name == "Zn2+" && r.count == 1) || (r.name == "Cl-" && r.count <= 2));
+    if !dilute {
+        return Ok(Vec::new());
+    }
     let Some(system) = case.systems.iter().find(|s| is_this_case(&s.name)) else { return Ok(Vec::new()) };
     verdict::judge(&case.name, &system.references, quantities).map_err(CliError::run)
 }

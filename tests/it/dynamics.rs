@@ -6,7 +6,6 @@ use hexaqua::dynamics::engine::StagePlan;
 use hexaqua::dynamics::schedule::Schedule;
 use hexaqua::dynamics::{DynamicsError, Engine, LogRow, Moment, Observer, constraints, velocities};
 use hexaqua::forces::cpu::CpuBackend;
-use hexaqua::potential::pair_table::PairTable;
 use hexaqua::system::spec::ThermostatSpec;
 use hexaqua::system::{Coulomb, Frame, Interactions, LjModifier, State, System};
 use hexaqua::units::BOLTZMANN;
@@ -131,7 +130,6 @@ fn check_canonical(thermostat: ThermostatSpec, correlation_time: f64) {
     let (exact_mean, exact_variance) = (0.5 * n_f * kt, 0.5 * n_f * kt * kt);
     let independent = 100.0 / (2.0 * correlation_time);
     println!("{thermostat:?}: <K> {:.4} of exact, var {:.3} of exact", mean / exact_mean, variance / exact_variance);
-    // averaging the two half steps lowers the mean and the variance by O(dt²): measured once in f64, 0.4 % of the mean
     assert!((mean - exact_mean).abs() < 4.0 * (exact_variance / independent).sqrt(), "mean {mean} against {exact_mean}");
     assert!((variance / exact_variance - 1.0).abs() < 4.0 * (2.0 / independent).sqrt(), "variance {variance}");
 }
@@ -148,7 +146,9 @@ fn langevin_samples_the_canonical_kinetic_energy() {
 
 #[test]
 fn thermostats_keep_the_conserved_quantity() {
-    for thermostat in [CSVR, LANGEVIN] {
+    // the middle scheme's own energy error grows with the friction: a weak bath shows the book-keeping
+    let weak = ThermostatSpec::Langevin { temperature: TEMPERATURE, friction: 1.0 };
+    for thermostat in [CSVR, weak] {
         let (system, state) = water(3);
         let (memory, _) = run(&system, state, thermostat, 5000, 40, 2);
         let n_atoms = system.topology.n_atoms() as f64;
@@ -201,24 +201,17 @@ fn constraints_hold_after_many_steps() {
     assert!(momentum.is_finite());
 }
 
-/// The negative control of the drift test: without the reciprocal sum's forces energy is not conserved.
+/// The negative control of the drift test: leave one term out and the sum is not conserved any more.
 #[test]
-fn a_wrong_pair_table_is_noticed_by_the_conserved_quantity() {
+fn a_missing_energy_term_is_noticed_by_the_conserved_quantity() {
     let (system, state) = water(9);
-    let (memory, _) = run(&system, state.clone(), NVE, 1000, 20, 2);
-    // same forces, but energies of another table
-    let mut wrong = system.clone();
-    wrong.pair_table = PairTable::mixed(&[(0.31, 0.6); 4], |_, _| hexaqua::potential::mixing::Mixing::Geometric);
-    let (other, _) = run(&wrong, state, NVE, 1000, 20, 2);
-    let spread = |rows: &[LogRow]| {
-        let mean = rows.iter().map(|r| r.conserved).sum::<f64>() / rows.len() as f64;
-        rows.iter().map(|r| (r.conserved - mean).abs()).fold(0.0, f64::max)
+    let (memory, _) = run(&system, state, NVE, 1000, 20, 2);
+    let spread = |value: &dyn Fn(&LogRow) -> f64| {
+        let values: Vec<f64> = memory.rows.iter().map(value).collect();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        values.iter().map(|v| (v - mean).abs()).fold(0.0, f64::max)
     };
-    let mixed: Vec<LogRow> = memory
-        .rows
-        .iter()
-        .zip(&other.rows)
-        .map(|(a, b)| LogRow { conserved: a.kinetic + b.energies.total(), ..*a })
-        .collect();
-    assert!(spread(&mixed) > 10.0 * spread(&memory.rows));
+    let whole = spread(&|r| r.conserved);
+    let without = spread(&|r| r.conserved - r.energies.coulomb_reciprocal.unwrap_or(0.0));
+    assert!(without > 10.0 * whole, "{without} against {whole}");
 }

@@ -2,7 +2,7 @@
 
 use crate::support::compare::{assert_forces, assert_relative, assert_tensor, relative_error, rms_error};
 use crate::support::gpu::{backend, edited, load, present, rounded, selector};
-use crate::support::systems::EngineCase;
+use crate::support::systems::{EngineCase, thermal_velocities};
 use glam::DVec3;
 use hexaqua::cell::Cell;
 use hexaqua::forces::gpu::self_test::self_test_with;
@@ -32,9 +32,7 @@ fn fine_mesh(cell: &Cell, beta: f64) -> Coulomb {
 
 fn state_of(case: &EngineCase) -> State {
     let mut state = State::at_rest(case.cell, case.positions.clone());
-    if case.velocities.len() == case.positions.len() {
-        state.velocities.clone_from(&case.velocities);
-    }
+    state.velocities = thermal_velocities(&case.system.topology, 298.15, 5);
     state
 }
 
