@@ -68,7 +68,6 @@ pub fn print_tables(report: &RunReport, quantities: &[Quantity]) {
         println!("{}", text::value_table(quantities));
     } else {
         println!("{}", text::verdict_table(&report.verdicts));
-        println!("{}", verdict::tally(&report.verdicts));
     }
     for note in notes(&report.results) {
         println!("note: {note}");

@@ -7,6 +7,7 @@ mod architecture;
 mod bad_input;
 mod build;
 mod checkpoint;
+mod cli;
 mod cpu_backend;
 mod docs;
 mod dynamics;

@@ -1,0 +1,352 @@
+//! The program as a user meets it: exit codes, messages, files, and runs that survive being killed.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn hexaqua(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hexaqua"));
+    command.current_dir(root()).args(args).stdin(Stdio::null());
+    command
+}
+
+fn output(args: &[&str]) -> Output {
+    hexaqua(args).output().expect("the program starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Runs and expects an exit code; returns (stdout, stderr).
+fn expect(code: i32, args: &[&str]) -> (String, String) {
+    let done = output(args);
+    let (out, err) = (text(&done.stdout), text(&done.stderr));
+    assert_eq!(done.status.code(), Some(code), "hexaqua {args:?}\n{out}\n{err}");
+    (out, err)
+}
+
+fn write(folder: &Path, name: &str, content: &str) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, content).expect("the scratch folder is writable");
+    path.display().to_string()
+}
+
+/// A short water run with everything that a run can write.
+const WATER: &str = r#"
+title = "216 waters"
+[system]
+water = { model = "SPC/E", molecules = 216 }
+density = "0.997 g/cm3"
+seed = 3
+[nonbonded]
+cutoff = "0.9 nm"
+[nonbonded.coulomb.pme]
+tolerance = 1e-5
+spacing = "0.12 nm"
+order = 5
+[dynamics]
+timestep = "2 fs"
+seed = 4
+checkpoint_every = "0.4 ps"
+log_every = "0.1 ps"
+[dynamics.thermostat.csvr]
+temperature = "298.15 K"
+time_constant = "0.2 ps"
+[[stage]]
+name = "minimise"
+[stage.minimise]
+max_force = "500 kJ/mol/nm"
+[[stage]]
+name = "equilibrate"
+duration = "1 ps"
+trajectory = { every = "0.5 ps", format = "dcd" }
+[[stage]]
+name = "production"
+duration = "6 ps"
+trajectory = { every = "0.2 ps", format = "xtc" }
+[[analysis]]
+[analysis.rdf]
+pairs = [["OW", "OW"]]
+every = "0.1 ps"
+"#;
+
+/// Every file below `folder` with its content, but for those that tell wall time.
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut waiting = vec![folder.to_path_buf()];
+    while let Some(dir) = waiting.pop() {
+        for entry in std::fs::read_dir(&dir).expect("readable").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                waiting.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(folder).expect("below").display().to_string();
+            if !matches!(name.as_str(), "report.html" | "summary.json" | "checkpoint.prev") {
+                found.push((name, std::fs::read(&path).expect("readable")));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_run_killed_by_sigkill_and_resumed_ends_as_an_unbroken_one() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let input = write(scratch.path(), "water.toml", WATER);
+    let (whole, broken) = (scratch.path().join("whole"), scratch.path().join("broken"));
+    expect(0, &["run", &input, "--backend", "cpu", "--out", &whole.display().to_string()]);
+    // kill in the middle of each stage's trajectory: after a number of log lines
+    for (kill, lines) in [6, 20, 41].into_iter().enumerate() {
+        let out = broken.display().to_string();
+        let mut args = vec!["run", &input, "--backend", "cpu", "--out", &out];
+        if kill > 0 {
+            args.push("--resume");
+        }
+        let mut child =
+            hexaqua(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
+        let deadline = Instant::now() + Duration::from_secs(120);
+        loop {
+            let log = std::fs::read_to_string(broken.join("log.csv")).unwrap_or_default();
+            if log.lines().count() >= lines {
+                break;
+            }
+            assert!(child.try_wait().expect("waits").is_none(), "the run ended before it was killed");
+            assert!(Instant::now() < deadline, "the run writes no log");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        child.kill().expect("killed"); // SIGKILL
+        child.wait().expect("reaped");
+    }
+    expect(0, &["run", &input, "--backend", "cpu", "--resume", "--out", &broken.display().to_string()]);
+    let (whole, broken) = (files(&whole), files(&broken));
+    let names = |f: &[(String, Vec<u8>)]| f.iter().map(|(n, _)| n.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&whole), names(&broken));
+    assert!(names(&whole).iter().any(|n| n == "final.gro"));
+    for ((name, a), (_, b)) in whole.iter().zip(&broken) {
+        assert!(a == b, "{name} differs after the kills");
+    }
+}
+
+#[test]
+fn resuming_with_another_input_or_nothing_to_resume_is_refused() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let short = WATER.replace("6 ps", "0.4 ps");
+    let input = write(scratch.path(), "water.toml", &short);
+    let out = scratch.path().join("out").display().to_string();
+    let (_, err) = expect(2, &["run", &input, "--backend", "cpu", "--resume", "--out", &out]);
+    assert!(err.contains("resume"), "{err}");
+    assert!(!Path::new(&out).exists(), "nothing may be made");
+    expect(0, &["run", &input, "--backend", "cpu", "--out", &out]);
+    let before = files(Path::new(&out));
+    let (_, err) = expect(2, &["run", &input, "--backend", "cpu", "--out", &out]);
+    assert!(err.contains("--resume") && err.contains("already"), "{err}");
+    let (_, err) = expect(
+        2,
+        &["run", &input, "--backend", "cpu", "--resume", "--out", &out, "--set", "dynamics.timestep=1 fs"],
+    );
+    assert!(err.contains("another input"), "{err}");
+    assert_eq!(before, files(Path::new(&out)), "a refused run must touch nothing");
+}
+
+#[test]
+fn bad_input_exits_with_2_names_the_line_and_touches_nothing() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let cases: [(&str, &str, &[&str]); 8] = [
+        ("cutoff = \"0.9 nm\"", "cutof = \"0.9 nm\"", &["cutof", "did you mean", "cutoff"]),
+        ("cutoff = \"0.9 nm\"", "cutoff = 0.9", &["cutoff", "nm"]),
+        ("cutoff = \"0.9 nm\"", "cutoff = \"1.2 nm\"", &["half", "1.2 nm"]),
+        ("model = \"SPC/E\"", "model = \"SPCE2\"", &["SPCE2", "SPC/E"]),
+        ("seed = 3", "seed = 3\nsolutes = [{ name = \"Zn2+\", model = \"li-merz-iod\", count = 1 }]", &["net charge", "allowed"]),
+        ("density = \"0.997 g/cm3\"", "density = \"9 g/cm3\"", &["density"]),
+        ("[[\"OW\", \"OW\"]]", "[[\"OW\", \"OX\"]]", &["OX", "OW"]),
+        ("water = { model = \"SPC/E\", molecules = 216 }\ndensity = \"0.997 g/cm3\"", "water = { model = \"SPC/E\" }\nstructure = \"missing.gro\"", &["missing.gro"]),
+    ];
+    for (k, (good, bad, words)) in cases.into_iter().enumerate() {
+        assert!(WATER.contains(good), "case {k} edits the input");
+        let input = write(scratch.path(), &format!("bad{k}.toml"), &WATER.replace(good, bad));
+        let out = scratch.path().join(format!("out{k}"));
+        let (_, err) = expect(2, &["run", &input, "--backend", "cpu", "--out", &out.display().to_string()]);
+        for word in words {
+            assert!(err.contains(word), "case {k} should mention {word:?}:\n{err}");
+        }
+        assert!(!err.contains("panicked"), "{err}");
+        assert!(!out.exists(), "case {k} must leave no folder");
+    }
+    expect(2, &["run", "no-such-file.toml"]);
+    expect(2, &["fly"]);
+    expect(2, &["validate", "no-such-case"]);
+}
+
+/// Two zinc ions 0.06 nm apart fly away from each other at once.
+#[test]
+fn a_blow_up_exits_with_1_and_names_step_atom_and_term() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let mut gro = String::from("two ions in a clash\n    2\n");
+    gro += "    1ZN      ZN    1   1.000   1.000   1.000\n";
+    gro += "    2ZN      ZN    2   1.060   1.000   1.000\n";
+    gro += "   3.00000   3.00000   3.00000\n";
+    write(scratch.path(), "clash.gro", &gro);
+    let input = r#"
+title = "Clash"
+[system]
+water = { model = "SPC/E" }
+solutes = [{ name = "Zn2+", model = "li-merz-iod" }]
+structure = "clash.gro"
+net_charge = "allowed"
+[nonbonded]
+cutoff = "0.9 nm"
+[dynamics]
+timestep = "2 fs"
+[[stage]]
+name = "production"
+duration = "1 ps"
+"#;
+    let input = write(scratch.path(), "clash.toml", input);
+    for backend in ["reference", "cpu"] {
+        let out = scratch.path().join(backend);
+        let (_, err) = expect(1, &["run", &input, "--backend", backend, "--out", &out.display().to_string()]);
+        for word in ["step", "ZN", "Zn2+", "molecule"] {
+            assert!(err.contains(word), "{backend}: should mention {word:?}:\n{err}");
+        }
+        assert!(out.join("checkpoint").exists(), "{backend}: the last good checkpoint stays");
+    }
+}
+
+/// `energy --json` and `--forces` of the engines' cases on every backend, through the input files that ship.
+fn engine_case(name: &str, backend: &str, energy_tolerance: f64, force_tolerance: f64) {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let forces = scratch.path().join("f.csv").display().to_string();
+    let input = format!("validation/engines/{name}/input.toml");
+    let (out, _) = expect(0, &["energy", &input, "--backend", backend, "--json", "--forces", &forces]);
+    let json: serde_json::Value = serde_json::from_str(&out).expect("valid JSON");
+    let folder = root().join("validation/engines").join(name);
+    let reference: toml::Table =
+        std::fs::read_to_string(folder.join("energies.toml")).expect("readable").parse().expect("valid TOML");
+    let number = |key: &str| reference["direct_ewald_numpy"][key].as_float().expect("a number");
+    let term = |key: &str| json["terms"][key].as_f64().expect("a number");
+    let coulomb = term("coulomb_real") + term("coulomb_reciprocal");
+    let checks = [
+        ("lj", term("lj"), number("lj_sr")),
+        ("coulomb", coulomb, number("coulomb_total_without_14")),
+        ("total", json["total"].as_f64().expect("a number"), number("lj_sr") + number("coulomb_total_without_14")),
+    ];
+    for (what, ours, theirs) in checks {
+        let error = ((ours - theirs) / theirs).abs();
+        println!("{name} {backend} {what}: {error:.1e}");
+        // single precision: a term is judged by the size of the total it is part of
+        assert!(error < energy_tolerance, "{name} on {backend}, {what}: {ours} against {theirs}, {error:.1e}");
+    }
+    let read = |path: &Path| -> Vec<[f64; 3]> {
+        let rows = std::fs::read_to_string(path).expect("readable");
+        rows.lines()
+            .filter(|l| l.starts_with(|c: char| c.is_ascii_digit()))
+            .map(|l| {
+                let v: Vec<f64> = l.split(',').skip(1).map(|x| x.parse().expect("a number")).collect();
+                [v[0], v[1], v[2]]
+            })
+            .collect()
+    };
+    let (ours, theirs) = (read(Path::new(&forces)), read(&folder.join("forces.csv")));
+    assert_eq!(ours.len(), theirs.len());
+    assert_eq!(json["n_atoms"], ours.len());
+    let sum = |f: &dyn Fn(usize, usize) -> f64| (0..ours.len()).flat_map(|i| (0..3).map(move |k| (i, k))).map(|(i, k)| f(i, k).powi(2)).sum::<f64>();
+    let error = (sum(&|i, k| ours[i][k] - theirs[i][k]) / sum(&|i, k| theirs[i][k])).sqrt();
+    println!("{name} {backend} forces: {error:.1e}");
+    assert!(error < force_tolerance, "{name} on {backend}: force error {error:.1e}");
+}
+
+#[test]
+fn energy_reproduces_other_engines_in_f64() {
+    for name in ["spce_216", "spce_3000", "zncl2_1000w"] {
+        engine_case(name, "reference", 1e-7, 2e-6);
+    }
+}
+
+#[test]
+fn energy_reproduces_other_engines_on_the_cpu() {
+    for name in ["spce_216", "spce_3000", "zncl2_1000w"] {
+        engine_case(name, "cpu", 5e-6, 1e-5);
+    }
+}
+
+#[test]
+fn energy_reproduces_other_engines_on_the_device() {
+    if !crate::support::gpu::present() {
+        return;
+    }
+    for name in ["spce_216", "zncl2_1000w"] {
+        engine_case(name, "gpu", 5e-6, 1e-5);
+    }
+}
+
+/// 200 steps of the demo on each backend; `report.html` and the rest must be there.
+fn short_demo(backend: &str) {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let out = scratch.path().join("out");
+    let (stdout, _) = expect(
+        0,
+        &[
+            "run",
+            "inputs/zn-hydration.toml",
+            "--backend",
+            backend,
+            "--out",
+            &out.display().to_string(),
+            "--set",
+            "stage.minimise.minimise.max_force=5000 kJ/mol/nm",
+            "--set",
+            "stage.equilibrate.duration=0.2 ps",
+            "--set",
+            "stage.production.duration=0.2 ps",
+            "--set",
+            "stage.production.trajectory.every=0.1 ps",
+        ],
+    );
+    assert!(stdout.contains("Zn–O first peak"), "{stdout}");
+    for name in ["run.toml", "log.csv", "trajectory.xtc", "final.gro", "checkpoint", "summary.json", "report.html"] {
+        assert!(out.join(name).metadata().is_ok_and(|m| m.len() > 0), "{name} is missing");
+    }
+    for folder in ["analysis", "figures"] {
+        assert!(std::fs::read_dir(out.join(folder)).is_ok_and(|d| d.count() > 2), "{folder} is empty");
+    }
+    // the same analyses on the trajectory that was written
+    let trajectory = out.join("trajectory.xtc").display().to_string();
+    let (stdout, _) = expect(0, &["analyze", "inputs/zn-hydration.toml", &trajectory]);
+    assert!(stdout.contains("Zn–O coordination number"), "{stdout}");
+}
+
+#[test]
+fn the_demo_runs_on_the_cpu() {
+    short_demo("cpu");
+}
+
+#[test]
+fn the_demo_runs_on_the_reference() {
+    short_demo("reference");
+}
+
+#[test]
+fn the_demo_runs_on_the_device() {
+    if crate::support::gpu::present() {
+        short_demo("gpu");
+    }
+}
+
+#[test]
+fn devices_and_forcefield_print_what_there_is() {
+    let (out, _) = expect(0, &["forcefield"]);
+    assert!(out.contains("li-merz-iod") && out.contains("SPC/E"));
+    let (out, _) = expect(0, &["forcefield", "li-merz-iod"]);
+    assert!(out.contains("JCTC 9, 2733"), "{out}");
+    if crate::support::gpu::present() {
+        let (out, _) = expect(0, &["devices"]);
+        assert!(out.contains("passed"), "{out}");
+    }
+}
