@@ -566,12 +566,15 @@ unsafe fn one_vector<
             f_r = L::add(f_r, lj);
         }
         let f = L::keep(inside, L::mul_add(f_r, inv_r_sq, L::mul(qq, smooth)));
-        let (fx, fy, fz) = (L::mul(f, dx), L::mul(f, dy), L::mul(f, dz));
-        i.fx[r] = L::add(i.fx[r], fx);
-        i.fy[r] = L::add(i.fy[r], fy);
-        i.fz[r] = L::add(i.fz[r], fz);
-        sum[0] = L::add(sum[0], fx);
-        sum[1] = L::add(sum[1], fy);
-        sum[2] = L::add(sum[2], fz);
+        i.fx[r] = L::mul_add(f, dx, i.fx[r]);
+        i.fy[r] = L::mul_add(f, dy, i.fy[r]);
+        i.fz[r] = L::mul_add(f, dz, i.fz[r]);
+        if r == 0 {
+            *sum = [L::mul(f, dx), L::mul(f, dy), L::mul(f, dz)];
+        } else {
+            sum[0] = L::mul_add(f, dx, sum[0]);
+            sum[1] = L::mul_add(f, dy, sum[1]);
+            sum[2] = L::mul_add(f, dz, sum[2]);
+        }
     }
 }
