@@ -1,2 +1,213 @@
-//! Interim.
-pub fn list_radius(system: &crate::system::System, _cell: &crate::cell::Cell, _t: f64, _dt: f64, _n: u32) -> f64 { system.interactions.cutoff + 0.1 }
+//! How far beyond the cutoff a list must reach to serve n steps: the Verlet buffer.
+//!
+//! A pair that is outside the list when it is built may come inside the cutoff before the next build; what its missed
+//! energy adds up to per time is the drift that the buffer has to keep small (S. Páll, B. Hess, Comput. Phys. Commun.
+//! 184, 2641 (2013), section 3; B. Hess et al., J. Chem. Theory Comput. 4, 435 (2008)). Displacements are taken as free
+//! flights at thermal speed, which overestimates those of a liquid; the groups of atoms that a cluster list carries
+//! beyond its radius are not counted. Both make the estimate an upper bound.
+//!
+//! Knows masses, charges, the pair table and the density of atoms; no positions.
+
+use crate::math::erfc;
+use crate::potential::coulomb::{ReactionField, bare, ewald_real};
+use crate::potential::vdw::lennard_jones;
+use crate::system::{Coulomb, System};
+use crate::units::{BOLTZMANN, COULOMB};
+use std::f64::consts::PI;
+
+/// Drift that keeps conserved energies within 0.02 kJ/mol/ns/atom with a wide margin, because the estimate is an upper
+/// bound, kJ/mol/ps/atom.
+pub const DEFAULT_TOLERANCE: f64 = 5e-3;
+
+/// Atoms that move and interact alike.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Class {
+    type_id: u32,
+    /// e
+    charge: f64,
+    /// Variance of the displacement along one axis, nm².
+    variance: f64,
+    /// Fraction of the atoms.
+    fraction: f64,
+}
+
+/// Smallest list radius (nm) whose missed interactions drift by less than `drift_tolerance` (kJ/mol/ps/atom).
+///
+/// * `density` – atoms/nm³; where the system is inhomogeneous, of its densest part
+/// * `temperature` – K
+/// * `dt` – ps; `n_steps` – steps that one list serves
+pub fn list_radius(
+    system: &System,
+    density: f64,
+    temperature: f64,
+    dt: f64,
+    n_steps: u32,
+    drift_tolerance: f64,
+) -> f64 {
+    let cutoff = system.interactions.cutoff;
+    // a list built at step n also serves the forces of step n: atoms fly for one step less
+    let time = dt * f64::from(n_steps.saturating_sub(1));
+    if time <= 0.0 || temperature <= 0.0 || density <= 0.0 {
+        return cutoff;
+    }
+    let classes = classes(system, temperature, time);
+    let (mut low, mut high) = (0.0, 2.0 * cutoff);
+    for _ in 0..60 {
+        let middle = 0.5 * (low + high);
+        let drift = drift(system, &classes, density, middle) / time;
+        if drift > drift_tolerance { low = middle } else { high = middle }
+    }
+    cutoff + high
+}
+
+fn classes(system: &System, temperature: f64, time: f64) -> Vec<Class> {
+    let topology = &system.topology;
+    let mut classes: Vec<Class> = Vec::new();
+    let each = 1.0 / topology.n_atoms() as f64;
+    for (species, &count) in topology.species.iter().zip(&topology.species_counts()) {
+        for (k, atom) in species.atoms.iter().enumerate() {
+            let flight = |mass: f64| BOLTZMANN * temperature / mass * time * time;
+            let variance = match &species.rigid_water {
+                _ if atom.mass == 0.0 => flight(species.mass()),
+                // a hydrogen turns about the centre of mass: two free directions of three, and never farther than the
+                // molecule is wide (2 d²/3 along an axis for a random turn of an arm d); and it goes with the molecule
+                Some(water) if k > 0 => {
+                    flight(species.mass()) + (2.0 / 3.0 * flight(atom.mass)).min(2.0 / 3.0 * water.d_oh * water.d_oh)
+                }
+                _ => flight(atom.mass),
+            };
+            let fraction = count as f64 * each;
+            let same = |c: &&mut Class| c.type_id == atom.type_id && c.charge == atom.charge && c.variance == variance;
+            match classes.iter_mut().find(same) {
+                Some(class) => class.fraction += fraction,
+                None => classes.push(Class { type_id: atom.type_id, charge: atom.charge, variance, fraction }),
+            }
+        }
+    }
+    classes.retain(|c| c.fraction > 0.0);
+    classes
+}
+
+/// Energy missed per atom at the end of a list's life with buffer `buffer` (nm), kJ/mol.
+///
+/// A sum of magnitudes: terms of opposite sign do not reach equally far, so that their sum may vanish by accident.
+fn drift(system: &System, classes: &[Class], density: f64, buffer: f64) -> f64 {
+    let cutoff = system.interactions.cutoff;
+    let mut sum = 0.0;
+    for a in classes {
+        for b in classes {
+            let sigma = (a.variance + b.variance).sqrt();
+            // half of the pairs of an atom are its own
+            let pairs = 0.5 * a.fraction * b.fraction * density * 4.0 * PI * (cutoff + buffer + sigma).powi(2);
+            let k = system.pair_table.get(a.type_id as usize, b.type_id as usize);
+            let modifier = system.interactions.lj_modifier;
+            let lj_force = |r: f64| lennard_jones::modified(r * r, k, modifier, cutoff).force_over_r * r;
+            sum += (pairs * missed(lj_force, cutoff, buffer, sigma)).abs();
+            let qq = COULOMB * a.charge * b.charge;
+            let coulomb_force = |r: f64| {
+                r * match system.interactions.coulomb {
+                    Coulomb::Pme { beta, .. } | Coulomb::Ewald { beta, .. } => ewald_real(r * r, qq, beta).force_over_r,
+                    Coulomb::ReactionField { epsilon } => {
+                        ReactionField::new(epsilon, cutoff).pair(r * r, qq).force_over_r
+                    }
+                    Coulomb::Cutoff => bare(r * r, qq).force_over_r,
+                }
+            };
+            sum += (pairs * missed(coulomb_force, cutoff, buffer, sigma)).abs();
+        }
+    }
+    sum
+}
+
+/// ∫∫ of the potential, expanded to second order at the cutoff, over pairs that start beyond the buffer and end inside
+/// the cutoff, for displacements of variance σ² along the line between them; per unit area of the cutoff sphere, kJ/mol
+/// nm (Páll and Hess, eqs. 10-12).
+fn missed(force: impl Fn(f64) -> f64, cutoff: f64, buffer: f64, sigma: f64) -> f64 {
+    let h = 1e-4 * cutoff;
+    let slope = -force(cutoff);
+    let curvature = (force(cutoff - h) - force(cutoff)) / h;
+    let x = buffer / sigma;
+    let gauss = (-0.5 * x * x).exp() / (2.0 * PI).sqrt();
+    let tail = 0.5 * erfc(x / 2f64.sqrt());
+    let first = 0.5 * ((x * x + 1.0) * tail - x * gauss);
+    let second = ((x * x + 2.0) * gauss - x * (x * x + 3.0) * tail) / 6.0;
+    -slope * sigma * sigma * first + curvature * sigma.powi(3) * second
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::potential::mixing::Mixing;
+    use crate::potential::pair_table::PairTable;
+    use crate::system::topology::{RigidWater, Species, SpeciesAtom};
+    use crate::system::{Interactions, LjModifier, Topology};
+
+    fn water() -> System {
+        let atom = |name: &str, type_id, charge, mass| SpeciesAtom {
+            name: name.into(),
+            element: name[..1].into(),
+            type_id,
+            charge,
+            mass,
+        };
+        let species = Species {
+            name: "SPC/E".into(),
+            residue: "SOL".into(),
+            is_water: true,
+            atoms: vec![atom("OW", 0, -0.8476, 15.9994), atom("HW1", 1, 0.4238, 1.008), atom("HW2", 1, 0.4238, 1.008)],
+            bonds: vec![],
+            exclusions: vec![(0, 1), (0, 2), (1, 2)],
+            rigid_water: Some(RigidWater { d_oh: 0.1, d_hh: 0.1633 }),
+        };
+        System {
+            topology: Topology::new(vec!["OW".into(), "HW".into()], vec![species], &[0; 216]),
+            pair_table: PairTable::mixed(&[(0.3166, 0.65), (0.0, 0.0)], |_, _| Mixing::LorentzBerthelot),
+            interactions: Interactions {
+                cutoff: 0.9,
+                lj_modifier: LjModifier::None,
+                dispersion_correction: false,
+                coulomb: Coulomb::Pme { beta: 3.47, grid: [20; 3], order: 5 },
+            },
+        }
+    }
+
+    #[test]
+    fn closed_forms_match_numerical_integration() {
+        // pairs at r_list + y, displacement −u − y − buffer … : ∫ dy ∫ du V(−u) G(buffer + y + u)
+        let (sigma, buffer, cutoff) = (0.03, 0.05, 0.9);
+        let force = |r: f64| 2.0 - 30.0 * (r - cutoff); // V = −2 d + 15 d² at d = r − cutoff
+        let (n, step) = (2000, 0.1 / 1000.0);
+        let mut sum = 0.0;
+        for y in 0..n {
+            for u in 0..n {
+                let (y, u) = ((f64::from(y) + 0.5) * step, (f64::from(u) + 0.5) * step);
+                let z = (buffer + y + u) / sigma;
+                sum += (2.0 * u + 15.0 * u * u) * (-0.5 * z * z).exp();
+            }
+        }
+        sum *= step * step / ((2.0 * PI).sqrt() * sigma);
+        let closed = missed(force, cutoff, buffer, sigma);
+        assert!((closed / sum - 1.0).abs() < 1e-3, "{closed} {sum}");
+    }
+
+    #[test]
+    fn the_radius_grows_with_everything_that_moves_atoms_farther() {
+        let system = water();
+        let radius = |t, n, tolerance| list_radius(&system, 98.0, t, 0.002, n, tolerance);
+        let base = radius(300.0, 20, 5e-4);
+        assert!(base > 0.93 && base < 1.12, "{base}");
+        assert!(radius(400.0, 20, 5e-4) > base && radius(300.0, 40, 5e-4) > base && radius(300.0, 20, 5e-5) > base);
+        assert_eq!(radius(300.0, 1, 5e-4), 0.9);
+        assert_eq!(radius(0.0, 20, 5e-4), 0.9);
+    }
+
+    #[test]
+    fn the_tolerance_is_met_and_not_by_far() {
+        let system = water();
+        let time = 0.002 * 19.0;
+        let classes = classes(&system, 300.0, time);
+        let radius = list_radius(&system, 98.0, 300.0, 0.002, 20, 5e-4);
+        let at = |r: f64| drift(&system, &classes, 98.0, r - 0.9) / time;
+        assert!(at(radius) <= 5e-4 * (1.0 + 1e-9) && at(radius - 1e-3) > 5e-4);
+    }
+}

@@ -114,6 +114,7 @@ impl HalfList {
             origins: &origins,
             slot_of: &slot_of,
             radius_sq: (radius + ROUNDING).powi(2) as f32,
+            near_halves: choose_near_halves(),
         };
         let n_tasks = clusters.n_clusters().div_ceil(CLUSTERS_PER_TASK);
         let tasks: Vec<TaskOutput> = (0..n_tasks).into_par_iter().map(|t| search.task(t)).collect();
@@ -138,7 +139,7 @@ impl HalfList {
 }
 
 /// Coordinates relative to the origin of the cluster, nm: x of eight atoms, then y, then z. Padding lies far away.
-fn local_coordinates(clusters: &Clusters, wrapped: &[DVec3], origins: &[DVec3]) -> Vec<[[f32; CLUSTER]; 3]> {
+fn local_coordinates(clusters: &Clusters, wrapped: &[DVec3], origins: &[DVec3]) -> Vec<Local> {
     (0..clusters.n_clusters())
         .map(|c| {
             let mut local = [[FAR; CLUSTER]; 3];
@@ -166,13 +167,18 @@ struct Search<'a> {
     system: &'a System,
     cell: &'a Cell,
     tree: ClusterTree,
-    local: Vec<[[f32; CLUSTER]; 3]>,
+    local: Vec<Local>,
     clusters: &'a Clusters,
     wrapped: &'a [DVec3],
     origins: &'a [DVec3],
     slot_of: &'a [u32],
     radius_sq: f32,
+    near_halves: NearHalves,
 }
+
+type NearHalves = fn(&Local, &Local, Vec3, f32) -> [bool; 2];
+/// Coordinates of eight atoms: x, then y, then z, nm.
+type Local = [[f32; CLUSTER]; 3];
 
 impl Search<'_> {
     fn task(&self, task: usize) -> TaskOutput {
@@ -189,7 +195,7 @@ impl Search<'_> {
                 let shift = candidate.shift;
                 let j = candidate.j as usize;
                 let offset = (self.origins[j] + self.cell.to_cartesian(shift.as_dvec3()) - self.origins[i]).as_vec3();
-                let near = near_halves(&self.local[i], &self.local[j], offset, self.radius_sq);
+                let near = (self.near_halves)(&self.local[i], &self.local[j], offset, self.radius_sq);
                 for half in (0..2).filter(|&h| near[h]) {
                     let mut mask = u32::MAX;
                     if i == j && shift == IVec3::ZERO {
@@ -255,18 +261,33 @@ fn upper_triangle(half: usize) -> u32 {
     mask
 }
 
+/// The widest version of [`near_halves`] that the processor runs; all give the same answer (no fused arithmetic).
+fn choose_near_halves() -> NearHalves {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2")]
+        unsafe fn avx2(a: &Local, b: &Local, offset: Vec3, radius_sq: f32) -> [bool; 2] {
+            near_halves(a, b, offset, radius_sq)
+        }
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has just been asked
+            return |a, b, offset, radius_sq| unsafe { avx2(a, b, offset, radius_sq) };
+        }
+    }
+    near_halves
+}
+
 /// Which halves of `a` have an atom closer than the radius to one of `b` + offset?
-#[inline]
-fn near_halves(a: &[[f32; CLUSTER]; 3], b: &[[f32; CLUSTER]; 3], offset: Vec3, radius_sq: f32) -> [bool; 2] {
-    let mut x = b[0];
-    let mut y = b[1];
-    let mut z = b[2];
+#[inline(always)]
+fn near_halves(a: &Local, b: &Local, offset: Vec3, radius_sq: f32) -> [bool; 2] {
+    let [mut x, mut y, mut z] = *b;
     for lane in 0..CLUSTER {
         x[lane] += offset.x;
         y[lane] += offset.y;
         z[lane] += offset.z;
     }
-    [0, 1].map(|half| {
+    let mut near = [false; 2];
+    for (half, near) in near.iter_mut().enumerate() {
         let mut nearest = [f32::INFINITY; CLUSTER];
         for row in HALF * half..HALF * (half + 1) {
             for lane in 0..CLUSTER {
@@ -275,6 +296,11 @@ fn near_halves(a: &[[f32; CLUSTER]; 3], b: &[[f32; CLUSTER]; 3], offset: Vec3, r
                 nearest[lane] = if r_sq < nearest[lane] { r_sq } else { nearest[lane] };
             }
         }
-        nearest.iter().any(|&r_sq| r_sq < radius_sq)
-    })
+        let mut any = false;
+        for r_sq in nearest {
+            any |= r_sq < radius_sq;
+        }
+        *near = any;
+    }
+    near
 }

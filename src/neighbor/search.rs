@@ -7,29 +7,29 @@
 
 use super::clusters::Clusters;
 use crate::cell::Cell;
-use glam::{DVec3, IVec3, Vec3};
+use glam::{DVec3, IVec3, Vec3A};
 
 /// An axis-aligned box in f32, nm.
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
-    low: Vec3,
-    high: Vec3,
+    low: Vec3A,
+    high: Vec3A,
 }
 
 impl Bounds {
-    const EMPTY: Bounds = Bounds { low: Vec3::INFINITY, high: Vec3::NEG_INFINITY };
+    const EMPTY: Bounds = Bounds { low: Vec3A::INFINITY, high: Vec3A::NEG_INFINITY };
 
     fn join(self, other: Bounds) -> Bounds {
         Bounds { low: self.low.min(other.low), high: self.high.max(other.high) }
     }
 
-    fn shifted(self, by: Vec3) -> Bounds {
+    fn shifted(self, by: Vec3A) -> Bounds {
         Bounds { low: self.low + by, high: self.high + by }
     }
 
     /// Squared distance between two boxes, 0 when they overlap.
     fn distance_sq(self, other: Bounds) -> f32 {
-        let gap = (self.low - other.high).max(other.low - self.high).max(Vec3::ZERO);
+        let gap = (self.low - other.high).max(other.low - self.high).max(Vec3A::ZERO);
         gap.length_squared()
     }
 }
@@ -47,7 +47,7 @@ pub struct ClusterTree {
     nodes: Vec<Bounds>,
     n_clusters: usize,
     leaves: Vec<u32>,
-    shifts: Vec<(IVec3, Vec3)>,
+    shifts: Vec<(IVec3, Vec3A)>,
     reach_sq: f32,
 }
 
@@ -68,7 +68,7 @@ impl ClusterTree {
             for y in -most[1]..=most[1] {
                 for z in -most[2]..=most[2] {
                     let shift = IVec3::new(x, y, z);
-                    shifts.push((shift, cell.to_cartesian(shift.as_dvec3()).as_vec3()));
+                    shifts.push((shift, cell.to_cartesian(shift.as_dvec3()).as_vec3a()));
                 }
             }
         }
@@ -125,7 +125,7 @@ fn fill(
         leaves[first] = node as u32;
         clusters
             .atoms(first)
-            .map(|a| wrapped[a].as_vec3())
+            .map(|a| wrapped[a].as_vec3a())
             .fold(Bounds::EMPTY, |b, r| b.join(Bounds { low: r, high: r }))
     } else {
         let left = n / 2;

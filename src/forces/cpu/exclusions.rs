@@ -68,7 +68,11 @@ impl Exclusions {
         let mut sum = Contribution::ZERO;
         for &(i, j, qq) in &self.pairs[species as usize] {
             let (i, j) = (i as usize, j as usize);
-            let d = cell.minimum_image(positions[i] - positions[j]);
+            let mut d = positions[i] - positions[j];
+            if d.length_squared() >= NEAR * NEAR {
+                // a molecule across the boundary, or one that is long
+                d = cell.minimum_image(d);
+            }
             let r_sq = d.length_squared();
             let force_over_r = match &self.form {
                 Form::Ewald { near, .. } if r_sq < NEAR * NEAR => qq * near.value(r_sq),

@@ -6,7 +6,7 @@
 //!
 //! r² is floored at [`FLOOR_SQ`]: overlapping atoms give huge but finite numbers.
 
-use super::lanes::{Lanes, Portable};
+use super::lanes::{Four, Lanes, Portable};
 use super::rational::{DENOMINATOR, NUMERATOR};
 use super::simd::SimdLevel;
 use crate::neighbor::clusters::{CLUSTER, HALF};
@@ -105,19 +105,16 @@ pub(super) fn run(
     // of clusters and entries; SimdLevel::available has checked the instructions.
     unsafe {
         match level {
-            SimdLevel::Portable => portable(input, rows, forces, report),
+            SimdLevel::Portable => dispatch::<Portable>(input, rows, forces, report),
+            SimdLevel::Four => dispatch::<Four>(input, rows, forces, report),
             #[cfg(target_arch = "x86_64")]
             SimdLevel::Avx2 => avx2(input, rows, forces, report),
             #[cfg(target_arch = "x86_64")]
             SimdLevel::Avx512 => avx512(input, rows, forces, report),
             #[cfg(not(target_arch = "x86_64"))]
-            SimdLevel::Avx2 | SimdLevel::Avx512 => portable(input, rows, forces, report),
+            SimdLevel::Avx2 | SimdLevel::Avx512 => dispatch::<Portable>(input, rows, forces, report),
         }
     }
-}
-
-unsafe fn portable(i: Input, rows: std::ops::Range<usize>, f: &mut [ForceBlock], s: Option<&mut Sums>) {
-    unsafe { dispatch::<Portable>(i, rows, f, s) }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -127,7 +124,7 @@ unsafe fn avx2(i: Input, rows: std::ops::Range<usize>, f: &mut [ForceBlock], s: 
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512dq,avx2,fma")]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx2,fma")]
 unsafe fn avx512(i: Input, rows: std::ops::Range<usize>, f: &mut [ForceBlock], s: Option<&mut Sums>) {
     unsafe { dispatch::<super::lanes::Avx512>(i, rows, f, s) }
 }
@@ -161,6 +158,7 @@ unsafe fn all_rows<L: Lanes, const EWALD: bool, const GENERAL: bool, const ENERG
     forces: &mut [ForceBlock],
     sums: &mut Sums,
 ) {
+    let constants = unsafe { Constants::<L>::new(input.params) };
     for index in rows {
         let row = unsafe { *input.rows.get_unchecked(index) };
         if row.first == row.end {
@@ -172,11 +170,11 @@ unsafe fn all_rows<L: Lanes, const EWALD: bool, const GENERAL: bool, const ENERG
             // vectors with a Lennard-Jones atom: none, the first half of them, or all
             let n_lj = row.n_lj as usize;
             if n_lj == 0 {
-                both::<L, EWALD, GENERAL, ENERGY, 0>(&input, row, &mut state, forces);
+                both::<L, EWALD, GENERAL, ENERGY, 0>(&input, &constants, row, &mut state, forces);
             } else if n_lj <= HALF / 2 {
-                both::<L, EWALD, GENERAL, ENERGY, 1>(&input, row, &mut state, forces);
+                both::<L, EWALD, GENERAL, ENERGY, 1>(&input, &constants, row, &mut state, forces);
             } else {
-                both::<L, EWALD, GENERAL, ENERGY, 2>(&input, row, &mut state, forces);
+                both::<L, EWALD, GENERAL, ENERGY, 2>(&input, &constants, row, &mut state, forces);
             }
             state.finish::<ENERGY>(&mut forces[cluster], offset, sums);
         }
@@ -186,16 +184,17 @@ unsafe fn all_rows<L: Lanes, const EWALD: bool, const GENERAL: bool, const ENERG
 #[inline(always)]
 unsafe fn both<L: Lanes, const EWALD: bool, const GENERAL: bool, const ENERGY: bool, const LJ: usize>(
     input: &Input,
+    constants: &Constants<L>,
     row: Row,
     state: &mut RowState<L>,
     forces: &mut [ForceBlock],
 ) {
     unsafe {
         for entry in input.entries.get_unchecked(row.first as usize..row.plain as usize) {
-            one_entry::<L, EWALD, GENERAL, ENERGY, LJ, true>(input, entry, state, forces);
+            one_entry::<L, EWALD, GENERAL, ENERGY, LJ, true>(input, constants, entry, state, forces);
         }
         for entry in input.entries.get_unchecked(row.plain as usize..row.end as usize) {
-            one_entry::<L, EWALD, GENERAL, ENERGY, LJ, false>(input, entry, state, forces);
+            one_entry::<L, EWALD, GENERAL, ENERGY, LJ, false>(input, constants, entry, state, forces);
         }
     }
 }
@@ -226,23 +225,21 @@ impl<L: Lanes> RowState<L> {
             let block = input.blocks.get_unchecked(cluster);
             let p = input.params;
             let zero = L::splat(0.0);
-            let at = |v: &[f32; CLUSTER], r: usize| {
-                if r < L::ROW_VECTORS { L::load_rows(v.as_ptr().add(offset), r) } else { L::splat(0.0) }
-            };
+            let first = input.types.get_unchecked(cluster).as_ptr().add(offset);
+            // first and last row of vector r, as rows of the table
             let per_vector = HALF / L::ROW_VECTORS;
-            let types = [0, 1, 2, 3].map(|r: usize| {
-                let first = (r * per_vector).min(HALF - 1);
-                let second = (first + per_vector - 1).min(HALF - 1);
-                [first, second].map(|k| input.types.get_unchecked(cluster)[offset + k] as usize * p.stride)
-            });
-            let table = |c: &Vec<f32>, r: usize| L::table(types[r].map(|t| c.as_ptr().add(t)), p.small_table);
+            let mut types = [[0; 2]; HALF];
+            for (r, pair) in types.iter_mut().enumerate().take(L::ROW_VECTORS) {
+                pair[0] = *first.add(r * per_vector) as usize * p.stride;
+                pair[1] = *first.add((r + 1) * per_vector - 1) as usize * p.stride;
+            }
             RowState {
-                x: [0, 1, 2, 3].map(|r| at(&block.x, r)),
-                y: [0, 1, 2, 3].map(|r| at(&block.y, r)),
-                z: [0, 1, 2, 3].map(|r| at(&block.z, r)),
-                q: [0, 1, 2, 3].map(|r| at(&block.q, r)),
-                c6: [0, 1, 2, 3].map(|r| table(&p.c6, r)),
-                c12: [0, 1, 2, 3].map(|r| table(&p.c12, r)),
+                x: load_rows::<L>(block.x.as_ptr().add(offset)),
+                y: load_rows::<L>(block.y.as_ptr().add(offset)),
+                z: load_rows::<L>(block.z.as_ptr().add(offset)),
+                q: load_rows::<L>(block.q.as_ptr().add(offset)),
+                c6: load_tables::<L>(p.c6.as_ptr(), &types, p.small_table),
+                c12: load_tables::<L>(p.c12.as_ptr(), &types, p.small_table),
                 types,
                 fx: [zero; HALF],
                 fy: [zero; HALF],
@@ -259,21 +256,92 @@ impl<L: Lanes> RowState<L> {
     #[inline(always)]
     unsafe fn finish<const ENERGY: bool>(&self, force: &mut ForceBlock, offset: usize, sums: &mut Sums) {
         unsafe {
-            for r in 0..L::ROW_VECTORS {
-                L::add_rows(force.x.as_mut_ptr().add(offset), r, self.fx[r]);
-                L::add_rows(force.y.as_mut_ptr().add(offset), r, self.fy[r]);
-                L::add_rows(force.z.as_mut_ptr().add(offset), r, self.fz[r]);
-            }
+            add_rows::<L>(force.x.as_mut_ptr().add(offset), &self.fx);
+            add_rows::<L>(force.y.as_mut_ptr().add(offset), &self.fy);
+            add_rows::<L>(force.z.as_mut_ptr().add(offset), &self.fz);
             if ENERGY {
                 sums.lj += f64::from(L::sum(self.lj));
                 sums.lj_c4 += f64::from(L::sum(self.lj_c4));
                 sums.coulomb += f64::from(L::sum(self.coulomb));
                 sums.cutoff_shift += f64::from(L::sum(self.cutoff_shift));
-                for a in 0..3 {
-                    for b in 0..3 {
-                        sums.virial[a][b] += f64::from(L::sum(self.virial[a][b]));
+                for (sums, virial) in sums.virial.iter_mut().zip(&self.virial) {
+                    for (sum, &v) in sums.iter_mut().zip(virial) {
+                        *sum += f64::from(L::sum(v));
                     }
                 }
+            }
+        }
+    }
+}
+
+// The three helpers below are unrolled by hand: an index that is not a constant would keep the row out of registers.
+
+#[inline(always)]
+unsafe fn load_rows<L: Lanes>(p: *const f32) -> [L::V; HALF] {
+    unsafe {
+        let mut v = [L::load_rows(p, 0); HALF];
+        v[1] = L::load_rows(p, 1);
+        if L::ROW_VECTORS > 2 {
+            v[2] = L::load_rows(p, 2);
+            v[3] = L::load_rows(p, 3);
+        }
+        v
+    }
+}
+
+#[inline(always)]
+unsafe fn load_tables<L: Lanes>(c: *const f32, types: &[[usize; 2]; HALF], small: bool) -> [L::Table; HALF] {
+    unsafe {
+        let mut t = [L::table([c.add(types[0][0]), c.add(types[0][1])], small); HALF];
+        t[1] = L::table([c.add(types[1][0]), c.add(types[1][1])], small);
+        if L::ROW_VECTORS > 2 {
+            t[2] = L::table([c.add(types[2][0]), c.add(types[2][1])], small);
+            t[3] = L::table([c.add(types[3][0]), c.add(types[3][1])], small);
+        }
+        t
+    }
+}
+
+#[inline(always)]
+unsafe fn add_rows<L: Lanes>(p: *mut f32, v: &[L::V; HALF]) {
+    unsafe {
+        L::add_rows(p, 0, v[0]);
+        L::add_rows(p, 1, v[1]);
+        if L::ROW_VECTORS > 2 {
+            L::add_rows(p, 2, v[2]);
+            L::add_rows(p, 3, v[3]);
+        }
+    }
+}
+
+/// Settings as vectors, local to the kernel so that no store can seem to change them.
+struct Constants<L: Lanes> {
+    cutoff_sq: L::V,
+    floor: L::V,
+    force_numerator: [L::V; NUMERATOR + 1],
+    force_denominator: [L::V; DENOMINATOR + 1],
+    minus_two_k_rf: L::V,
+}
+
+impl<L: Lanes> Constants<L> {
+    #[inline(always)]
+    unsafe fn new(p: &Params) -> Self {
+        unsafe {
+            let zero = L::splat(0.0);
+            let mut force_numerator = [zero; NUMERATOR + 1];
+            for (v, &x) in force_numerator.iter_mut().zip(&p.force_numerator) {
+                *v = L::splat(x);
+            }
+            let mut force_denominator = [zero; DENOMINATOR + 1];
+            for (v, &x) in force_denominator.iter_mut().zip(&p.force_denominator) {
+                *v = L::splat(x);
+            }
+            Constants {
+                cutoff_sq: L::splat(p.cutoff_sq),
+                floor: L::splat(FLOOR_SQ),
+                force_numerator,
+                force_denominator,
+                minus_two_k_rf: L::splat(-p.two_k_rf),
             }
         }
     }
@@ -289,6 +357,7 @@ unsafe fn one_entry<
     const MASKED: bool,
 >(
     input: &Input,
+    constants: &Constants<L>,
     entry: &Entry,
     state: &mut RowState<L>,
     forces: &mut [ForceBlock],
@@ -298,7 +367,7 @@ unsafe fn one_entry<
         let block = input.blocks.get_unchecked(j);
         let force = forces.get_unchecked_mut(j);
         let types = input.types.get_unchecked(j).as_ptr();
-        let offset = entry.offset.map(|x| L::splat(x));
+        let offset = [L::splat(entry.offset[0]), L::splat(entry.offset[1]), L::splat(entry.offset[2])];
         for part in 0..L::PARTS {
             let lane = Lane::<L> {
                 x: L::add(L::load_lanes(block.x.as_ptr(), part), offset[0]),
@@ -315,9 +384,13 @@ unsafe fn one_entry<
                 ($r:literal) => {
                     if $r < L::ROW_VECTORS {
                         if LJ == 2 || (LJ == 1 && $r < L::ROW_VECTORS / 2) {
-                            one_vector::<L, EWALD, GENERAL, ENERGY, true, MASKED>(input, &lane, state, $r, &mut sum);
+                            one_vector::<L, EWALD, GENERAL, ENERGY, true, MASKED>(
+                                input, constants, &lane, state, $r, &mut sum,
+                            );
                         } else {
-                            one_vector::<L, EWALD, GENERAL, ENERGY, false, MASKED>(input, &lane, state, $r, &mut sum);
+                            one_vector::<L, EWALD, GENERAL, ENERGY, false, MASKED>(
+                                input, constants, &lane, state, $r, &mut sum,
+                            );
                         }
                     }
                 };
@@ -331,11 +404,16 @@ unsafe fn one_entry<
             L::subtract_lanes(force.z.as_mut_ptr(), part, sum[2]);
             if ENERGY {
                 // W = Σ (r_i − r_j) ⊗ F splits into Σ x_i ⊗ F_i − Σ x_j ⊗ F_j − offset ⊗ F
-                for a in 0..3 {
-                    for b in 0..3 {
-                        state.virial[a][b] = L::sub_mul(state.virial[a][b], offset[a], sum[b]);
-                    }
+                macro_rules! row {
+                    ($a:literal) => {
+                        state.virial[$a][0] = L::sub_mul(state.virial[$a][0], offset[$a], sum[0]);
+                        state.virial[$a][1] = L::sub_mul(state.virial[$a][1], offset[$a], sum[1]);
+                        state.virial[$a][2] = L::sub_mul(state.virial[$a][2], offset[$a], sum[2]);
+                    };
                 }
+                row!(0);
+                row!(1);
+                row!(2);
             }
         }
     }
@@ -352,18 +430,33 @@ struct Lane<L: Lanes> {
     part: usize,
 }
 
+/// Horner in numerator and denominator, unrolled by the constant lengths.
 #[inline(always)]
-unsafe fn quotient<L: Lanes>(numerator: &[f32; NUMERATOR + 1], denominator: &[f32; DENOMINATOR + 1], t: L::V) -> L::V {
+unsafe fn quotient<L: Lanes>(n: &[L::V; NUMERATOR + 1], d: &[L::V; DENOMINATOR + 1], t: L::V) -> L::V {
+    const { assert!(NUMERATOR == 6 && DENOMINATOR == 4) };
     unsafe {
-        let mut n = L::splat(numerator[NUMERATOR]);
+        let high = L::mul_add(L::mul_add(n[6], t, n[5]), t, n[4]);
+        let middle = L::mul_add(L::mul_add(high, t, n[3]), t, n[2]);
+        let numerator = L::mul_add(L::mul_add(middle, t, n[1]), t, n[0]);
+        let high = L::mul_add(L::mul_add(d[4], t, d[3]), t, d[2]);
+        let denominator = L::mul_add(L::mul_add(high, t, d[1]), t, d[0]);
+        L::mul(numerator, L::inverse(denominator))
+    }
+}
+
+/// The potential's quotient; only reports need it, so its coefficients stay in memory.
+#[inline(always)]
+unsafe fn energy_quotient<L: Lanes>(p: &Params, t: L::V) -> L::V {
+    unsafe {
+        let mut numerator = L::splat(p.energy_numerator[NUMERATOR]);
         for k in (0..NUMERATOR).rev() {
-            n = L::mul_add(n, t, L::splat(numerator[k]));
+            numerator = L::mul_add(numerator, t, L::splat(p.energy_numerator[k]));
         }
-        let mut d = L::splat(denominator[DENOMINATOR]);
+        let mut denominator = L::splat(p.energy_denominator[DENOMINATOR]);
         for k in (0..DENOMINATOR).rev() {
-            d = L::mul_add(d, t, L::splat(denominator[k]));
+            denominator = L::mul_add(denominator, t, L::splat(p.energy_denominator[k]));
         }
-        L::mul(n, L::inverse(d))
+        L::mul(numerator, L::inverse(denominator))
     }
 }
 
@@ -378,6 +471,7 @@ unsafe fn one_vector<
     const MASKED: bool,
 >(
     input: &Input,
+    constants: &Constants<L>,
     j: &Lane<L>,
     i: &mut RowState<L>,
     r: usize,
@@ -389,22 +483,25 @@ unsafe fn one_vector<
         let dy = L::sub(i.y[r], j.y);
         let dz = L::sub(i.z[r], j.z);
         let r_sq = L::mul_add(dz, dz, L::mul_add(dy, dy, L::mul(dx, dx)));
-        let mut inside = L::less(r_sq, L::splat(p.cutoff_sq));
+        let mut inside = L::less(r_sq, constants.cutoff_sq);
         if MASKED {
             inside = L::and_bits(inside, j.mask, j.part, r);
         }
-        let r_sq = L::max(r_sq, L::splat(FLOOR_SQ));
+        let r_sq = L::max(r_sq, constants.floor);
         let inv_r = L::inv_sqrt(r_sq);
         let inv_r_sq = L::mul(inv_r, inv_r);
         let qq = L::mul(i.q[r], j.q);
 
         // (F r) of everything that is easily written over r², and what multiplies r directly
         let mut f_r = L::mul(qq, inv_r);
-        let smooth =
-            if EWALD { quotient::<L>(&p.force_numerator, &p.force_denominator, r_sq) } else { L::splat(-p.two_k_rf) };
+        let smooth = if EWALD {
+            quotient::<L>(&constants.force_numerator, &constants.force_denominator, r_sq)
+        } else {
+            constants.minus_two_k_rf
+        };
         if ENERGY {
             let potential = if EWALD {
-                L::sub(inv_r, quotient::<L>(&p.energy_numerator, &p.energy_denominator, r_sq))
+                L::sub(inv_r, energy_quotient::<L>(p, r_sq))
             } else {
                 // 1/r + k_rf r² − c_rf
                 L::mul_add(L::splat(0.5 * p.two_k_rf), r_sq, L::sub(inv_r, L::splat(p.c_rf)))
@@ -414,10 +511,15 @@ unsafe fn one_vector<
             i.cutoff_shift = L::add(i.cutoff_shift, L::keep(inside, at_cutoff));
         }
         if LJ {
-            let row_of = |c: &Vec<f32>| i.types[r].map(|t| c.as_ptr().add(t));
+            let [first, last] = i.types[r];
+            macro_rules! row_of {
+                ($c:ident) => {
+                    [p.$c.as_ptr().add(first), p.$c.as_ptr().add(last)]
+                };
+            }
             let small = !GENERAL || p.small_table;
-            let c6 = L::lookup(i.c6[r], row_of(&p.c6), j.types, small);
-            let c12 = L::lookup(i.c12[r], row_of(&p.c12), j.types, small);
+            let c6 = L::lookup(i.c6[r], row_of!(c6), j.types, small);
+            let c12 = L::lookup(i.c12[r], row_of!(c12), j.types, small);
             let inv_r6 = L::mul(L::mul(inv_r_sq, inv_r_sq), inv_r_sq);
             let mut lj = L::mul(L::sub(L::mul(c12, inv_r6), c6), inv_r6);
             let mut energy = L::splat(0.0);
@@ -429,8 +531,8 @@ unsafe fn one_vector<
                     energy = L::mul(L::sub_mul(repulsion, c6, L::splat(1.0 / 6.0)), inv_r6);
                 }
                 if p.has_c4 {
-                    let table = L::table(row_of(&p.c4), small);
-                    let c4 = L::lookup(table, row_of(&p.c4), j.types, small);
+                    let table = L::table(row_of!(c4), small);
+                    let c4 = L::lookup(table, row_of!(c4), j.types, small);
                     let f = L::mul(c4, L::mul(inv_r_sq, inv_r_sq));
                     lj = L::sub(lj, f);
                     induced = L::mul(f, L::splat(-0.25));
@@ -452,11 +554,11 @@ unsafe fn one_vector<
                 }
             }
             if ENERGY {
-                let shift = L::lookup(L::table(row_of(&p.shift), small), row_of(&p.shift), j.types, small);
-                let end = L::lookup(L::table(row_of(&p.at_cutoff), small), row_of(&p.at_cutoff), j.types, small);
+                let shift = L::lookup(L::table(row_of!(shift), small), row_of!(shift), j.types, small);
+                let end = L::lookup(L::table(row_of!(at_cutoff), small), row_of!(at_cutoff), j.types, small);
                 i.lj = L::add(i.lj, L::keep(inside, L::sub(energy, shift)));
                 if p.has_c4 {
-                    let c4_shift = L::lookup(L::table(row_of(&p.c4_shift), small), row_of(&p.c4_shift), j.types, small);
+                    let c4_shift = L::lookup(L::table(row_of!(c4_shift), small), row_of!(c4_shift), j.types, small);
                     i.lj_c4 = L::add(i.lj_c4, L::keep(inside, L::sub(induced, c4_shift)));
                 }
                 i.cutoff_shift = L::add(i.cutoff_shift, L::keep(inside, end));
@@ -464,12 +566,15 @@ unsafe fn one_vector<
             f_r = L::add(f_r, lj);
         }
         let f = L::keep(inside, L::mul_add(f_r, inv_r_sq, L::mul(qq, smooth)));
-        let (fx, fy, fz) = (L::mul(f, dx), L::mul(f, dy), L::mul(f, dz));
-        i.fx[r] = L::add(i.fx[r], fx);
-        i.fy[r] = L::add(i.fy[r], fy);
-        i.fz[r] = L::add(i.fz[r], fz);
-        sum[0] = L::add(sum[0], fx);
-        sum[1] = L::add(sum[1], fy);
-        sum[2] = L::add(sum[2], fz);
+        i.fx[r] = L::mul_add(f, dx, i.fx[r]);
+        i.fy[r] = L::mul_add(f, dy, i.fy[r]);
+        i.fz[r] = L::mul_add(f, dz, i.fz[r]);
+        if r == 0 {
+            *sum = [L::mul(f, dx), L::mul(f, dy), L::mul(f, dz)];
+        } else {
+            sum[0] = L::mul_add(f, dx, sum[0]);
+            sum[1] = L::mul_add(f, dy, sum[1]);
+            sum[2] = L::mul_add(f, dz, sum[2]);
+        }
     }
 }

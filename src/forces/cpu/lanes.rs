@@ -1,7 +1,7 @@
-//! SIMD vectors of the pair kernel: one trait, four implementations, chosen at run time.
+//! SIMD vectors of the pair kernel and the mesh: one trait, an implementation per instruction set, chosen at run time.
 //!
 //! A block of 4 rows × 8 lanes is `ROWS_VECTORS × PARTS` vectors: with 16 lanes one vector holds two rows, with 8 one
-//! row, with 4 half a row. The portable version is plain arrays that the compiler turns into SSE2 or NEON.
+//! row, with 4 half a row. The portable version is plain arrays: right everywhere, and what the others are compared with.
 //!
 //! Every method is `#[inline(always)]` and must only be called from a function compiled with the matching
 //! `#[target_feature]`; only [`super::kernel`] does.
@@ -30,6 +30,7 @@ pub(super) trait Lanes {
     unsafe fn load_rows(p: *const f32, r: usize) -> Self::V;
     /// Part of eight values, repeated over the rows of the vector.
     unsafe fn load_lanes(p: *const f32, part: usize) -> Self::V;
+    unsafe fn store_lanes(p: *mut f32, part: usize, v: Self::V);
     unsafe fn load_types(p: *const u32, part: usize) -> Self::T;
     /// Tables of the vector's one or two rows; small ones (≤ 8 types) go to a register.
     unsafe fn table(rows: [*const f32; 2], small: bool) -> Self::Table;
@@ -59,7 +60,7 @@ pub(super) trait Lanes {
     unsafe fn sum(v: Self::V) -> f32;
 }
 
-/// Arrays of four: SSE2 and NEON by auto-vectorisation, correct everywhere.
+/// Arrays of four, for processors without an implementation of their own and for tests.
 pub(super) struct Portable;
 
 #[inline(always)]
@@ -86,6 +87,10 @@ impl Lanes for Portable {
     #[inline(always)]
     unsafe fn load_lanes(p: *const f32, part: usize) -> [f32; 4] {
         unsafe { p.add(4 * part).cast::<[f32; 4]>().read() }
+    }
+    #[inline(always)]
+    unsafe fn store_lanes(p: *mut f32, part: usize, v: [f32; 4]) {
+        unsafe { p.add(4 * part).cast::<[f32; 4]>().write(v) }
     }
     #[inline(always)]
     unsafe fn load_types(p: *const u32, part: usize) -> [u32; 4] {
@@ -159,12 +164,124 @@ impl Lanes for Portable {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use x86::{Avx2, Avx512};
+pub(super) use x86::{Avx2, Avx512, Sse2 as Four};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::Lanes;
     use std::arch::x86_64::*;
+
+    /// Four lanes: half a row per vector. Every x86-64 processor has SSE2.
+    pub(in crate::forces::cpu) struct Sse2;
+
+    impl Lanes for Sse2 {
+        type V = __m128;
+        type M = __m128;
+        type T = [u32; 4];
+        type Table = ();
+        const PARTS: usize = 2;
+        const ROW_VECTORS: usize = 4;
+
+        #[inline(always)]
+        unsafe fn splat(x: f32) -> __m128 {
+            unsafe { _mm_set1_ps(x) }
+        }
+        #[inline(always)]
+        unsafe fn load_rows(p: *const f32, r: usize) -> __m128 {
+            unsafe { _mm_set1_ps(*p.add(r)) }
+        }
+        #[inline(always)]
+        unsafe fn load_lanes(p: *const f32, part: usize) -> __m128 {
+            unsafe { _mm_loadu_ps(p.add(4 * part)) }
+        }
+        #[inline(always)]
+        unsafe fn store_lanes(p: *mut f32, part: usize, v: __m128) {
+            unsafe { _mm_storeu_ps(p.add(4 * part), v) }
+        }
+        #[inline(always)]
+        unsafe fn load_types(p: *const u32, part: usize) -> [u32; 4] {
+            unsafe { p.add(4 * part).cast::<[u32; 4]>().read() }
+        }
+        #[inline(always)]
+        unsafe fn table(_rows: [*const f32; 2], _small: bool) {}
+        #[inline(always)]
+        unsafe fn lookup(_table: (), rows: [*const f32; 2], types: [u32; 4], _small: bool) -> __m128 {
+            unsafe {
+                let at = |t: u32| *rows[0].add(t as usize);
+                _mm_setr_ps(at(types[0]), at(types[1]), at(types[2]), at(types[3]))
+            }
+        }
+        #[inline(always)]
+        unsafe fn add(a: __m128, b: __m128) -> __m128 {
+            unsafe { _mm_add_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn sub(a: __m128, b: __m128) -> __m128 {
+            unsafe { _mm_sub_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn mul(a: __m128, b: __m128) -> __m128 {
+            unsafe { _mm_mul_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn max(a: __m128, b: __m128) -> __m128 {
+            unsafe { _mm_max_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn mul_add(a: __m128, b: __m128, c: __m128) -> __m128 {
+            unsafe { _mm_add_ps(_mm_mul_ps(a, b), c) }
+        }
+        #[inline(always)]
+        unsafe fn sub_mul(c: __m128, a: __m128, b: __m128) -> __m128 {
+            unsafe { _mm_sub_ps(c, _mm_mul_ps(a, b)) }
+        }
+        #[inline(always)]
+        unsafe fn inv_sqrt(x: __m128) -> __m128 {
+            unsafe {
+                let y = _mm_rsqrt_ps(x);
+                let half = _mm_mul_ps(_mm_mul_ps(x, _mm_set1_ps(0.5)), y);
+                _mm_mul_ps(y, Self::sub_mul(_mm_set1_ps(1.5), half, y))
+            }
+        }
+        #[inline(always)]
+        unsafe fn inverse(x: __m128) -> __m128 {
+            unsafe {
+                let y = _mm_rcp_ps(x);
+                Self::mul_add(y, Self::sub_mul(_mm_set1_ps(1.0), x, y), y)
+            }
+        }
+        #[inline(always)]
+        unsafe fn less(a: __m128, b: __m128) -> __m128 {
+            unsafe { _mm_cmplt_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn and_bits(m: __m128, bits: u32, part: usize, r: usize) -> __m128 {
+            unsafe {
+                let lane_bit = _mm_setr_epi32(1, 2, 4, 8);
+                let set = _mm_and_si128(_mm_set1_epi32((bits >> (8 * r + 4 * part)) as i32), lane_bit);
+                _mm_and_ps(m, _mm_castsi128_ps(_mm_cmpeq_epi32(set, lane_bit)))
+            }
+        }
+        #[inline(always)]
+        unsafe fn keep(m: __m128, v: __m128) -> __m128 {
+            unsafe { _mm_and_ps(m, v) }
+        }
+        #[inline(always)]
+        unsafe fn subtract_lanes(p: *mut f32, part: usize, v: __m128) {
+            unsafe { Self::store_lanes(p, part, _mm_sub_ps(Self::load_lanes(p, part), v)) }
+        }
+        #[inline(always)]
+        unsafe fn add_rows(p: *mut f32, r: usize, v: __m128) {
+            unsafe { *p.add(r) += Self::sum(v) }
+        }
+        #[inline(always)]
+        unsafe fn sum(v: __m128) -> f32 {
+            unsafe {
+                let d = _mm_add_ps(v, _mm_movehl_ps(v, v));
+                _mm_cvtss_f32(_mm_add_ss(d, _mm_shuffle_ps::<1>(d, d)))
+            }
+        }
+    }
 
     /// Eight lanes: one row per vector. Needs AVX2 and FMA.
     pub(in crate::forces::cpu) struct Avx2;
@@ -188,6 +305,10 @@ mod x86 {
         #[inline(always)]
         unsafe fn load_lanes(p: *const f32, _part: usize) -> __m256 {
             unsafe { _mm256_loadu_ps(p) }
+        }
+        #[inline(always)]
+        unsafe fn store_lanes(p: *mut f32, _part: usize, v: __m256) {
+            unsafe { _mm256_storeu_ps(p, v) }
         }
         #[inline(always)]
         unsafe fn load_types(p: *const u32, _part: usize) -> __m256i {
@@ -309,6 +430,10 @@ mod x86 {
             unsafe { _mm512_broadcast_f32x8(_mm256_loadu_ps(p)) }
         }
         #[inline(always)]
+        unsafe fn store_lanes(p: *mut f32, _part: usize, v: __m512) {
+            unsafe { _mm256_storeu_ps(p, _mm512_castps512_ps256(v)) }
+        }
+        #[inline(always)]
         unsafe fn load_types(p: *const u32, _part: usize) -> __m512i {
             // a small table holds the first row's eight types, then the second's
             unsafe { _mm512_broadcast_i32x8(_mm256_loadu_si256(p.cast())) }
@@ -401,3 +526,117 @@ mod x86 {
         }
     }
 }
+
+#[cfg(target_arch = "aarch64")]
+pub(super) use arm::Neon as Four;
+
+#[cfg(target_arch = "aarch64")]
+mod arm {
+    use super::Lanes;
+    use std::arch::aarch64::*;
+
+    /// Four lanes: half a row per vector. Every aarch64 processor with an operating system has NEON.
+    pub(in crate::forces::cpu) struct Neon;
+
+    impl Lanes for Neon {
+        type V = float32x4_t;
+        type M = uint32x4_t;
+        type T = [u32; 4];
+        type Table = ();
+        const PARTS: usize = 2;
+        const ROW_VECTORS: usize = 4;
+
+        #[inline(always)]
+        unsafe fn splat(x: f32) -> float32x4_t {
+            unsafe { vdupq_n_f32(x) }
+        }
+        #[inline(always)]
+        unsafe fn load_rows(p: *const f32, r: usize) -> float32x4_t {
+            unsafe { vdupq_n_f32(*p.add(r)) }
+        }
+        #[inline(always)]
+        unsafe fn load_lanes(p: *const f32, part: usize) -> float32x4_t {
+            unsafe { vld1q_f32(p.add(4 * part)) }
+        }
+        #[inline(always)]
+        unsafe fn store_lanes(p: *mut f32, part: usize, v: float32x4_t) {
+            unsafe { vst1q_f32(p.add(4 * part), v) }
+        }
+        #[inline(always)]
+        unsafe fn load_types(p: *const u32, part: usize) -> [u32; 4] {
+            unsafe { p.add(4 * part).cast::<[u32; 4]>().read() }
+        }
+        #[inline(always)]
+        unsafe fn table(_rows: [*const f32; 2], _small: bool) {}
+        #[inline(always)]
+        unsafe fn lookup(_table: (), rows: [*const f32; 2], types: [u32; 4], _small: bool) -> float32x4_t {
+            unsafe {
+                let at = |t: u32| *rows[0].add(t as usize);
+                let values = [at(types[0]), at(types[1]), at(types[2]), at(types[3])];
+                vld1q_f32(values.as_ptr())
+            }
+        }
+        #[inline(always)]
+        unsafe fn add(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+            unsafe { vaddq_f32(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn sub(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+            unsafe { vsubq_f32(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn mul(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+            unsafe { vmulq_f32(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn max(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+            unsafe { vmaxnmq_f32(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn mul_add(a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
+            unsafe { vfmaq_f32(c, a, b) }
+        }
+        #[inline(always)]
+        unsafe fn sub_mul(c: float32x4_t, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+            unsafe { vfmsq_f32(c, a, b) }
+        }
+        #[inline(always)]
+        unsafe fn inv_sqrt(x: float32x4_t) -> float32x4_t {
+            unsafe { vdivq_f32(vdupq_n_f32(1.0), vsqrtq_f32(x)) }
+        }
+        #[inline(always)]
+        unsafe fn inverse(x: float32x4_t) -> float32x4_t {
+            unsafe { vdivq_f32(vdupq_n_f32(1.0), x) }
+        }
+        #[inline(always)]
+        unsafe fn less(a: float32x4_t, b: float32x4_t) -> uint32x4_t {
+            unsafe { vcltq_f32(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn and_bits(m: uint32x4_t, bits: u32, part: usize, r: usize) -> uint32x4_t {
+            unsafe {
+                let lane_bit = vld1q_u32([1, 2, 4, 8].as_ptr());
+                vandq_u32(m, vtstq_u32(vdupq_n_u32(bits >> (8 * r + 4 * part)), lane_bit))
+            }
+        }
+        #[inline(always)]
+        unsafe fn keep(m: uint32x4_t, v: float32x4_t) -> float32x4_t {
+            unsafe { vreinterpretq_f32_u32(vandq_u32(m, vreinterpretq_u32_f32(v))) }
+        }
+        #[inline(always)]
+        unsafe fn subtract_lanes(p: *mut f32, part: usize, v: float32x4_t) {
+            unsafe { Self::store_lanes(p, part, vsubq_f32(Self::load_lanes(p, part), v)) }
+        }
+        #[inline(always)]
+        unsafe fn add_rows(p: *mut f32, r: usize, v: float32x4_t) {
+            unsafe { *p.add(r) += Self::sum(v) }
+        }
+        #[inline(always)]
+        unsafe fn sum(v: float32x4_t) -> f32 {
+            unsafe { vaddvq_f32(v) }
+        }
+    }
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(super) use Portable as Four;

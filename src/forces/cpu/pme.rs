@@ -8,16 +8,20 @@
 //!
 //! Self, excluded-pair and background terms are not known here.
 
-use super::fft::{Direction, Fft};
-use super::simd::{SimdLevel, vectorised};
+use super::fft::{Direction, Fft, LANES};
+use super::lanes::Lanes;
+use super::simd::{SimdLevel, laned, vectorised};
 use crate::cell::Cell;
 use crate::forces::reference::{Contribution, ewald::wave_virial, pme::Pme as Reference};
 use glam::{DMat3, DVec3};
 use rayon::prelude::*;
 use std::time::{Duration, Instant};
 
-/// Numbers a spline's row of weights is padded to.
-const LANES: usize = 8;
+/// `n` rounded up to whole vectors.
+fn padded(n: usize) -> usize {
+    n.next_multiple_of(LANES)
+}
+
 /// Atoms per task of stencils and gathering.
 const ATOMS_PER_TASK: usize = 128;
 /// Columns per task of the transform along a.
@@ -63,7 +67,8 @@ pub(super) struct Pme {
     pub laps: [Duration; 4],
 }
 
-/// Charges, then potentials of one plane, rows padded; and its spectrum, `[grid_b][grid_c / 2 + 1]`.
+/// Charges, then potentials of one plane, rows padded; and its spectrum, `[grid_b][grid_c / 2 + 1]`, rows
+/// padded as well.
 struct Plane {
     mesh: Vec<f32>,
     re: Vec<f32>,
@@ -86,7 +91,7 @@ impl Pme {
     /// * `charges` – `[n_atoms]`, e
     pub fn new(level: SimdLevel, grid: [usize; 3], order: usize, beta: f64, charges: &[f64]) -> Self {
         let [n_a, n_b, n_c] = grid;
-        let n_columns = n_b * (n_c / 2 + 1);
+        let n_columns = n_b * padded(n_c / 2 + 1);
         let mut place = vec![UNCHARGED; charges.len()];
         let charged: Vec<(u32, f32)> =
             charges.iter().enumerate().filter(|&(_, &q)| q != 0.0).map(|(i, &q)| (i as u32, q as f32)).collect();
@@ -151,13 +156,13 @@ impl Pme {
 
     fn set_cell(&mut self, cell: &Cell) {
         let [n_a, n_b, n_c] = self.grid;
-        let columns = n_c / 2 + 1;
+        let columns = padded(n_c / 2 + 1);
         let reference = &self.reference;
         let factor = |a: usize, column: usize| {
-            if column >= n_b * columns {
+            let (b, c) = (column / columns, column % columns);
+            if b >= n_b || c > n_c / 2 {
                 return 0.0;
             }
-            let (b, c) = (column / columns, column % columns);
             // a frequency at exactly half a mesh stands for both its signs
             let opposite = [(n_a - a) % n_a, (n_b - b) % n_b, (n_c - c) % n_c];
             let mean = 0.5 * (reference.influence(cell, [a, b, c]).0 + reference.influence(cell, opposite).0);
@@ -233,11 +238,11 @@ impl Pme {
     }
 
     fn solve(&mut self, cell: &Cell, report: bool) -> Contribution {
-        let Pme { level, grid, order, beta, plans, planes, blocks, influence, reference, .. } = self;
-        let (level, grid, order, beta) = (*level, *grid, *order, *beta);
+        let Pme { level, grid, beta, plans, planes, blocks, influence, reference, .. } = self;
+        let (level, grid, beta) = (*level, *grid, *beta);
         let (plans, reference): (&[Fft; 3], &Reference) = (plans, reference);
         let spectrum: &[Plane] = planes;
-        let n_columns = grid[1] * (grid[2] / 2 + 1);
+        let n_columns = grid[1] * padded(grid[2] / 2 + 1);
         blocks.par_iter_mut().zip(&*influence).enumerate().for_each_init(
             || (vec![0.0; grid[0] * COLUMNS_PER_TASK], vec![0.0; grid[0] * COLUMNS_PER_TASK]),
             |work, (index, (block, influence))| {
@@ -248,12 +253,12 @@ impl Pme {
                     block.re[at..at + width].copy_from_slice(&plane.re[first..first + width]);
                     block.im[at..at + width].copy_from_slice(&plane.im[first..first + width]);
                 }
-                transform(level, &plans[0], Direction::Forward, COLUMNS_PER_TASK, block, work);
+                transform(level, &plans[0], Direction::Forward, block, work);
                 if report {
                     block.sums = sums_of_block(cell, grid, beta, reference, first, width, block);
                 }
                 multiply(level, block, influence);
-                transform(level, &plans[0], Direction::Inverse, COLUMNS_PER_TASK, block, work);
+                transform(level, &plans[0], Direction::Inverse, block, work);
             },
         );
         let columns: &[Block] = blocks;
@@ -267,7 +272,7 @@ impl Pme {
                     plane.re[first..first + width].copy_from_slice(&block.re[at..at + width]);
                     plane.im[first..first + width].copy_from_slice(&block.im[at..at + width]);
                 }
-                inverse_plane(level, plane, scratch, plans, grid, order);
+                inverse_plane(level, plane, scratch, plans, grid);
             },
         );
         let mut total = Contribution::ZERO;
@@ -303,7 +308,7 @@ struct Scratch {
 
 impl Scratch {
     fn new([_, n_b, n_c]: [usize; 3]) -> Self {
-        let size = (n_b * (n_c / 2 + 1)).max(n_c * n_b.div_ceil(2));
+        let size = (n_b * padded(n_c / 2 + 1)).max(n_c * padded(n_b.div_ceil(2)));
         Scratch { re: vec![0.0; size], im: vec![0.0; size], work: (vec![0.0; size], vec![0.0; size]) }
     }
 }
@@ -413,73 +418,103 @@ fn stencils_any(order: usize, atoms: &mut [Stencil], grid: [usize; 3], inverse: 
     }
 }
 
-vectorised!(
+laned!(
     fn spread_atoms(atoms: &[Stencil], k: usize, order: usize, grid: [usize; 3], mesh: &mut [f32]) => add_to_plane
 );
 
+/// Adds the atoms' weight `k` along a to one plane.
 #[inline(always)]
-fn add_to_plane(atoms: &[Stencil], k: usize, order: usize, [_, n_b, n_c]: [usize; 3], mesh: &mut [f32]) {
+unsafe fn add_to_plane<L: Lanes>(
+    atoms: &[Stencil],
+    k: usize,
+    order: usize,
+    [_, n_b, n_c]: [usize; 3],
+    mesh: &mut [f32],
+) {
     let stride = n_b + LANES;
     for s in atoms {
         let q_a = s.charge * s.a[k];
         let mut c = s.first[2] as usize;
         for kc in 0..order {
-            let weight = q_a * s.c[kc];
             let row = &mut mesh[c * stride + s.first[1] as usize..][..LANES];
-            for l in 0..LANES {
-                row[l] += weight * s.b[l];
+            // SAFETY: rows and weights are LANES long
+            unsafe {
+                let weight = L::splat(q_a * s.c[kc]);
+                for part in 0..L::PARTS {
+                    let b = L::load_lanes(s.b.as_ptr(), part);
+                    let sum = L::mul_add(weight, b, L::load_lanes(row.as_ptr(), part));
+                    L::store_lanes(row.as_mut_ptr(), part, sum);
+                }
             }
             c = if c + 1 == n_c { 0 } else { c + 1 };
         }
     }
 }
 
-vectorised!(
+laned!(
     fn forward_plane(plane: &mut Plane, scratch: &mut Scratch, plans: &[Fft; 3], grid: [usize; 3], order: usize) => forward
 );
 
 /// Real plane [c][b] to half spectrum [b][c]. Along c, the rows b and b + ⌈n_b/2⌉ travel as one complex row.
 #[inline(always)]
-fn forward(plane: &mut Plane, scratch: &mut Scratch, plans: &[Fft; 3], [_, n_b, n_c]: [usize; 3], order: usize) {
-    let (half, columns, stride) = (n_b.div_ceil(2), n_c / 2 + 1, n_b + LANES);
+unsafe fn forward<L: Lanes>(
+    plane: &mut Plane,
+    scratch: &mut Scratch,
+    plans: &[Fft; 3],
+    [_, n_b, n_c]: [usize; 3],
+    order: usize,
+) {
+    let (half, columns, stride) = (n_b.div_ceil(2), padded(n_c / 2 + 1), n_b + LANES);
+    let width = padded(half);
     for c in 0..n_c {
         let row = &mut plane.mesh[c * stride..(c + 1) * stride];
         for k in 0..order - 1 {
             row[k] += row[n_b + k];
         }
-        scratch.re[c * half..(c + 1) * half].copy_from_slice(&row[..half]);
-        scratch.im[c * half..c * half + n_b - half].copy_from_slice(&row[half..n_b]);
-        scratch.im[c * half + n_b - half..(c + 1) * half].fill(0.0);
+        scratch.re[c * width..c * width + half].copy_from_slice(&row[..half]);
+        scratch.im[c * width..c * width + n_b - half].copy_from_slice(&row[half..n_b]);
+        scratch.im[c * width + n_b - half..c * width + half].fill(0.0);
     }
-    let work = (&mut scratch.work.0[..], &mut scratch.work.1[..]);
-    plans[2].process(Direction::Forward, half, (&mut scratch.re, &mut scratch.im), work);
-    for c in 0..columns {
+    // SAFETY: `laned!` has compiled this for the instructions of L
+    unsafe {
+        let work = (&mut scratch.work.0[..], &mut scratch.work.1[..]);
+        plans[2].process::<L>(Direction::Forward, width, (&mut scratch.re, &mut scratch.im), work);
+    }
+    for c in 0..n_c / 2 + 1 {
         let opposite = (n_c - c) % n_c;
+        let (x_re, x_im) = (&scratch.re[c * width..][..half], &scratch.im[c * width..][..half]);
+        let (y_re, y_im) = (&scratch.re[opposite * width..][..half], &scratch.im[opposite * width..][..half]);
         for b in 0..half {
-            let (x_re, x_im) = (scratch.re[c * half + b], scratch.im[c * half + b]);
-            let (y_re, y_im) = (scratch.re[opposite * half + b], scratch.im[opposite * half + b]);
-            plane.re[b * columns + c] = 0.5 * (x_re + y_re);
-            plane.im[b * columns + c] = 0.5 * (x_im - y_im);
-            if half + b < n_b {
-                plane.re[(half + b) * columns + c] = 0.5 * (x_im + y_im);
-                plane.im[(half + b) * columns + c] = 0.5 * (y_re - x_re);
-            }
+            plane.re[b * columns + c] = 0.5 * (x_re[b] + y_re[b]);
+            plane.im[b * columns + c] = 0.5 * (x_im[b] - y_im[b]);
+        }
+        for b in 0..n_b - half {
+            plane.re[(half + b) * columns + c] = 0.5 * (x_im[b] + y_im[b]);
+            plane.im[(half + b) * columns + c] = 0.5 * (y_re[b] - x_re[b]);
         }
     }
-    let work = (&mut scratch.work.0[..], &mut scratch.work.1[..]);
-    plans[1].process(Direction::Forward, columns, (&mut plane.re, &mut plane.im), work);
+    // SAFETY: as above
+    unsafe {
+        let work = (&mut scratch.work.0[..], &mut scratch.work.1[..]);
+        plans[1].process::<L>(Direction::Forward, columns, (&mut plane.re, &mut plane.im), work);
+    }
 }
 
-vectorised!(
-    fn inverse_plane(plane: &mut Plane, scratch: &mut Scratch, plans: &[Fft; 3], grid: [usize; 3], order: usize) => inverse
+laned!(
+    fn inverse_plane(plane: &mut Plane, scratch: &mut Scratch, plans: &[Fft; 3], grid: [usize; 3]) => inverse
 );
 
+/// Half spectrum [b][c] back to a real plane [c][b], with the first points of each row repeated behind its last.
 #[inline(always)]
-fn inverse(plane: &mut Plane, scratch: &mut Scratch, plans: &[Fft; 3], [_, n_b, n_c]: [usize; 3], _order: usize) {
-    let (half, columns, stride) = (n_b.div_ceil(2), n_c / 2 + 1, n_b + LANES);
-    let work = (&mut scratch.work.0[..], &mut scratch.work.1[..]);
-    plans[1].process(Direction::Inverse, columns, (&mut plane.re, &mut plane.im), work);
-    for c in 0..columns {
+unsafe fn inverse<L: Lanes>(plane: &mut Plane, scratch: &mut Scratch, plans: &[Fft; 3], [_, n_b, n_c]: [usize; 3]) {
+    let (half, columns, stride) = (n_b.div_ceil(2), padded(n_c / 2 + 1), n_b + LANES);
+    let width = padded(half);
+    // SAFETY: `laned!` has compiled this for the instructions of L
+    unsafe {
+        let work = (&mut scratch.work.0[..], &mut scratch.work.1[..]);
+        plans[1].process::<L>(Direction::Inverse, columns, (&mut plane.re, &mut plane.im), work);
+    }
+    for c in 0..n_c / 2 + 1 {
         let opposite = n_c - c;
         for b in 0..half {
             let (a_re, a_im) = (plane.re[b * columns + c], plane.im[b * columns + c]);
@@ -488,35 +523,45 @@ fn inverse(plane: &mut Plane, scratch: &mut Scratch, plans: &[Fft; 3], [_, n_b, 
             } else {
                 (0.0, 0.0)
             };
-            scratch.re[c * half + b] = a_re - b_im;
-            scratch.im[c * half + b] = a_im + b_re;
+            scratch.re[c * width + b] = a_re - b_im;
+            scratch.im[c * width + b] = a_im + b_re;
             if c > 0 && opposite != c {
-                scratch.re[opposite * half + b] = a_re + b_im;
-                scratch.im[opposite * half + b] = b_re - a_im;
+                scratch.re[opposite * width + b] = a_re + b_im;
+                scratch.im[opposite * width + b] = b_re - a_im;
             }
         }
     }
-    let work = (&mut scratch.work.0[..], &mut scratch.work.1[..]);
-    plans[2].process(Direction::Inverse, half, (&mut scratch.re, &mut scratch.im), work);
+    // SAFETY: as above
+    unsafe {
+        let work = (&mut scratch.work.0[..], &mut scratch.work.1[..]);
+        plans[2].process::<L>(Direction::Inverse, width, (&mut scratch.re, &mut scratch.im), work);
+    }
     for c in 0..n_c {
         let row = &mut plane.mesh[c * stride..(c + 1) * stride];
-        row[..half].copy_from_slice(&scratch.re[c * half..(c + 1) * half]);
-        row[half..n_b].copy_from_slice(&scratch.im[c * half..c * half + n_b - half]);
+        row[..half].copy_from_slice(&scratch.re[c * width..c * width + half]);
+        row[half..n_b].copy_from_slice(&scratch.im[c * width..c * width + n_b - half]);
         for k in 0..LANES {
             row[n_b + k] = row[k % n_b];
         }
     }
 }
 
-vectorised!(
+laned!(
     fn transform(
-        plan: &Fft, direction: Direction, width: usize, block: &mut Block, work: &mut (Vec<f32>, Vec<f32>)
+        plan: &Fft, direction: Direction, block: &mut Block, work: &mut (Vec<f32>, Vec<f32>)
     ) => transform_block
 );
 
 #[inline(always)]
-fn transform_block(plan: &Fft, direction: Direction, width: usize, block: &mut Block, work: &mut (Vec<f32>, Vec<f32>)) {
-    plan.process(direction, width, (&mut block.re, &mut block.im), (&mut work.0, &mut work.1));
+unsafe fn transform_block<L: Lanes>(
+    plan: &Fft,
+    direction: Direction,
+    block: &mut Block,
+    work: &mut (Vec<f32>, Vec<f32>),
+) {
+    let (data, work) = ((&mut block.re[..], &mut block.im[..]), (&mut work.0[..], &mut work.1[..]));
+    // SAFETY: `laned!` has compiled this for the instructions of L
+    unsafe { plan.process::<L>(direction, COLUMNS_PER_TASK, data, work) };
 }
 
 vectorised!(fn multiply(block: &mut Block, influence: &[f32]) => multiply_block);
@@ -539,12 +584,12 @@ fn sums_of_block(
     width: usize,
     block: &Block,
 ) -> Contribution {
-    let columns = grid[2] / 2 + 1;
+    let columns = padded(grid[2] / 2 + 1);
     let mut sums = Contribution::ZERO;
     for a in 0..grid[0] {
         for k in 0..width {
             let m = [a, (first + k) / columns, (first + k) % columns];
-            if m == [0; 3] {
+            if m == [0; 3] || 2 * m[2] > grid[2] {
                 continue;
             }
             let at = a * COLUMNS_PER_TASK + k;
@@ -569,14 +614,15 @@ fn sums_of_block(
     sums
 }
 
-vectorised!(
+laned!(
     fn gather_atoms(
         stencils: &[Stencil], planes: &[Plane], order: usize, grid: [usize; 3], to_cartesian: &DMat3, forces: &mut [DVec3]
     ) => gather_from_planes
 );
 
+/// Interpolates the gradient of the potential at every atom.
 #[inline(always)]
-fn gather_from_planes(
+unsafe fn gather_from_planes<L: Lanes>(
     stencils: &[Stencil],
     planes: &[Plane],
     order: usize,
@@ -586,29 +632,36 @@ fn gather_from_planes(
 ) {
     let stride = n_b + LANES;
     for (s, force) in stencils.iter().zip(forces) {
-        let (mut value, mut along_a, mut along_c) = ([0.0f32; LANES], [0.0f32; LANES], [0.0f32; LANES]);
-        let mut a = s.first[0] as usize;
-        for ka in 0..order {
-            let mesh = &planes[a].mesh;
-            let mut c = s.first[2] as usize;
-            for kc in 0..order {
-                let row = &mesh[c * stride + s.first[1] as usize..][..LANES];
-                let (w, w_a, w_c) = (s.a[ka] * s.c[kc], s.a_slope[ka] * s.c[kc], s.a[ka] * s.c_slope[kc]);
-                for l in 0..LANES {
-                    value[l] += w * row[l];
-                    along_a[l] += w_a * row[l];
-                    along_c[l] += w_c * row[l];
+        let mut gradient = DVec3::ZERO;
+        for part in 0..L::PARTS {
+            // SAFETY: rows and weights are LANES long
+            unsafe {
+                let (mut value, mut along_a, mut along_c) = (L::splat(0.0), L::splat(0.0), L::splat(0.0));
+                let mut a = s.first[0] as usize;
+                for ka in 0..order {
+                    let mesh = &planes[a].mesh;
+                    let (w_a, slope_a) = (L::splat(s.a[ka]), L::splat(s.a_slope[ka]));
+                    // sums over c first: potential and its slope along c on this plane
+                    let (mut sum, mut slope) = (L::splat(0.0), L::splat(0.0));
+                    let mut c = s.first[2] as usize;
+                    for kc in 0..order {
+                        let row = &mesh[c * stride + s.first[1] as usize..][..LANES];
+                        let potential = L::load_lanes(row.as_ptr(), part);
+                        sum = L::mul_add(L::splat(s.c[kc]), potential, sum);
+                        slope = L::mul_add(L::splat(s.c_slope[kc]), potential, slope);
+                        c = if c + 1 == n_c { 0 } else { c + 1 };
+                    }
+                    value = L::mul_add(w_a, sum, value);
+                    along_a = L::mul_add(slope_a, sum, along_a);
+                    along_c = L::mul_add(w_a, slope, along_c);
+                    a = if a + 1 == n_a { 0 } else { a + 1 };
                 }
-                c = if c + 1 == n_c { 0 } else { c + 1 };
+                let (b, b_slope) = (L::load_lanes(s.b.as_ptr(), part), L::load_lanes(s.b_slope.as_ptr(), part));
+                gradient.x += f64::from(L::sum(L::mul(along_a, b)));
+                gradient.y += f64::from(L::sum(L::mul(value, b_slope)));
+                gradient.z += f64::from(L::sum(L::mul(along_c, b)));
             }
-            a = if a + 1 == n_a { 0 } else { a + 1 };
         }
-        let dot = |x: &[f32; LANES], y: &[f32; LANES]| (0..LANES).map(|l| x[l] * y[l]).sum::<f32>();
-        let gradient = DVec3::new(
-            f64::from(dot(&along_a, &s.b)),
-            f64::from(dot(&value, &s.b_slope)),
-            f64::from(dot(&along_c, &s.b)),
-        );
         *force = -f64::from(s.charge) * (*to_cartesian * gradient);
     }
 }

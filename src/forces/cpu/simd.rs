@@ -3,8 +3,10 @@
 /// Instruction sets the backend is compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SimdLevel {
-    /// Four lanes: SSE2, NEON.
+    /// Plain Rust: right on every processor.
     Portable,
+    /// Four lanes: SSE2 or NEON, which every x86-64 and aarch64 processor has.
+    Four,
     /// Eight lanes: AVX2 with FMA.
     Avx2,
     /// Sixteen lanes: AVX-512 F, DQ and VL.
@@ -29,15 +31,18 @@ impl SimdLevel {
                 levels.push(SimdLevel::Avx2);
             }
         }
+        if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
+            levels.push(SimdLevel::Four);
+        }
         levels.push(SimdLevel::Portable);
         levels
     }
 
     pub fn name(self) -> &'static str {
         match self {
-            SimdLevel::Portable if cfg!(target_arch = "x86_64") => "SSE2",
-            SimdLevel::Portable if cfg!(target_arch = "aarch64") => "NEON",
-            SimdLevel::Portable => "portable SIMD",
+            SimdLevel::Portable => "plain Rust",
+            SimdLevel::Four if cfg!(target_arch = "aarch64") => "NEON",
+            SimdLevel::Four => "SSE2",
             SimdLevel::Avx2 => "AVX2",
             SimdLevel::Avx512 => "AVX-512",
         }
@@ -72,3 +77,29 @@ macro_rules! vectorised {
     };
 }
 pub(super) use vectorised;
+
+/// The same for a function that is generic over [`super::lanes::Lanes`] and works on eight lanes at most.
+macro_rules! laned {
+    (fn $name:ident($($arg:ident: $ty:ty),* $(,)?) => $body:ident) => {
+        fn $name(level: $crate::forces::cpu::simd::SimdLevel, $($arg: $ty),*) {
+            use $crate::forces::cpu::lanes;
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            unsafe fn avx2($($arg: $ty),*) {
+                unsafe { $body::<lanes::Avx2>($($arg),*) }
+            }
+            // SAFETY: a level other than Portable is only made after the processor was asked for it
+            unsafe {
+                match level {
+                    $crate::forces::cpu::simd::SimdLevel::Portable => $body::<lanes::Portable>($($arg),*),
+                    #[cfg(target_arch = "x86_64")]
+                    $crate::forces::cpu::simd::SimdLevel::Avx512 | $crate::forces::cpu::simd::SimdLevel::Avx2 => {
+                        avx2($($arg),*)
+                    }
+                    _ => $body::<lanes::Four>($($arg),*),
+                }
+            }
+        }
+    };
+}
+pub(super) use laned;

@@ -193,7 +193,11 @@ impl Integrator {
         let r = [atoms.old_positions[o], atoms.old_positions[o + 1], atoms.old_positions[o + 2]];
         let masses = [settle.mass_o, settle.mass_h, settle.mass_h];
         // hydrogens at the image nearest to their oxygen
-        let old = [r[0], r[0] + cell.minimum_image(r[1] - r[0]), r[0] + cell.minimum_image(r[2] - r[0])];
+        let bond = |h: DVec3| {
+            let d = h - r[0];
+            if d.length_squared() < 1.5 * settle.d_oh * settle.d_oh { d } else { cell.minimum_image(d) }
+        };
+        let old = [r[0], r[0] + bond(r[1]), r[0] + bond(r[2])];
         let kicked = [0, 1, 2].map(|k| self.kicked(step, o + k, atoms));
         let mut v = kicked;
         // velocity changes by constraints, without those that answer the bath
