@@ -2,7 +2,7 @@
 
 use crate::support::compare::{assert_forces, assert_relative, assert_tensor, relative_error, rms_error};
 use crate::support::gpu::{backend, edited, load, present, rounded, selector};
-use crate::support::systems::EngineCase;
+use crate::support::systems::{EngineCase, thermal_velocities};
 use glam::DVec3;
 use hexaqua::cell::Cell;
 use hexaqua::forces::gpu::self_test::self_test_with;
@@ -30,11 +30,10 @@ fn fine_mesh(cell: &Cell, beta: f64) -> Coulomb {
     Coulomb::Pme { beta, grid: [n; 3], order: 6 }
 }
 
+/// The configuration of a case with Maxwell-Boltzmann velocities.
 fn state_of(case: &EngineCase) -> State {
     let mut state = State::at_rest(case.cell, case.positions.clone());
-    if case.velocities.len() == case.positions.len() {
-        state.velocities.clone_from(&case.velocities);
-    }
+    state.velocities = thermal_velocities(&case.system.topology, 300.0, 5);
     state
 }
 

@@ -2,6 +2,8 @@
 
 mod gpu_backend;
 mod layout;
+mod madelung;
+mod nist;
 mod reference_energies;
 mod reference_steps;
 mod shaders_portable;

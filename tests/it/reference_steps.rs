@@ -337,6 +337,12 @@ fn a_blow_up_names_step_atom_and_largest_term() {
     backend.store(&mut kept).unwrap();
     let moved = kept.positions.iter().zip(&good.positions).map(|(a, b)| (*a - *b).length()).fold(0.0, f64::max);
     assert!(moved <= 1e-4);
+
+    // a step so long that water cannot be made rigid again: caught without any limit on the way
+    backend.load(&good).unwrap();
+    let (step, _, detail) = message(backend.advance(&Chunk { dt: 0.1, ..chunk(7, 1) }).unwrap_err());
+    assert_eq!(step, 7);
+    assert!(detail.contains("cannot be placed after the step"), "{detail}");
 }
 
 #[test]
@@ -359,7 +365,7 @@ fn forces_by_term_add_up_to_the_force() {
     }
 }
 
-/// A whole step by hand for one atom without neighbours' help: two ions, one dimension.
+/// One step whose result can be computed in the head.
 #[test]
 fn one_step_of_two_ions_by_hand() {
     let topology = small_electrolyte(smooth()).topology;

@@ -138,7 +138,7 @@ fn judge(a: &Evaluation, b: &Evaluation, m: &Magnitudes) -> Result<(), String> {
     let (c4_a, c4_b) = both(|e| e.energies.lj_c4);
     within("lj_c4", c4_a, c4_b, 1e-6 * m.lj_c4)?;
     within("coulomb", a.energies.coulomb(), b.energies.coulomb(), 1e-6 * m.coulomb)?;
-    within("shift", a.energies.cutoff_shift, b.energies.cutoff_shift, 1e-5 * m.shift)?;
+    within("shift", a.energies.cutoff_shift, b.energies.cutoff_shift, 1e-5 * m.shift + 1e-12 * m.coulomb)?;
     for (x, y) in a.virial.to_cols_array().iter().zip(b.virial.to_cols_array()) {
         within("virial", *x, y, K * EPSILON * m.virial)?;
     }
