@@ -1,5 +1,5 @@
-// Sorts atoms into list order after a new neighbor list: `sorted`, the slot of every atom, and the origin from which
-// displacements since the list are measured.
+// Sorts atoms into list order after new positions: `sorted` and the slot of every atom; after a new neighbor list
+// (`new_list`) also the origin from which displacements are measured.
 //
 // group 0: slots: (atom, type) by slot | charges: q sqrt(k_e) by atom, (kJ mol^-1 nm)^1/2
 // group 1: positions: fixed-point x, y, z, slot, by atom | sorted: fixed-point x, y, z, bits of q sqrt(k_e) |
@@ -7,6 +7,7 @@
 // twin: none, it only moves data
 
 override n_slots: u32;
+override new_list: bool;
 
 const PADDING: u32 = 0xffffffffu;
 
@@ -29,6 +30,8 @@ fn pack(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let position = vec4<i32>(positions[atom].xyz, i32(slot));
     positions[atom] = position;
-    origin[atom] = position;
+    if new_list {
+        origin[atom] = position;
+    }
     sorted[slot] = vec4<i32>(position.xyz, bitcast<i32>(charges[atom]));
 }

@@ -6,6 +6,7 @@ use hexaqua::dynamics::engine::StagePlan;
 use hexaqua::dynamics::schedule::Schedule;
 use hexaqua::dynamics::{DynamicsError, Engine, LogRow, Moment, Observer, constraints, velocities};
 use hexaqua::forces::cpu::CpuBackend;
+use hexaqua::neighbor::buffer;
 use hexaqua::system::spec::ThermostatSpec;
 use hexaqua::system::{Coulomb, Frame, Interactions, LjModifier, State, System};
 use hexaqua::units::BOLTZMANN;
@@ -71,7 +72,7 @@ fn plan(system: &System, state: &State, thermostat: ThermostatSpec, n_steps: u64
             checkpoint: 200,
             samples: vec![],
         },
-        list_radius: { let _ = system; 1.0 },
+        list_radius: buffer::list_radius(system, state.n_atoms() as f64 / state.cell.volume(), TEMPERATURE, dt, neighbor as u32, 2e-5),
     }
 }
 

@@ -93,7 +93,7 @@ fn rank(kind: wgpu::DeviceType) -> u32 {
     }
 }
 
-fn select(selector: &AdapterSelector) -> Result<wgpu::Adapter, ForceError> {
+fn select(selector: &AdapterSelector) -> Result<(usize, wgpu::Adapter), ForceError> {
     let mut all: Vec<(usize, wgpu::Adapter)> = adapters().into_iter().enumerate().collect();
     let listing = || {
         let names: Vec<String> =
@@ -111,7 +111,7 @@ fn select(selector: &AdapterSelector) -> Result<wgpu::Adapter, ForceError> {
             all.into_iter().find(|(_, a)| a.get_info().name.to_lowercase().contains(&part))
         }
     };
-    found.map(|(_, adapter)| adapter).ok_or_else(|| match selector {
+    found.ok_or_else(|| match selector {
         AdapterSelector::Hardware => lacking("no hardware adapter".to_string()),
         AdapterSelector::Best => lacking("no adapter at all".to_string()),
         AdapterSelector::Index(index) => lacking(format!("no adapter number {index}")),
@@ -147,8 +147,8 @@ pub struct Context {
 impl Context {
     /// Opens an adapter. Asks for nothing beyond the WebGPU defaults except larger buffers where the adapter has them.
     pub fn new(selector: &AdapterSelector) -> Result<Self, ForceError> {
-        let adapter = select(selector)?;
-        let description = describe(0, &adapter);
+        let (index, adapter) = select(selector)?;
+        let description = describe(index, &adapter);
         let has = adapter.limits();
         let limits = wgpu::Limits {
             max_storage_buffer_binding_size: has.max_storage_buffer_binding_size,

@@ -117,22 +117,24 @@ pub fn fit(f: impl Fn(f64) -> f64, weight: impl Fn(f64) -> f64) -> (Rational, f6
         for i in 0..NODES {
             let scale = weights[i] * f64::sqrt(emphasis[i]) / denominator[i];
             let mut row = [0.0; UNKNOWNS + 1];
-            for k in 0..NUMERATOR {
-                row[k] = scale * nodes[i].powi(k as i32);
+            let (above, below) = row.split_at_mut(NUMERATOR);
+            for (k, x) in above.iter_mut().enumerate() {
+                *x = scale * nodes[i].powi(k as i32);
             }
-            for k in 1..DENOMINATOR {
-                row[NUMERATOR + k - 1] = -scale * values[i] * nodes[i].powi(k as i32);
+            for (k, x) in below[..DENOMINATOR - 1].iter_mut().enumerate() {
+                *x = -scale * values[i] * nodes[i].powi(k as i32 + 1);
             }
             row[UNKNOWNS] = scale * values[i];
             rows.push(row);
         }
         let solution = least_squares(rows);
         let mut candidate = Rational { numerator: [0.0; NUMERATOR], denominator: [1.0; DENOMINATOR] };
-        for k in 0..NUMERATOR {
-            candidate.numerator[k] = solution[k] / T_MAX.powi(k as i32);
+        let (above, below) = solution.split_at(NUMERATOR);
+        for (k, (c, x)) in candidate.numerator.iter_mut().zip(above).enumerate() {
+            *c = x / T_MAX.powi(k as i32);
         }
-        for k in 1..DENOMINATOR {
-            candidate.denominator[k] = solution[NUMERATOR + k - 1] / T_MAX.powi(k as i32);
+        for (k, (c, x)) in candidate.denominator[1..].iter_mut().zip(below).enumerate() {
+            *c = x / T_MAX.powi(k as i32 + 1);
         }
         let errors: Vec<f64> =
             (0..NODES).map(|i| weights[i] * (candidate.evaluate(nodes[i] * T_MAX) - values[i]).abs()).collect();

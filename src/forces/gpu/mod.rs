@@ -81,6 +81,8 @@ struct Bound {
     pairs_with_sums: Dispatch,
     long_range: LongRangeDispatches,
     step: StepDispatches,
+    /// Sorts newly loaded positions into the order of this list.
+    repack: Dispatch,
 }
 
 /// Buffers that live as long as the backend.
@@ -104,7 +106,8 @@ pub struct GpuBackend {
     nonbonded: Nonbonded,
     long_range: LongRange,
     integrator: Integrator,
-    pack: Pass,
+    /// After a new list, and after new positions alone.
+    pack: [Pass; 2],
     dispersion: Option<DispersionCorrection>,
     buffers: Buffers,
     cell: Option<Cell>,
@@ -145,15 +148,14 @@ impl GpuBackend {
             Coulomb::ReactionField { .. } | Coulomb::Cutoff => LongRange::None,
         };
         let integrator = Integrator::new(&context, shaders, &system.topology)?;
-        let pack = Pass::new(
-            &context,
-            &PassSpec {
-                entry: "pack",
-                source: &shaders.module("pack", Pieces::default()),
-                constants: &[("n_slots", f64::from(n_slots))],
-                groups: [&[Binding::Read, Binding::Read], &[Binding::Write, Binding::Write, Binding::Write]],
-            },
-        )?;
+        let pack_source = shaders.module("pack", Pieces::default());
+        let pack = |new_list: f64| {
+            use Binding::{Read, Write};
+            let constants = [("n_slots", f64::from(n_slots)), ("new_list", new_list)];
+            let groups: [&[Binding]; 2] = [&[Read, Read], &[Write, Write, Write]];
+            Pass::new(&context, &PassSpec { entry: "pack", source: &pack_source, constants: &constants, groups })
+        };
+        let pack = [pack(1.0)?, pack(0.0)?];
         let per_atom = |label: &str| context.storage(label, n_atoms * 16);
         let buffers = Buffers {
             cell: context.uniform("cell", size_of::<CellUniform>()),
@@ -193,6 +195,12 @@ impl GpuBackend {
 
     fn loaded(&self) -> Result<(&Cell, &Bound), ForceError> {
         self.cell.as_ref().zip(self.bound.as_ref()).ok_or(ForceError::NoNeighbors)
+    }
+
+    fn submit_one(&self, dispatch: &Dispatch) {
+        let mut encoder = self.context.encoder();
+        dispatch.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
+        self.context.submit(encoder);
     }
 
     fn reset_status(&self) {
@@ -350,7 +358,10 @@ impl Backend for GpuBackend {
         }
         self.cell = Some(state.cell);
         self.step = state.step;
-        self.bound = None;
+        // a list stays valid for new positions close to those it was built from, as a minimiser makes them
+        if let Some(bound) = &self.bound {
+            self.submit_one(&bound.repack);
+        }
         self.moved_since_read_back = 0.0;
         self.context.check()
     }
@@ -408,15 +419,12 @@ impl Backend for GpuBackend {
                 status: &b.status,
             },
         );
-        let pack = self.pack.dispatch(
-            &self.context,
-            [&[&b.slots, &b.charges], &[&b.positions, &b.sorted, &b.origin]],
-            self.n_slots.div_ceil(WORKGROUP),
-        );
-        let mut encoder = self.context.encoder();
-        pack.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
-        self.context.submit(encoder);
-        self.bound = Some(Bound { pairs, pairs_with_sums, long_range, step });
+        let [pack, repack] = [0, 1].map(|k: usize| {
+            let buffers: [&[&wgpu::Buffer]; 2] = [&[&b.slots, &b.charges], &[&b.positions, &b.sorted, &b.origin]];
+            self.pack[k].dispatch(&self.context, buffers, self.n_slots.div_ceil(WORKGROUP))
+        });
+        self.submit_one(&pack);
+        self.bound = Some(Bound { pairs, pairs_with_sums, long_range, step, repack });
         self.context.check()
     }
 

@@ -70,8 +70,11 @@ pub struct PairSums {
     pub virial: DMat3,
 }
 
+/// `override` names and values.
+type Constants = Vec<(&'static str, f64)>;
+
 /// The shader pieces and constants of a system's pair forms.
-fn forms(system: &System) -> Result<(Pieces, Vec<(&'static str, f64)>), ForceError> {
+fn forms(system: &System) -> Result<(Pieces, Constants), ForceError> {
     let interactions = &system.interactions;
     let cutoff = interactions.cutoff;
     let mut constants = vec![("r_cut_sq", cutoff * cutoff), ("n_types", system.pair_table.n_types() as f64)];

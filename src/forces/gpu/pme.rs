@@ -1,8 +1,8 @@
 //! Smooth particle-mesh Ewald on the device: spread, transform, solve, transform back, gather.
 //!
-//! The mesh holds charge in fixed point of 2⁻²⁶ e (range ±32 e per point). Every contribution above 16 e and every sum
-//! above 16 e raises a flag, and the chunk fails: a charge of 16 e on one mesh point means that many ions within one
-//! mesh spacing, a blow-up in any liquid. There is no wide path. Twin: `forces::reference::pme`.
+//! The mesh holds charge in fixed point of 2⁻²⁶ e (range ±32 e per point). Contributions above 16 e and sums from 16 e to
+//! 48 e raise a flag, and the chunk fails: so much charge on one mesh point means dozens of ions within one mesh
+//! spacing, a blow-up in any liquid. There is no wide path. Twin: `forces::reference::pme`.
 
 use super::device::Context;
 use super::fft::{Direction, Fft3d};
