@@ -1,7 +1,7 @@
 //! The reference backend: plain f64, one readable file per pass, and the oracle of the fast backends.
 //!
-//! Runs every input. It is slow on purpose wherever speed would cost clarity; it knows nothing of devices, threads'
-//! number never changes its results, and the engine decides when to search, couple and write.
+//! Runs every input. Slow wherever speed would cost clarity. Results do not depend on the number of threads. It knows
+//! nothing of devices, and the engine decides when to search, couple and write.
 //!
 //! Passes: [`pair`], [`exclusions`], [`ewald`] or [`pme`], [`dispersion`]; steps: [`settle`], [`integrate`].
 
@@ -199,12 +199,18 @@ impl ReferenceBackend {
         Err(ForceError::BlowUp { step, atom: Some(atom), detail })
     }
 
-    /// "largest force term: lj (1.2e9 kJ/mol/nm)"; a term that is not finite counts as the largest.
+    /// "largest force term: lj (1.200e9 kJ/mol/nm)"; the first term that is not finite counts as the largest.
     fn largest_term(&self, atom: usize) -> String {
         let size = |f: DVec3| if f.is_finite() { f.length() } else { f64::INFINITY };
-        let terms = self.forces_by_term(atom).unwrap_or_default();
-        match terms.into_iter().max_by(|a, b| size(a.1).total_cmp(&size(b.1))) {
-            Some((name, f)) => format!("largest force term: {name} ({:.3e} kJ/mol/nm)", f.length()),
+        let mut largest: Option<(&str, f64)> = None;
+        for (name, f) in self.forces_by_term(atom).unwrap_or_default() {
+            if largest.is_none_or(|(_, most)| size(f) > most) {
+                largest = Some((name, size(f)));
+            }
+        }
+        match largest {
+            Some((name, f)) if f.is_finite() => format!("largest force term: {name} ({f:.3e} kJ/mol/nm)"),
+            Some((name, _)) => format!("largest force term: {name} (not finite: two atoms coincide)"),
             None => "no force term".to_string(),
         }
     }
@@ -281,12 +287,14 @@ impl Backend for ReferenceBackend {
             if let Some((atom, moved)) = beyond(x, &self.list_positions, chunk.max_displacement) {
                 *x = before_positions;
                 *v = before_velocities;
-                let detail = format!(
-                    "{} moved {moved:.3} nm since the neighbor list was built, which allows {:.3} nm; {}",
-                    self.system.topology.describe_atom(atom),
-                    chunk.max_displacement,
-                    self.largest_term(atom)
-                );
+                let name = self.system.topology.describe_atom(atom);
+                let what = if moved.is_finite() {
+                    let limit = chunk.max_displacement;
+                    format!("{name} moved {moved:.3} nm since the neighbor list was built, which allows {limit:.3} nm")
+                } else {
+                    format!("{name} cannot be placed after the step")
+                };
+                let detail = format!("{what}; {}", self.largest_term(atom));
                 return Err(ForceError::BlowUp { step, atom: Some(atom), detail });
             }
             let moved = x.iter().zip(&start_positions).map(|(a, b)| (*a - *b).length());
@@ -309,9 +317,17 @@ impl Backend for ReferenceBackend {
     }
 }
 
-/// The atom that is farthest from its reference position, when that is more than `limit` (nm) or not a number.
+/// The atom that is farthest from its reference position, when that is more than `limit` (nm) or not finite.
 fn beyond(positions: &[DVec3], reference: &[DVec3], limit: f64) -> Option<(usize, f64)> {
-    let moved = positions.iter().zip(reference).map(|(a, b)| (*a - *b).length());
-    let (atom, distance) = moved.enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
-    (distance.is_nan() || distance > limit).then_some((atom, distance))
+    let mut farthest = (0, 0.0);
+    for (atom, (a, b)) in positions.iter().zip(reference).enumerate() {
+        let distance = (*a - *b).length();
+        if !distance.is_finite() {
+            return Some((atom, f64::INFINITY));
+        }
+        if distance > farthest.1 {
+            farthest = (atom, distance);
+        }
+    }
+    (farthest.1 > limit).then_some(farthest)
 }

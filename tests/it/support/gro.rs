@@ -10,8 +10,6 @@ pub struct Gro {
     pub residues: Vec<String>,
     /// `[n_atoms]`, nm
     pub positions: Vec<DVec3>,
-    /// `[n_atoms]`, nm/ps; empty when the file has none
-    pub velocities: Vec<DVec3>,
     pub cell: Cell,
 }
 
@@ -19,30 +17,15 @@ pub fn read(path: &Path) -> Gro {
     let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let lines: Vec<&str> = text.lines().collect();
     let n_atoms: usize = lines[1].trim().parse().expect("the second line counts the atoms");
-    let mut gro = Gro {
-        residues: Vec::new(),
-        positions: Vec::new(),
-        velocities: Vec::new(),
-        cell: Cell::cubic(1.0).expect("valid"),
-    };
+    let mut gro = Gro { residues: Vec::new(), positions: Vec::new(), cell: Cell::cubic(1.0).expect("valid") };
     for line in &lines[2..2 + n_atoms] {
         gro.residues.push(line[5..10].trim().to_string());
         // the width of a column follows from the distance between decimal points
         let numbers = &line[20..];
         let points: Vec<usize> = numbers.match_indices('.').map(|(at, _)| at).take(2).collect();
         let width = points[1] - points[0];
-        let field = |k: usize, w: usize, from: usize| -> f64 {
-            numbers[from + k * w..from + (k + 1) * w].trim().parse().expect("a number")
-        };
-        gro.positions.push(DVec3::new(field(0, width, 0), field(1, width, 0), field(2, width, 0)));
-        if numbers.trim_end().len() > 3 * width {
-            // velocities have one decimal more in columns of the same width
-            gro.velocities.push(DVec3::new(
-                field(0, width, 3 * width),
-                field(1, width, 3 * width),
-                field(2, width, 3 * width),
-            ));
-        }
+        let field = |k: usize| -> f64 { numbers[k * width..(k + 1) * width].trim().parse().expect("a number") };
+        gro.positions.push(DVec3::new(field(0), field(1), field(2)));
     }
     let b: Vec<f64> = lines[2 + n_atoms].split_whitespace().map(|x| x.parse().expect("a number")).collect();
     gro.cell = match b[..] {

@@ -86,8 +86,6 @@ pub struct EngineCase {
     pub cell: Cell,
     /// `[n_atoms]`, nm
     pub positions: Vec<DVec3>,
-    /// `[n_atoms]`, nm/ps
-    pub velocities: Vec<DVec3>,
     /// `[n_atoms]`, kJ/mol/nm, GROMACS in double precision
     pub forces: Vec<DVec3>,
     pub energies: toml::Table,
@@ -121,7 +119,7 @@ impl EngineCase {
                 DVec3::new(f[0], f[1], f[2])
             })
             .collect();
-        EngineCase { system, cell: gro.cell, positions: gro.positions, velocities: gro.velocities, forces, energies }
+        EngineCase { system, cell: gro.cell, positions: gro.positions, forces, energies }
     }
 
     /// A number of `energies.toml`, kJ/mol.
