@@ -36,8 +36,8 @@ fmt-check:
 validate: build ## Run the validation cases and print value, reference and verdict
 	$(HEXAQUA) validate $(ARGS)
 
-bench: build ## Time the engine on this machine
-	$(HEXAQUA) bench $(ARGS)
+bench: setup ## Time a step of the cpu backend, pass by pass
+	cargo bench --locked --bench cpu_step $(if $(ARGS),-- $(ARGS))
 
 help: ## Show this list
 	@echo 'Usage: make TARGET [ARGS="further arguments"]'

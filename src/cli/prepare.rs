@@ -16,10 +16,6 @@ use crate::system::topology::Species;
 use crate::system::{State, System, Topology};
 use glam::DVec3;
 
-/// Energy drift that the neighbor list may add, kJ/mol/ps/atom: 0.02 kJ/mol/ns/atom, a quarter of what GROMACS shows
-/// at its defaults.
-const DRIFT_TOLERANCE: f64 = 2e-5;
-
 /// A checked input with everything that follows from it.
 #[derive(Debug, Clone)]
 pub struct Prepared {
@@ -178,7 +174,7 @@ pub fn list_radius(system: &System, state: &State, dynamics: &DynamicsSpec) -> f
             dynamics.thermostat.temperature(),
             dynamics.timestep,
             dynamics.neighbor_every,
-            DRIFT_TOLERANCE,
+            buffer::DEFAULT_TOLERANCE,
         ),
     }
 }

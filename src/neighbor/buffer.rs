@@ -17,7 +17,7 @@ use std::f64::consts::PI;
 
 /// Drift that keeps conserved energies within 0.02 kJ/mol/ns/atom with a wide margin, because the estimate is an upper
 /// bound, kJ/mol/ps/atom.
-pub const DEFAULT_TOLERANCE: f64 = 5e-3;
+pub const DEFAULT_TOLERANCE: f64 = 1e-3;
 
 /// Atoms that move and interact alike.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -289,9 +289,10 @@ fn near_halves(a: &Local, b: &Local, offset: Vec3, radius_sq: f32) -> [bool; 2] 
     let mut near = [false; 2];
     for (half, near) in near.iter_mut().enumerate() {
         let mut nearest = [f32::INFINITY; CLUSTER];
-        for row in HALF * half..HALF * (half + 1) {
+        for row in 0..HALF {
+            let [ax, ay, az] = [a[0][HALF * half + row], a[1][HALF * half + row], a[2][HALF * half + row]];
             for lane in 0..CLUSTER {
-                let (dx, dy, dz) = (a[0][row] - x[lane], a[1][row] - y[lane], a[2][row] - z[lane]);
+                let (dx, dy, dz) = (ax - x[lane], ay - y[lane], az - z[lane]);
                 let r_sq = dx * dx + dy * dy + dz * dz;
                 nearest[lane] = if r_sq < nearest[lane] { r_sq } else { nearest[lane] };
             }

@@ -72,7 +72,7 @@ fn plan(system: &System, state: &State, thermostat: ThermostatSpec, n_steps: u64
             checkpoint: 200,
             samples: vec![],
         },
-        list_radius: buffer::list_radius(system, state.n_atoms() as f64 / state.cell.volume(), TEMPERATURE, dt, neighbor as u32, 2e-5),
+        list_radius: buffer::list_radius(system, state.n_atoms() as f64 / state.cell.volume(), TEMPERATURE, dt, neighbor as u32, buffer::DEFAULT_TOLERANCE),
     }
 }
 
@@ -213,6 +213,6 @@ fn a_missing_energy_term_is_noticed_by_the_conserved_quantity() {
         values.iter().map(|v| (v - mean).abs()).fold(0.0, f64::max)
     };
     let whole = spread(&|r| r.conserved);
-    let without = spread(&|r| r.conserved - r.energies.coulomb_reciprocal.unwrap_or(0.0));
+    let without = spread(&|r| r.conserved - r.energies.coulomb_real.unwrap_or(0.0));
     assert!(without > 10.0 * whole, "{without} against {whole}");
 }

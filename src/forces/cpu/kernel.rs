@@ -274,7 +274,7 @@ impl<L: Lanes> RowState<L> {
     }
 }
 
-// The three helpers below are unrolled by hand: an index that is not a constant would keep the row out of registers.
+// The three functions below are unrolled by hand: an index that is not a constant would keep the row out of registers.
 
 #[inline(always)]
 unsafe fn load_rows<L: Lanes>(p: *const f32) -> [L::V; HALF] {

@@ -1,7 +1,7 @@
 //! The fast backend without a GPU: SIMD pair kernels in f32, threads, and a state in f64.
 //!
-//! Passes, each with its twin in `forces/reference`: [`nonbonded`] (with [`kernel`] written over [`lanes`]), [`pme`]
-//! (with [`fft`]), [`exclusions`], [`update`]. It does not search neighbors, couple or decide when to report.
+//! Passes, each with its twin in `forces/reference`: `nonbonded` (with `kernel` written over `lanes`), `pme`
+//! (with `fft`), `exclusions`, `update`. It does not search neighbors, couple or decide when to report.
 //!
 //! **Determinism.** Work is cut into parts that depend on the system and the list alone, each part writes memory of its
 //! own, and partial results are added in the order of the parts: the same bits on any number of threads. Nothing
@@ -311,6 +311,7 @@ impl Engine {
     fn advance(&mut self, chunk: &Chunk) -> Result<ChunkReport, ForceError> {
         let start_positions = self.loaded()?.0.positions.clone();
         let mut report = ChunkReport::default();
+        let mut farthest_sq = 0.0f64;
         if chunk.remove_com
             && let Some(state) = &mut self.state
         {
@@ -329,7 +330,7 @@ impl Engine {
             let reciprocal = self.compute_forces(first)?;
             let start = Instant::now();
             let (excluded, sums) = self.finish(first, Some(&step))?;
-            self.check_step(number, chunk.max_displacement)?;
+            farthest_sq = farthest_sq.max(self.check_step(number, chunk.max_displacement, &start_positions)?);
             let (state, _) = self.loaded()?;
             report.bath_heat += sums.bath_heat;
             if first {
@@ -344,8 +345,6 @@ impl Engine {
                     kinetic_tensor: sums.kinetic_tensor,
                 });
             }
-            let moved = self.next_positions.iter().zip(&start_positions).map(|(a, b)| (*a - *b).length_squared());
-            report.max_displacement = moved.fold(report.max_displacement, f64::max);
             if let Some(state) = &mut self.state {
                 std::mem::swap(&mut state.positions, &mut self.next_positions);
                 std::mem::swap(&mut state.velocities, &mut self.next_velocities);
@@ -353,7 +352,7 @@ impl Engine {
             }
             self.times.update += start.elapsed();
         }
-        report.max_displacement = report.max_displacement.sqrt();
+        report.max_displacement = farthest_sq.sqrt();
         report.kinetic_end = self.integrator.kinetic_energy(&self.loaded()?.0.velocities);
         Ok(report)
     }
@@ -378,22 +377,34 @@ impl Engine {
     }
 
     /// Refuses the step just taken if an atom moved farther than the list allows, or nowhere at all.
-    fn check_step(&self, step: u64, max_displacement: f64) -> Result<(), ForceError> {
+    ///
+    /// Returns the largest squared distance from `start`, nm².
+    fn check_step(&self, step: u64, max_displacement: f64, start: &[DVec3]) -> Result<f64, ForceError> {
         let (_, list) = self.loaded()?;
         let limit_sq = max_displacement * max_displacement;
-        // written so that NaN is caught as well
-        let allowed = |(a, b): (&DVec3, &DVec3)| (*a - *b).length_squared() <= limit_sq;
-        let Some(atom) = self.next_positions.iter().zip(&list.positions).position(|pair| !allowed(pair)) else {
-            return Ok(());
-        };
+        let (mut farthest, mut outside) = (0.0f64, false);
+        for ((new, start), listed) in self.next_positions.iter().zip(start).zip(&list.positions) {
+            farthest = farthest.max((*new - *start).length_squared());
+            // written so that NaN is caught as well
+            let inside = (*new - *listed).length_squared() <= limit_sq;
+            outside |= !inside;
+        }
+        if !outside {
+            return Ok(farthest);
+        }
         self.check_forces(step)?;
-        let moved = (self.next_positions[atom] - list.positions[atom]).length();
-        let detail = format!(
-            "{} moved {moved:.3} nm since the neighbor list was built, which allows {max_displacement:.3} nm; {}",
-            self.system.topology.describe_atom(atom),
-            self.largest_term(atom)
-        );
-        Err(ForceError::BlowUp { step, atom: Some(atom), detail })
+        let distance = |atom: usize| (self.next_positions[atom] - list.positions[atom]).length();
+        let rank = |atom: usize| if distance(atom).is_finite() { distance(atom) } else { f64::INFINITY };
+        let atom = (1..list.positions.len()).fold(0, |most, atom| if rank(atom) > rank(most) { atom } else { most });
+        let name = self.system.topology.describe_atom(atom);
+        let what = if distance(atom).is_finite() {
+            let moved = distance(atom);
+            let limit = max_displacement;
+            format!("{name} moved {moved:.3} nm since the neighbor list was built, which allows {limit:.3} nm")
+        } else {
+            format!("{name} cannot be placed after the step")
+        };
+        Err(ForceError::BlowUp { step, atom: Some(atom), detail: format!("{what}; {}", self.largest_term(atom)) })
     }
 
     /// "largest force term: lj (1.2e9 kJ/mol/nm)", from a plain sum over all atoms.
@@ -420,7 +431,11 @@ impl Engine {
         let terms = [("lj", lj), ("lj_c4", c4), ("coulomb_real", coulomb), ("coulomb_reciprocal", long_range)];
         let size = |f: DVec3| if f.is_finite() { f.length() } else { f64::INFINITY };
         let (name, f) = terms.into_iter().fold(terms[0], |a, b| if size(b.1) > size(a.1) { b } else { a });
-        format!("largest force term: {name} ({:.3e} kJ/mol/nm)", f.length())
+        if f.is_finite() {
+            format!("largest force term: {name} ({:.3e} kJ/mol/nm)", f.length())
+        } else {
+            format!("largest force term: {name} (not finite: two atoms coincide)")
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Every part of the partition adds forces to a buffer of its own; the buffers are summed in order. The partition
 //! depends on the list alone, so the result is the same for every number of threads.
-//! Twin: `forces/reference/pair.rs`. Excluded pairs are [`super::exclusions`]' business.
+//! Twin: `forces/reference/pair.rs`. Excluded pairs are `super::exclusions`' business.
 
 use super::kernel::{self, Block, ForceBlock, Input, Params, Sums};
 use super::rational::{DENOMINATOR, NUMERATOR, Rational, fit_energy, fit_force};

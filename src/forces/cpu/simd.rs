@@ -52,9 +52,9 @@ impl SimdLevel {
 /// `vectorised!(fn name(args) => body)` makes `fn name(level, args)`, which runs the `#[inline(always)]` function
 /// `body` compiled for that level. Plain loops are enough: the compiler vectorises them with the instructions given.
 macro_rules! vectorised {
-    ($(#[$meta:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $out:ty)? => $body:path) => {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $out:ty)? => $body:path) => {
         $(#[$meta])*
-        fn $name(level: $crate::forces::cpu::simd::SimdLevel, $($arg: $ty),*) $(-> $out)? {
+        $vis fn $name(level: $crate::forces::cpu::simd::SimdLevel, $($arg: $ty),*) $(-> $out)? {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx2,fma")]
             unsafe fn avx512($($arg: $ty),*) $(-> $out)? {
@@ -80,8 +80,8 @@ pub(super) use vectorised;
 
 /// The same for a function that is generic over [`super::lanes::Lanes`] and works on eight lanes at most.
 macro_rules! laned {
-    (fn $name:ident($($arg:ident: $ty:ty),* $(,)?) => $body:ident) => {
-        fn $name(level: $crate::forces::cpu::simd::SimdLevel, $($arg: $ty),*) {
+    ($vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) => $body:ident) => {
+        $vis fn $name(level: $crate::forces::cpu::simd::SimdLevel, $($arg: $ty),*) {
             use $crate::forces::cpu::lanes;
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]

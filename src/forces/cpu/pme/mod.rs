@@ -8,14 +8,18 @@
 //!
 //! Self, excluded-pair and background terms are not known here.
 
+mod planes;
+mod stencils;
+
 use super::fft::{Direction, Fft, LANES};
-use super::lanes::Lanes;
-use super::simd::{SimdLevel, laned, vectorised};
+use super::simd::{SimdLevel, vectorised};
 use crate::cell::Cell;
 use crate::forces::reference::{Contribution, ewald::wave_virial, pme::Pme as Reference};
 use glam::{DMat3, DVec3};
+use planes::{Scratch, forward_plane, inverse_plane, transform};
 use rayon::prelude::*;
 use std::time::{Duration, Instant};
+use stencils::{Stencil, gather_atoms, spread_atoms, stencils_4, stencils_5, stencils_6, stencils_any};
 
 /// `n` rounded up to whole vectors.
 fn padded(n: usize) -> usize {
@@ -26,21 +30,6 @@ fn padded(n: usize) -> usize {
 const ATOMS_PER_TASK: usize = 128;
 /// Columns per task of the transform along a.
 const COLUMNS_PER_TASK: usize = 64;
-
-/// Spline weights and derivatives of one atom along each axis, zero beyond the order.
-#[derive(Debug, Clone, Copy, Default)]
-#[repr(C, align(64))]
-struct Stencil {
-    a: [f32; LANES],
-    a_slope: [f32; LANES],
-    b: [f32; LANES],
-    b_slope: [f32; LANES],
-    c: [f32; LANES],
-    c_slope: [f32; LANES],
-    first: [u32; 3],
-    atom: u32,
-    charge: f32,
-}
 
 /// Mesh, plans and everything that lives from step to step only to save allocation.
 pub(super) struct Pme {
@@ -299,271 +288,6 @@ impl Pme {
     }
 }
 
-/// Buffers of one task, `[max(grid_b · (grid_c/2 + 1), grid_c · ⌈grid_b/2⌉)]`.
-struct Scratch {
-    re: Vec<f32>,
-    im: Vec<f32>,
-    work: (Vec<f32>, Vec<f32>),
-}
-
-impl Scratch {
-    fn new([_, n_b, n_c]: [usize; 3]) -> Self {
-        let size = (n_b * padded(n_c / 2 + 1)).max(n_c * padded(n_b.div_ceil(2)));
-        Scratch { re: vec![0.0; size], im: vec![0.0; size], work: (vec![0.0; size], vec![0.0; size]) }
-    }
-}
-
-vectorised!(fn stencils_4(atoms: &mut [Stencil], grid: [usize; 3], inverse: &DMat3, positions: &[DVec3]) => stencils::<4>);
-vectorised!(fn stencils_5(atoms: &mut [Stencil], grid: [usize; 3], inverse: &DMat3, positions: &[DVec3]) => stencils::<5>);
-vectorised!(fn stencils_6(atoms: &mut [Stencil], grid: [usize; 3], inverse: &DMat3, positions: &[DVec3]) => stencils::<6>);
-
-/// Scaled coordinates of an atom: first mesh point and fraction along each axis.
-#[inline(always)]
-fn locate(stencil: &Stencil, grid: [usize; 3], inverse: &DMat3, positions: &[DVec3]) -> ([u32; 3], [f32; 3], [u32; 3]) {
-    let s = *inverse * positions[stencil.atom as usize];
-    let s = (s - s.floor()).to_array();
-    let mut cell = [0; 3];
-    let mut fraction = [0.0; 3];
-    for axis in 0..3 {
-        let u = s[axis] * grid[axis] as f64;
-        // along a the plane is the one the atom was sorted by; truncation equals floor as u ≥ 0
-        let index = if axis == 0 { stencil.first[0] as usize } else { (u as usize).min(grid[axis] - 1) };
-        cell[axis] = index as u32;
-        fraction[axis] = (u - index as f64) as f32;
-    }
-    (cell, fraction, grid.map(|n| n as u32))
-}
-
-/// Splines of eight atoms at a time: the recursion of `potential::bspline`, vectorised across atoms.
-#[inline(always)]
-fn stencils<const ORDER: usize>(atoms: &mut [Stencil], grid: [usize; 3], inverse: &DMat3, positions: &[DVec3]) {
-    for batch in atoms.chunks_mut(LANES) {
-        let mut fractions = [[0.0f32; LANES]; 3];
-        for (lane, stencil) in batch.iter_mut().enumerate() {
-            let (cell, fraction, n) = locate(stencil, grid, inverse, positions);
-            for axis in 0..3 {
-                fractions[axis][lane] = fraction[axis];
-                let first = cell[axis] + n[axis] - (ORDER as u32 - 1);
-                stencil.first[axis] = if first >= n[axis] { first - n[axis] } else { first };
-            }
-        }
-        let (a, a_slope) = splines::<ORDER>(&fractions[0]);
-        let (b, b_slope) = splines::<ORDER>(&fractions[1]);
-        let (c, c_slope) = splines::<ORDER>(&fractions[2]);
-        for (lane, stencil) in batch.iter_mut().enumerate() {
-            for k in 0..ORDER {
-                stencil.a[k] = a[k][lane];
-                stencil.a_slope[k] = a_slope[k][lane];
-                stencil.b[k] = b[k][lane];
-                stencil.b_slope[k] = b_slope[k][lane];
-                stencil.c[k] = c[k][lane];
-                stencil.c_slope[k] = c_slope[k][lane];
-            }
-        }
-    }
-}
-
-type Weights<const ORDER: usize> = [[f32; LANES]; ORDER];
-
-#[inline(always)]
-fn splines<const ORDER: usize>(w: &[f32; LANES]) -> (Weights<ORDER>, Weights<ORDER>) {
-    let mut m = [[0.0; LANES]; ORDER];
-    let mut values = [[0.0; LANES]; ORDER];
-    let mut slopes = [[0.0; LANES]; ORDER];
-    for l in 0..LANES {
-        m[0][l] = w[l];
-        m[1][l] = 1.0 - w[l];
-    }
-    for n in 3..=ORDER {
-        if n == ORDER {
-            for j in 0..ORDER {
-                for l in 0..LANES {
-                    let here = if j < n - 1 { m[j][l] } else { 0.0 };
-                    let before = if j > 0 { m[j - 1][l] } else { 0.0 };
-                    slopes[ORDER - 1 - j][l] = here - before;
-                }
-            }
-        }
-        let inverse = 1.0 / (n - 1) as f32;
-        for j in (0..n).rev() {
-            for l in 0..LANES {
-                let x = w[l] + j as f32;
-                let here = if j < n - 1 { m[j][l] } else { 0.0 };
-                let before = if j > 0 { m[j - 1][l] } else { 0.0 };
-                m[j][l] = inverse * (x * here + (n as f32 - x) * before);
-            }
-        }
-    }
-    for j in 0..ORDER {
-        values[ORDER - 1 - j] = m[j];
-    }
-    (values, slopes)
-}
-
-/// Orders without a compiled version.
-fn stencils_any(order: usize, atoms: &mut [Stencil], grid: [usize; 3], inverse: &DMat3, positions: &[DVec3]) {
-    for stencil in atoms {
-        let (cell, fraction, n) = locate(stencil, grid, inverse, positions);
-        for axis in 0..3 {
-            stencil.first[axis] = (cell[axis] + n[axis] - (order as u32 - 1)) % n[axis];
-            let (values, slopes) = crate::potential::bspline::weights(f64::from(fraction[axis]), order);
-            let to = match axis {
-                0 => (&mut stencil.a, &mut stencil.a_slope),
-                1 => (&mut stencil.b, &mut stencil.b_slope),
-                _ => (&mut stencil.c, &mut stencil.c_slope),
-            };
-            *to.0 = values.map(|x| x as f32);
-            *to.1 = slopes.map(|x| x as f32);
-        }
-    }
-}
-
-laned!(
-    fn spread_atoms(atoms: &[Stencil], k: usize, order: usize, grid: [usize; 3], mesh: &mut [f32]) => add_to_plane
-);
-
-/// Adds the atoms' weight `k` along a to one plane.
-#[inline(always)]
-unsafe fn add_to_plane<L: Lanes>(
-    atoms: &[Stencil],
-    k: usize,
-    order: usize,
-    [_, n_b, n_c]: [usize; 3],
-    mesh: &mut [f32],
-) {
-    let stride = n_b + LANES;
-    for s in atoms {
-        let q_a = s.charge * s.a[k];
-        let mut c = s.first[2] as usize;
-        for kc in 0..order {
-            let row = &mut mesh[c * stride + s.first[1] as usize..][..LANES];
-            // SAFETY: rows and weights are LANES long
-            unsafe {
-                let weight = L::splat(q_a * s.c[kc]);
-                for part in 0..L::PARTS {
-                    let b = L::load_lanes(s.b.as_ptr(), part);
-                    let sum = L::mul_add(weight, b, L::load_lanes(row.as_ptr(), part));
-                    L::store_lanes(row.as_mut_ptr(), part, sum);
-                }
-            }
-            c = if c + 1 == n_c { 0 } else { c + 1 };
-        }
-    }
-}
-
-laned!(
-    fn forward_plane(plane: &mut Plane, scratch: &mut Scratch, plans: &[Fft; 3], grid: [usize; 3], order: usize) => forward
-);
-
-/// Real plane [c][b] to half spectrum [b][c]. Along c, the rows b and b + ⌈n_b/2⌉ travel as one complex row.
-#[inline(always)]
-unsafe fn forward<L: Lanes>(
-    plane: &mut Plane,
-    scratch: &mut Scratch,
-    plans: &[Fft; 3],
-    [_, n_b, n_c]: [usize; 3],
-    order: usize,
-) {
-    let (half, columns, stride) = (n_b.div_ceil(2), padded(n_c / 2 + 1), n_b + LANES);
-    let width = padded(half);
-    for c in 0..n_c {
-        let row = &mut plane.mesh[c * stride..(c + 1) * stride];
-        for k in 0..order - 1 {
-            row[k] += row[n_b + k];
-        }
-        scratch.re[c * width..c * width + half].copy_from_slice(&row[..half]);
-        scratch.im[c * width..c * width + n_b - half].copy_from_slice(&row[half..n_b]);
-        scratch.im[c * width + n_b - half..c * width + half].fill(0.0);
-    }
-    // SAFETY: `laned!` has compiled this for the instructions of L
-    unsafe {
-        let work = (&mut scratch.work.0[..], &mut scratch.work.1[..]);
-        plans[2].process::<L>(Direction::Forward, width, (&mut scratch.re, &mut scratch.im), work);
-    }
-    for c in 0..n_c / 2 + 1 {
-        let opposite = (n_c - c) % n_c;
-        let (x_re, x_im) = (&scratch.re[c * width..][..half], &scratch.im[c * width..][..half]);
-        let (y_re, y_im) = (&scratch.re[opposite * width..][..half], &scratch.im[opposite * width..][..half]);
-        for b in 0..half {
-            plane.re[b * columns + c] = 0.5 * (x_re[b] + y_re[b]);
-            plane.im[b * columns + c] = 0.5 * (x_im[b] - y_im[b]);
-        }
-        for b in 0..n_b - half {
-            plane.re[(half + b) * columns + c] = 0.5 * (x_im[b] + y_im[b]);
-            plane.im[(half + b) * columns + c] = 0.5 * (y_re[b] - x_re[b]);
-        }
-    }
-    // SAFETY: as above
-    unsafe {
-        let work = (&mut scratch.work.0[..], &mut scratch.work.1[..]);
-        plans[1].process::<L>(Direction::Forward, columns, (&mut plane.re, &mut plane.im), work);
-    }
-}
-
-laned!(
-    fn inverse_plane(plane: &mut Plane, scratch: &mut Scratch, plans: &[Fft; 3], grid: [usize; 3]) => inverse
-);
-
-/// Half spectrum [b][c] back to a real plane [c][b], with the first points of each row repeated behind its last.
-#[inline(always)]
-unsafe fn inverse<L: Lanes>(plane: &mut Plane, scratch: &mut Scratch, plans: &[Fft; 3], [_, n_b, n_c]: [usize; 3]) {
-    let (half, columns, stride) = (n_b.div_ceil(2), padded(n_c / 2 + 1), n_b + LANES);
-    let width = padded(half);
-    // SAFETY: `laned!` has compiled this for the instructions of L
-    unsafe {
-        let work = (&mut scratch.work.0[..], &mut scratch.work.1[..]);
-        plans[1].process::<L>(Direction::Inverse, columns, (&mut plane.re, &mut plane.im), work);
-    }
-    for c in 0..n_c / 2 + 1 {
-        let opposite = n_c - c;
-        for b in 0..half {
-            let (a_re, a_im) = (plane.re[b * columns + c], plane.im[b * columns + c]);
-            let (b_re, b_im) = if half + b < n_b {
-                (plane.re[(half + b) * columns + c], plane.im[(half + b) * columns + c])
-            } else {
-                (0.0, 0.0)
-            };
-            scratch.re[c * width + b] = a_re - b_im;
-            scratch.im[c * width + b] = a_im + b_re;
-            if c > 0 && opposite != c {
-                scratch.re[opposite * width + b] = a_re + b_im;
-                scratch.im[opposite * width + b] = b_re - a_im;
-            }
-        }
-    }
-    // SAFETY: as above
-    unsafe {
-        let work = (&mut scratch.work.0[..], &mut scratch.work.1[..]);
-        plans[2].process::<L>(Direction::Inverse, width, (&mut scratch.re, &mut scratch.im), work);
-    }
-    for c in 0..n_c {
-        let row = &mut plane.mesh[c * stride..(c + 1) * stride];
-        row[..half].copy_from_slice(&scratch.re[c * width..c * width + half]);
-        row[half..n_b].copy_from_slice(&scratch.im[c * width..c * width + n_b - half]);
-        for k in 0..LANES {
-            row[n_b + k] = row[k % n_b];
-        }
-    }
-}
-
-laned!(
-    fn transform(
-        plan: &Fft, direction: Direction, block: &mut Block, work: &mut (Vec<f32>, Vec<f32>)
-    ) => transform_block
-);
-
-#[inline(always)]
-unsafe fn transform_block<L: Lanes>(
-    plan: &Fft,
-    direction: Direction,
-    block: &mut Block,
-    work: &mut (Vec<f32>, Vec<f32>),
-) {
-    let (data, work) = ((&mut block.re[..], &mut block.im[..]), (&mut work.0[..], &mut work.1[..]));
-    // SAFETY: `laned!` has compiled this for the instructions of L
-    unsafe { plan.process::<L>(direction, COLUMNS_PER_TASK, data, work) };
-}
-
 vectorised!(fn multiply(block: &mut Block, influence: &[f32]) => multiply_block);
 
 #[inline(always)]
@@ -612,56 +336,4 @@ fn sums_of_block(
         }
     }
     sums
-}
-
-laned!(
-    fn gather_atoms(
-        stencils: &[Stencil], planes: &[Plane], order: usize, grid: [usize; 3], to_cartesian: &DMat3, forces: &mut [DVec3]
-    ) => gather_from_planes
-);
-
-/// Interpolates the gradient of the potential at every atom.
-#[inline(always)]
-unsafe fn gather_from_planes<L: Lanes>(
-    stencils: &[Stencil],
-    planes: &[Plane],
-    order: usize,
-    [n_a, n_b, n_c]: [usize; 3],
-    to_cartesian: &DMat3,
-    forces: &mut [DVec3],
-) {
-    let stride = n_b + LANES;
-    for (s, force) in stencils.iter().zip(forces) {
-        let mut gradient = DVec3::ZERO;
-        for part in 0..L::PARTS {
-            // SAFETY: rows and weights are LANES long
-            unsafe {
-                let (mut value, mut along_a, mut along_c) = (L::splat(0.0), L::splat(0.0), L::splat(0.0));
-                let mut a = s.first[0] as usize;
-                for ka in 0..order {
-                    let mesh = &planes[a].mesh;
-                    let (w_a, slope_a) = (L::splat(s.a[ka]), L::splat(s.a_slope[ka]));
-                    // sums over c first: potential and its slope along c on this plane
-                    let (mut sum, mut slope) = (L::splat(0.0), L::splat(0.0));
-                    let mut c = s.first[2] as usize;
-                    for kc in 0..order {
-                        let row = &mesh[c * stride + s.first[1] as usize..][..LANES];
-                        let potential = L::load_lanes(row.as_ptr(), part);
-                        sum = L::mul_add(L::splat(s.c[kc]), potential, sum);
-                        slope = L::mul_add(L::splat(s.c_slope[kc]), potential, slope);
-                        c = if c + 1 == n_c { 0 } else { c + 1 };
-                    }
-                    value = L::mul_add(w_a, sum, value);
-                    along_a = L::mul_add(slope_a, sum, along_a);
-                    along_c = L::mul_add(w_a, slope, along_c);
-                    a = if a + 1 == n_a { 0 } else { a + 1 };
-                }
-                let (b, b_slope) = (L::load_lanes(s.b.as_ptr(), part), L::load_lanes(s.b_slope.as_ptr(), part));
-                gradient.x += f64::from(L::sum(L::mul(along_a, b)));
-                gradient.y += f64::from(L::sum(L::mul(value, b_slope)));
-                gradient.z += f64::from(L::sum(L::mul(along_c, b)));
-            }
-        }
-        *force = -f64::from(s.charge) * (*to_cartesian * gradient);
-    }
 }
