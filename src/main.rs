@@ -1,1 +1,7 @@
-fn main() {}
+//! The `hexaqua` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hexaqua::cli::main()
+}

@@ -8,6 +8,8 @@ use glam::DVec3;
 
 /// Atoms per cluster.
 pub const CLUSTER: usize = 8;
+/// Slots 0-3 and 4-7 of a cluster are compact halves: the rows of the SIMD kernel prune better by them.
+pub const HALF: usize = 4;
 /// Marks an unused slot of the last cluster.
 pub const PADDING: u32 = u32::MAX;
 
@@ -24,9 +26,14 @@ impl Clusters {
     /// * `positions` – `[n_atoms]`, nm, wrapped or not
     pub fn build(positions: &[DVec3], cell: &Cell) -> Self {
         let wrapped: Vec<DVec3> = positions.iter().map(|&r| cell.wrap(r)).collect();
-        let mut order: Vec<u32> = (0..positions.len() as u32).collect();
-        split(&mut order, &wrapped);
-        order.resize(positions.len().div_ceil(CLUSTER) * CLUSTER, PADDING);
+        Self::from_wrapped(&wrapped)
+    }
+
+    /// The same from positions that lie in the cell already.
+    pub fn from_wrapped(wrapped: &[DVec3]) -> Self {
+        let mut order: Vec<u32> = (0..wrapped.len() as u32).collect();
+        split(&mut order, wrapped);
+        order.resize(wrapped.len().div_ceil(CLUSTER) * CLUSTER, PADDING);
         Clusters { order }
     }
 
@@ -41,7 +48,7 @@ impl Clusters {
 }
 
 fn split(order: &mut [u32], wrapped: &[DVec3]) {
-    if order.len() <= CLUSTER {
+    if order.len() <= HALF {
         order.sort_unstable();
         return;
     }
@@ -58,8 +65,9 @@ fn split(order: &mut [u32], wrapped: &[DVec3]) {
     } else {
         2
     };
-    // the left part holds whole clusters only, so padding ends up in the last cluster of all
-    let middle = (order.len().div_ceil(CLUSTER) / 2) * CLUSTER;
+    // the left part holds whole clusters (at last whole halves) only, so padding ends up in the last cluster of all
+    let unit = if order.len() > CLUSTER { CLUSTER } else { HALF };
+    let middle = (order.len().div_ceil(unit) / 2) * unit;
     order.select_nth_unstable_by(middle, |&i, &j| {
         wrapped[i as usize][axis].total_cmp(&wrapped[j as usize][axis]).then(i.cmp(&j))
     });

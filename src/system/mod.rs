@@ -3,15 +3,19 @@
 //!
 //! Plain data. Nothing here computes a force, reads a file or knows a device.
 
+pub mod expected;
 pub mod frame;
 pub mod interactions;
+pub mod resolve;
 pub mod spec;
 pub mod state;
+pub mod structure;
 pub mod topology;
 
 pub use frame::Frame;
 pub use interactions::{Coulomb, Interactions, LjModifier};
 pub use state::State;
+pub use structure::Structure;
 pub use topology::Topology;
 
 use crate::potential::pair_table::PairTable;

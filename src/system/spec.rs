@@ -34,7 +34,8 @@ pub struct SystemSpec {
 #[derive(Debug, Clone, PartialEq)]
 pub struct WaterSpec {
     pub model: String,
-    /// `None` only with [`GeometrySpec::Structure`] (counted from the file) or with `Box` plus a density.
+    /// `None` only with [`GeometrySpec::Structure`] (counted from the file) or [`GeometrySpec::CellAndDensity`]
+    /// (follows from both).
     pub molecules: Option<usize>,
 }
 
@@ -63,6 +64,8 @@ pub enum GeometrySpec {
     Density(f64),
     /// Cell vectors a, b, c in nm.
     Cell([[f64; 3]; 3]),
+    /// Cell vectors (nm) and mass density (g/cm³), from which the number of waters follows.
+    CellAndDensity { cell: [[f64; 3]; 3], density: f64 },
     /// A structure file; molecules are recognised by residue name. Path relative to the input file is resolved.
     Structure(PathBuf),
 }
@@ -205,7 +208,7 @@ pub enum AnalysisSpec {
     Coordination {
         center: String,
         ligands: Vec<String>,
-        /// nm; `None` = first minimum of each g(r)
+        /// nm; `None` = first minimum of g(r) of all ligands together
         r_min: Option<f64>,
         every: f64,
     },
@@ -218,4 +221,15 @@ pub enum AnalysisSpec {
         bin_width: f64,
         every: f64,
     },
+}
+
+impl AnalysisSpec {
+    /// Time between sampled frames, ps.
+    pub fn every(&self) -> f64 {
+        match self {
+            AnalysisSpec::Rdf { every, .. }
+            | AnalysisSpec::Coordination { every, .. }
+            | AnalysisSpec::Angles { every, .. } => *every,
+        }
+    }
 }

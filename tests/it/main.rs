@@ -1,12 +1,26 @@
 //! One integration binary; a module per subject.
 
+mod analysis;
+mod architecture;
+mod bad_input;
+mod build;
+mod checkpoint;
+mod cpu_backend;
+mod docs;
+mod dynamics;
+mod forcefield;
+mod good_input;
 mod gpu_backend;
 mod layout;
 mod madelung;
+mod neighbor;
 mod nist;
 mod reference_energies;
 mod reference_steps;
+mod report;
 mod shaders_portable;
 mod support;
+mod trajectory;
+mod twins_cpu;
 mod twins_gpu;
 mod twins_reference;

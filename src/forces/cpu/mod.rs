@@ -1,1 +1,491 @@
-//! Under construction.
+//! The fast backend without a GPU: SIMD pair kernels in f32, threads, and a state in f64.
+//!
+//! Passes, each with its twin in `forces/reference`: [`nonbonded`] (with [`kernel`] written over [`lanes`]), [`pme`]
+//! (with [`fft`]), [`exclusions`], [`update`]. It does not search neighbors, couple or decide when to report.
+//!
+//! **Determinism.** Work is cut into parts that depend on the system and the list alone, each part writes memory of its
+//! own, and partial results are added in the order of the parts: the same bits on any number of threads. Nothing
+//! computed in one step is used in a later one, so a chunk is a function of state and list.
+
+mod exclusions;
+mod fft;
+mod kernel;
+mod lanes;
+mod nonbonded;
+mod pme;
+mod rational;
+mod simd;
+mod update;
+
+pub use simd::SimdLevel;
+
+use super::reference::{self, Contribution, dispersion::DispersionCorrection, ewald::WaveVectors};
+use super::{Backend, Chunk, ChunkReport, Energies, Evaluation, FirstStep, ForceError, NeighborKind};
+use crate::cell::Cell;
+use crate::neighbor::NeighborList;
+use crate::neighbor::half::HalfList;
+use crate::potential::bspline::MAX_ORDER;
+use crate::potential::coulomb::ReactionField;
+use crate::system::{Coulomb, State, System};
+use exclusions::Exclusions;
+use glam::{DMat3, DVec3};
+use nonbonded::Nonbonded;
+use pme::Pme;
+use rayon::prelude::*;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use update::{Atoms, Integrator, Step, StepSums};
+
+/// Wall time by pass, summed over steps. `pair` and the mesh passes overlap, so they add up to more than the step.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct PassTimes {
+    pub positions: Duration,
+    pub pair: Duration,
+    pub mesh: Duration,
+    /// Parts of `mesh`: splines, charges to planes and their spectra, transforms along a and back, interpolation.
+    pub stencils: Duration,
+    pub spread: Duration,
+    pub solve: Duration,
+    pub gather: Duration,
+    /// Pair and mesh together.
+    pub forces: Duration,
+    pub reduce: Duration,
+    pub update: Duration,
+}
+
+/// One system on the processor's vector units and threads.
+pub struct CpuBackend {
+    pool: rayon::ThreadPool,
+    engine: Engine,
+}
+
+/// Everything but the threads.
+struct Engine {
+    system: System,
+    level: SimdLevel,
+    nonbonded: Nonbonded,
+    long_range: LongRange,
+    exclusions: Exclusions,
+    dispersion: Option<DispersionCorrection>,
+    integrator: Integrator,
+    state: Option<State>,
+    /// Positions and velocities of the next step, swapped in when it has succeeded.
+    next_positions: Vec<DVec3>,
+    next_velocities: Vec<DVec3>,
+    forces: Vec<DVec3>,
+    times: PassTimes,
+}
+
+enum LongRange {
+    Mesh(Box<Pme>),
+    /// Forces of the direct sum, `[n_atoms]`.
+    Direct(WaveVectors, Vec<DVec3>),
+    None,
+}
+
+impl CpuBackend {
+    /// Prepares what depends on the system alone.
+    ///
+    /// * `threads` – `None` takes every core
+    pub fn new(system: &System, threads: Option<usize>) -> Result<Self, ForceError> {
+        Self::with_level(system, threads, SimdLevel::available()[0])
+    }
+
+    /// The same with a given instruction set, which must be one of [`SimdLevel::available`].
+    pub fn with_level(system: &System, threads: Option<usize>, level: SimdLevel) -> Result<Self, ForceError> {
+        if !SimdLevel::available().contains(&level) {
+            let what = format!("{} instructions on this processor", level.name());
+            return Err(ForceError::Unsupported { what, instead: "cpu without a given instruction set" });
+        }
+        let charges = &system.topology.charges;
+        let long_range = match system.interactions.coulomb {
+            Coulomb::Pme { beta, grid, order } => {
+                if !(3..=MAX_ORDER).contains(&order) || grid.iter().any(|&n| n < order) {
+                    return Err(ForceError::Unsupported {
+                        what: format!("PME of order {order} on a mesh of {grid:?} points"),
+                        instead: "auto with order 4, 5 or 6 and at least that many mesh points per axis",
+                    });
+                }
+                LongRange::Mesh(Box::new(Pme::new(level, grid, order, beta, charges)))
+            }
+            Coulomb::Ewald { beta, n_max, n_sq_max } => {
+                LongRange::Direct(WaveVectors { beta, n_max, n_sq_max }, vec![DVec3::ZERO; charges.len()])
+            }
+            Coulomb::ReactionField { .. } | Coulomb::Cutoff => LongRange::None,
+        };
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.unwrap_or(0))
+            .thread_name(|k| format!("hexaqua-cpu-{k}"))
+            .build()
+            .map_err(|e| ForceError::Unsupported { what: format!("starting threads: {e}"), instead: "reference" })?;
+        let n_atoms = system.topology.n_atoms();
+        let dispersion = system.interactions.dispersion_correction.then(|| DispersionCorrection::new(system));
+        let engine = Engine {
+            level,
+            nonbonded: Nonbonded::new(level, system),
+            long_range,
+            exclusions: Exclusions::new(system),
+            dispersion,
+            integrator: Integrator::new(&system.topology),
+            state: None,
+            next_positions: vec![DVec3::ZERO; n_atoms],
+            next_velocities: vec![DVec3::ZERO; n_atoms],
+            forces: vec![DVec3::ZERO; n_atoms],
+            times: PassTimes::default(),
+            system: system.clone(),
+        };
+        Ok(CpuBackend { pool, engine })
+    }
+
+    /// A half list of the loaded positions, searched with this backend's threads.
+    ///
+    /// * `radius` – nm
+    pub fn build_neighbors(&self, radius: f64) -> Result<NeighborList, ForceError> {
+        let state = self.engine.state.as_ref().ok_or(ForceError::NoNeighbors)?;
+        let build = || HalfList::build(&self.engine.system, &state.positions, &state.cell, radius);
+        Ok(NeighborList::HalfClusters(Arc::new(self.pool.install(build))))
+    }
+
+    /// Wall time by pass since the backend was made.
+    pub fn pass_times(&self) -> PassTimes {
+        self.engine.times
+    }
+}
+
+impl Engine {
+    fn loaded(&self) -> Result<(&State, &Arc<HalfList>), ForceError> {
+        self.state.as_ref().zip(self.nonbonded.list()).ok_or(ForceError::NoNeighbors)
+    }
+
+    /// Pair and long-range forces of the current positions; energy and virial of the long-range part for a report.
+    fn compute_forces(&mut self, report: bool) -> Result<Contribution, ForceError> {
+        let start = Instant::now();
+        let Engine { nonbonded, long_range, state, system, times, .. } = self;
+        let state = state.as_ref().ok_or(ForceError::NoNeighbors)?;
+        nonbonded.gather_positions(&state.positions);
+        times.positions += start.elapsed();
+        let start = Instant::now();
+        let (pair, (sums, mesh)) = rayon::join(
+            || {
+                nonbonded.compute(report);
+                start.elapsed()
+            },
+            || {
+                let sums = match long_range {
+                    LongRange::Mesh(pme) => pme.compute(&state.cell, &state.positions, report),
+                    LongRange::Direct(waves, forces) => {
+                        forces.fill(DVec3::ZERO);
+                        let charges = &system.topology.charges;
+                        reference::ewald::add_forces(&state.cell, &state.positions, charges, waves, forces)
+                    }
+                    LongRange::None => Contribution::ZERO,
+                };
+                (sums, start.elapsed())
+            },
+        );
+        if let LongRange::Mesh(pme) = long_range {
+            let [stencils, spread, solve, gather] = pme.laps;
+            times.stencils += stencils;
+            times.spread += spread;
+            times.solve += solve;
+            times.gather += gather;
+        }
+        times.pair += pair;
+        times.mesh += mesh;
+        times.forces += start.elapsed();
+        let start = Instant::now();
+        nonbonded.reduce();
+        times.reduce += start.elapsed();
+        Ok(sums)
+    }
+
+    /// Adds up the forces on every atom and, with a `step`, moves the atoms to `next_positions`, `next_velocities`.
+    ///
+    /// Returns what excluded pairs and the step sum to, in the order of the tasks.
+    fn finish(&mut self, report: bool, step: Option<&Step>) -> Result<(Contribution, StepSums), ForceError> {
+        let Engine { nonbonded, long_range, exclusions, integrator, state, system, .. } = self;
+        let state = state.as_ref().ok_or(ForceError::NoNeighbors)?;
+        let list = nonbonded.list().ok_or(ForceError::NoNeighbors)?;
+        let topology = &system.topology;
+        let sums: Vec<(Contribution, StepSums)> = integrator
+            .tasks
+            .par_iter()
+            .zip(split_by_task(&integrator.tasks, &mut self.forces))
+            .zip(
+                split_by_task(&integrator.tasks, &mut self.next_positions)
+                    .into_par_iter()
+                    .zip(split_by_task(&integrator.tasks, &mut self.next_velocities)),
+            )
+            .map(|((task, forces), (positions, velocities))| {
+                for (atom, force) in task.atoms.clone().zip(forces.iter_mut()) {
+                    *force = nonbonded.force(list.slot_of[atom])
+                        + match &*long_range {
+                            LongRange::Mesh(pme) => pme.force(atom),
+                            LongRange::Direct(_, forces) => forces[atom],
+                            LongRange::None => DVec3::ZERO,
+                        };
+                }
+                let mut excluded = Contribution::ZERO;
+                for m in task.molecules.clone() {
+                    let atoms = topology.atoms_of(m);
+                    let local = atoms.start - task.atoms.start..atoms.end - task.atoms.start;
+                    let species = topology.molecules[m].species;
+                    let sum = exclusions.add(&state.cell, species, &state.positions[atoms], &mut forces[local], report);
+                    excluded.energy += sum.energy;
+                    excluded.virial += sum.virial;
+                }
+                let moved = match step {
+                    None => StepSums::ZERO,
+                    Some(step) => {
+                        let atoms = Atoms {
+                            first: task.atoms.start,
+                            old_positions: &state.positions[task.atoms.clone()],
+                            old_velocities: &state.velocities[task.atoms.clone()],
+                            forces,
+                            positions,
+                            velocities,
+                        };
+                        integrator.step(step, &state.cell, topology, task, atoms)
+                    }
+                };
+                (excluded, moved)
+            })
+            .collect();
+        let mut total = (Contribution::ZERO, StepSums::ZERO);
+        for (excluded, moved) in &sums {
+            total.0.energy += excluded.energy;
+            total.0.virial += excluded.virial;
+            total.1.add(moved);
+        }
+        Ok(total)
+    }
+
+    /// Energies and virial of a report, from the sums of its passes.
+    fn energies(&self, cell: &Cell, reciprocal: Contribution, excluded: Contribution) -> (Energies, DMat3) {
+        let (pairs, pair_virial) = self.nonbonded.sums();
+        let topology = &self.system.topology;
+        let interactions = &self.system.interactions;
+        let coefficients = self.system.pair_table.coefficients();
+        let mut energies = Energies {
+            lj: coefficients.iter().any(|k| k.c6 != 0.0 || k.c12 != 0.0).then_some(pairs.lj),
+            lj_c4: coefficients.iter().any(|k| k.c4 != 0.0).then_some(pairs.lj_c4),
+            cutoff_shift: pairs.cutoff_shift,
+            ..Energies::default()
+        };
+        let mut virial = pair_virial + reciprocal.virial + excluded.virial;
+        if topology.charges.iter().any(|&q| q != 0.0) {
+            match interactions.coulomb {
+                Coulomb::Pme { beta, .. } | Coulomb::Ewald { beta, .. } => {
+                    let own = reference::exclusions::ewald_self_energy(&topology.charges, beta);
+                    let background = reference::ewald::neutralizing_background(cell, topology.net_charge(), beta);
+                    energies.coulomb_real = Some(pairs.coulomb);
+                    energies.coulomb_reciprocal = Some(reciprocal.energy + excluded.energy + own + background.energy);
+                    virial += background.virial;
+                }
+                Coulomb::ReactionField { epsilon } => {
+                    let field = ReactionField::new(epsilon, interactions.cutoff);
+                    let own = reference::exclusions::reaction_field_self_energy(&topology.charges, field);
+                    energies.coulomb_real = Some(pairs.coulomb + excluded.energy + own);
+                }
+                Coulomb::Cutoff => energies.coulomb_real = Some(pairs.coulomb),
+            }
+        }
+        if let Some(correction) = &self.dispersion {
+            energies.dispersion_correction = Some(correction.energy(cell));
+            virial += DMat3::from_diagonal(DVec3::splat(correction.virial_trace(cell) / 3.0));
+        }
+        (energies, virial)
+    }
+
+    fn evaluate(&mut self) -> Result<Evaluation, ForceError> {
+        self.loaded()?;
+        let reciprocal = self.compute_forces(true)?;
+        let (excluded, _) = self.finish(true, None)?;
+        let (state, _) = self.loaded()?;
+        let (energies, virial) = self.energies(&state.cell, reciprocal, excluded);
+        self.check_forces(state.step)?;
+        self.check_energy(state.step, &energies)?;
+        Ok(Evaluation { forces: self.forces.clone(), energies, virial })
+    }
+
+    fn advance(&mut self, chunk: &Chunk) -> Result<ChunkReport, ForceError> {
+        let start_positions = self.loaded()?.0.positions.clone();
+        let mut report = ChunkReport::default();
+        if chunk.remove_com
+            && let Some(state) = &mut self.state
+        {
+            self.integrator.remove_com_velocity(&mut state.velocities);
+        }
+        for k in 0..u64::from(chunk.n_steps) {
+            let number = chunk.first_step + k;
+            let first = k == 0 && chunk.report;
+            let step = Step {
+                number,
+                dt: chunk.dt,
+                velocity_scale: if k == 0 { chunk.velocity_scale } else { 1.0 },
+                langevin: chunk.langevin,
+                report: first,
+            };
+            let reciprocal = self.compute_forces(first)?;
+            let start = Instant::now();
+            let (excluded, sums) = self.finish(first, Some(&step))?;
+            self.check_step(number, chunk.max_displacement)?;
+            let (state, _) = self.loaded()?;
+            report.bath_heat += sums.bath_heat;
+            if first {
+                let (energies, virial) = self.energies(&state.cell, reciprocal, excluded);
+                self.check_energy(number, &energies)?;
+                report.first = Some(FirstStep {
+                    energies,
+                    virial: virial + sums.constraint_virial,
+                    kinetic_before: sums.kinetic_before,
+                    kinetic_after: sums.kinetic_after,
+                    kick: sums.kick,
+                    kinetic_tensor: sums.kinetic_tensor,
+                });
+            }
+            let moved = self.next_positions.iter().zip(&start_positions).map(|(a, b)| (*a - *b).length_squared());
+            report.max_displacement = moved.fold(report.max_displacement, f64::max);
+            if let Some(state) = &mut self.state {
+                std::mem::swap(&mut state.positions, &mut self.next_positions);
+                std::mem::swap(&mut state.velocities, &mut self.next_velocities);
+                state.step = number + 1;
+            }
+            self.times.update += start.elapsed();
+        }
+        report.max_displacement = report.max_displacement.sqrt();
+        report.kinetic_end = self.integrator.kinetic_energy(&self.loaded()?.0.velocities);
+        Ok(report)
+    }
+
+    fn check_forces(&self, step: u64) -> Result<(), ForceError> {
+        let (state, _) = self.loaded()?;
+        let bad_position = state.positions.iter().position(|r| !r.is_finite());
+        let Some(atom) = bad_position.or_else(|| self.forces.iter().position(|f| !f.is_finite())) else {
+            return Ok(());
+        };
+        let what = if bad_position.is_some() { "the position" } else { "the force" };
+        let name = self.system.topology.describe_atom(atom);
+        let detail = format!("{what} on {name} is not finite; {}", self.largest_term(atom));
+        Err(ForceError::BlowUp { step, atom: Some(atom), detail })
+    }
+
+    fn check_energy(&self, step: u64, energies: &Energies) -> Result<(), ForceError> {
+        if energies.total().is_finite() {
+            return Ok(());
+        }
+        Err(ForceError::BlowUp { step, atom: None, detail: "the potential energy is not finite".to_string() })
+    }
+
+    /// Refuses the step just taken if an atom moved farther than the list allows, or nowhere at all.
+    fn check_step(&self, step: u64, max_displacement: f64) -> Result<(), ForceError> {
+        let (_, list) = self.loaded()?;
+        let limit_sq = max_displacement * max_displacement;
+        // written so that NaN is caught as well
+        let allowed = |(a, b): (&DVec3, &DVec3)| (*a - *b).length_squared() <= limit_sq;
+        let Some(atom) = self.next_positions.iter().zip(&list.positions).position(|pair| !allowed(pair)) else {
+            return Ok(());
+        };
+        self.check_forces(step)?;
+        let moved = (self.next_positions[atom] - list.positions[atom]).length();
+        let detail = format!(
+            "{} moved {moved:.3} nm since the neighbor list was built, which allows {max_displacement:.3} nm; {}",
+            self.system.topology.describe_atom(atom),
+            self.largest_term(atom)
+        );
+        Err(ForceError::BlowUp { step, atom: Some(atom), detail })
+    }
+
+    /// "largest force term: lj (1.2e9 kJ/mol/nm)", from a plain sum over all atoms.
+    fn largest_term(&self, atom: usize) -> String {
+        let Ok((state, _)) = self.loaded() else { return String::new() };
+        let topology = &self.system.topology;
+        let cutoff = self.system.interactions.cutoff;
+        let excluded: Vec<usize> = topology.excluded_partners(atom).collect();
+        let (mut lj, mut c4, mut coulomb) = (DVec3::ZERO, DVec3::ZERO, DVec3::ZERO);
+        for other in (0..topology.n_atoms()).filter(|&j| j != atom && !excluded.contains(&j)) {
+            let d = state.cell.minimum_image(state.positions[atom] - state.positions[other]);
+            if d.length_squared() <= cutoff * cutoff {
+                let pair = reference::pair::terms(&self.system, atom, other, d.length_squared());
+                lj += pair.lj.force_over_r * d;
+                c4 += pair.lj_c4.force_over_r * d;
+                coulomb += pair.coulomb.force_over_r * d;
+            }
+        }
+        let long_range = match &self.long_range {
+            LongRange::Mesh(pme) => pme.force(atom),
+            LongRange::Direct(_, forces) => forces[atom],
+            LongRange::None => DVec3::ZERO,
+        };
+        let terms = [("lj", lj), ("lj_c4", c4), ("coulomb_real", coulomb), ("coulomb_reciprocal", long_range)];
+        let size = |f: DVec3| if f.is_finite() { f.length() } else { f64::INFINITY };
+        let (name, f) = terms.into_iter().fold(terms[0], |a, b| if size(b.1) > size(a.1) { b } else { a });
+        format!("largest force term: {name} ({:.3e} kJ/mol/nm)", f.length())
+    }
+}
+
+/// The consecutive pieces of a per-atom array that the tasks own.
+fn split_by_task<'a>(tasks: &[update::Task], mut rest: &'a mut [DVec3]) -> Vec<&'a mut [DVec3]> {
+    let mut parts = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        let (part, tail) = rest.split_at_mut(task.atoms.len());
+        parts.push(part);
+        rest = tail;
+    }
+    parts
+}
+
+impl Backend for CpuBackend {
+    fn name(&self) -> &'static str {
+        "cpu"
+    }
+
+    fn device(&self) -> String {
+        let n = self.pool.current_num_threads();
+        format!("{} on {n} thread{}", self.engine.level.name(), if n == 1 { "" } else { "s" })
+    }
+
+    fn neighbor_kind(&self) -> NeighborKind {
+        NeighborKind::HalfClusters
+    }
+
+    fn load(&mut self, state: &State) -> Result<(), ForceError> {
+        assert_eq!(
+            state.n_atoms(),
+            self.engine.system.topology.n_atoms(),
+            "state and topology describe the same atoms"
+        );
+        self.engine.state = Some(state.clone());
+        Ok(())
+    }
+
+    fn store(&mut self, state: &mut State) -> Result<(), ForceError> {
+        let own = self.engine.state.as_ref().ok_or(ForceError::NoNeighbors)?;
+        state.cell = own.cell;
+        state.positions.clone_from(&own.positions);
+        state.velocities.clone_from(&own.velocities);
+        Ok(())
+    }
+
+    fn set_neighbors(&mut self, list: NeighborList) -> Result<(), ForceError> {
+        match list {
+            NeighborList::HalfClusters(list) if list.positions.len() == self.engine.forces.len() => {
+                let CpuBackend { pool, engine } = self;
+                pool.install(|| engine.nonbonded.set_list(list));
+                Ok(())
+            }
+            _ => Err(ForceError::NoNeighbors),
+        }
+    }
+
+    fn evaluate(&mut self) -> Result<Evaluation, ForceError> {
+        let CpuBackend { pool, engine } = self;
+        pool.install(|| engine.evaluate())
+    }
+
+    /// After an error, positions and velocities are those before the step that failed.
+    fn advance(&mut self, chunk: &Chunk) -> Result<ChunkReport, ForceError> {
+        let CpuBackend { pool, engine } = self;
+        pool.install(|| engine.advance(chunk))
+    }
+}

@@ -248,7 +248,7 @@ impl Backend for ReferenceBackend {
         self.list_positions.clone_from(&state.positions);
         match list {
             NeighborList::Pairs(pairs) => self.list = Some(pairs),
-            NeighborList::FullClusters(_) => return Err(ForceError::NoNeighbors),
+            _ => return Err(ForceError::NoNeighbors),
         }
         Ok(())
     }

@@ -4,3 +4,4 @@ pub mod compare;
 pub mod gpu;
 pub mod gro;
 pub mod systems;
+pub mod templates;

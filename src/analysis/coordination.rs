@@ -1,0 +1,344 @@
+//! Coordination numbers: how many ligands a centre holds in its first shell, by ligand, and how often.
+//!
+//! One shell radius r_min serves all ligands, so their numbers add up to the total: it is given, or it is the first
+//! minimum of g(r) of all ligands together. A counter-ion that stays in the second shell thus counts as zero instead of
+//! getting a shell of its own. r_min is chosen when the results are asked for: for every radius on a fine grid the histogram
+//! P(CN = k) is kept, so no second pass and no stored neighbours are needed, and memory does not grow with the run.
+
+use super::blocks::{Blocks, Estimate};
+use super::codec::{Reader, Writer};
+use super::grid::RadialGrid;
+use super::pairs::PairSearch;
+use super::peaks;
+use super::results::{self, AnalysisResult, Axis, Column, Figure, Quantity, Series, SeriesKind, Table};
+use super::selection::{n_common, select};
+use super::{AnalysisError, Observable};
+use crate::cell::Cell;
+use crate::system::{Frame, Topology};
+
+/// Neighbours are followed up to this distance, nm: beyond the second shell of any simple ion.
+pub const BOUND: f64 = 0.6;
+/// Width of the grid of possible shell radii, nm.
+pub const BIN: f64 = 0.002;
+/// The numbers are also reported this much inside and outside r_min, nm.
+const SENSITIVITY: f64 = 0.02;
+/// Histograms hold k = 0 … MAX_COUNT; more neighbours are counted as MAX_COUNT.
+const MAX_COUNT: usize = 32;
+/// Fractions reported even when they are zero, so that a comparison with "six" finds its value.
+const ALWAYS_REPORTED: std::ops::RangeInclusive<usize> = 4..=6;
+
+/// The grid of possible shell radii for `r_min` given (nm) or not; the second shell must be seen to find the first minimum.
+///
+/// Errors if a given r_min is not positive or, with its margin, more than half the smallest height of `cell`.
+pub fn shell_grid(r_min: Option<f64>, cell: &Cell) -> Result<RadialGrid, AnalysisError> {
+    let half_height = cell.half_height();
+    match r_min {
+        None => Ok(RadialGrid::from_zero(BOUND.min(half_height), BIN)),
+        Some(r) if !(r > 0.0 && r.is_finite()) => {
+            let remedy = "the shell radius must be a positive length (nm)";
+            Err(AnalysisError::InvalidSetting { what: "r_min", value: r, remedy })
+        }
+        Some(r) if r + SENSITIVITY > half_height => {
+            Err(AnalysisError::RadiusExceedsHalfBox { what: "r_min + 0.02 nm", radius: r + SENSITIVITY, half_height })
+        }
+        Some(r) => Ok(RadialGrid::through(r, SENSITIVITY, BIN)),
+    }
+}
+
+/// Coordination of all atoms of one selection by those of others.
+pub struct Coordination {
+    center: String,
+    centers: Vec<u32>,
+    ligands: Vec<String>,
+    /// All ligand atoms, and for each the index of its selection.
+    members: Vec<u32>,
+    ligand_of: Vec<u8>,
+    r_min: Option<f64>,
+    grid: RadialGrid,
+    /// Per frame: V, then for every group (each ligand, then all together) and every bin the number of neighbours in it,
+    /// then for every group, edge and k the number of centres with k neighbours within the edge.
+    blocks: Blocks,
+}
+
+impl Coordination {
+    /// * `r_min` – nm; `None` = first minimum of g(r) of all ligands together
+    pub fn new(
+        center: &str,
+        ligands: &[String],
+        r_min: Option<f64>,
+        topology: &Topology,
+        cell: &Cell,
+    ) -> Result<Self, AnalysisError> {
+        let centers = select(center, topology)?;
+        let groups = ligands.iter().map(|l| select(l, topology)).collect::<Result<Vec<_>, _>>()?;
+        if groups.is_empty() || groups.len() > usize::from(u8::MAX) {
+            let remedy = "name at least one and at most 255 ligand selections";
+            return Err(AnalysisError::InvalidSetting {
+                what: "number of ligands",
+                value: groups.len() as f64,
+                remedy,
+            });
+        }
+        for (k, group) in groups.iter().enumerate() {
+            for (other, earlier) in groups[..k].iter().enumerate() {
+                let count = n_common(group, earlier);
+                if count > 0 {
+                    let (first, second) = (ligands[other].clone(), ligands[k].clone());
+                    return Err(AnalysisError::OverlappingLigands { first, second, count });
+                }
+            }
+        }
+        let ligand_of = groups.iter().enumerate().flat_map(|(k, g)| std::iter::repeat_n(k as u8, g.len())).collect();
+        let grid = shell_grid(r_min, cell)?;
+        let n_groups = groups.len() + 1;
+        Ok(Coordination {
+            center: center.to_string(),
+            centers,
+            ligands: ligands.to_vec(),
+            members: groups.concat(),
+            ligand_of,
+            r_min,
+            grid,
+            blocks: Blocks::new(1 + n_groups * grid.len() * (1 + (MAX_COUNT + 1))),
+        })
+    }
+
+    fn n_groups(&self) -> usize {
+        self.ligands.len() + 1
+    }
+
+    /// The group of all ligands together.
+    fn all(&self) -> usize {
+        self.ligands.len()
+    }
+
+    /// Where the neighbour count of (group, bin) stands in the sums.
+    fn radial_slot(&self, group: usize, bin: usize) -> usize {
+        1 + group * self.grid.len() + bin
+    }
+
+    /// Where the number of centres of (group, upper edge of bin, k = 0) stands in the sums.
+    fn histogram_slot(&self, group: usize, bin: usize) -> usize {
+        1 + self.n_groups() * self.grid.len() + (group * self.grid.len() + bin) * (MAX_COUNT + 1)
+    }
+
+    /// Mean coordination number of a group within edge `edge`.
+    fn mean_within(&self, sums: &[f64], frames: f64, group: usize, edge: usize) -> f64 {
+        let slots = self.radial_slot(group, 0)..self.radial_slot(group, edge);
+        sums[slots].iter().sum::<f64>() / (frames * self.centers.len() as f64)
+    }
+
+    /// P(CN = k) of a group within edge `edge` ≥ 1, `[MAX_COUNT + 1]`.
+    fn histogram(&self, sums: &[f64], frames: f64, group: usize, edge: usize) -> Vec<f64> {
+        let first = self.histogram_slot(group, edge - 1);
+        let scale = 1.0 / (frames * self.centers.len() as f64);
+        sums[first..=first + MAX_COUNT].iter().map(|n| n * scale).collect()
+    }
+
+    /// The shell radius as an edge of the grid.
+    fn shell_edge(&self, sums: &[f64]) -> Option<usize> {
+        let edge = match self.r_min {
+            Some(r) => self.grid.nearest_edge(r),
+            None => {
+                let counts = &sums[self.radial_slot(self.all(), 0)..self.radial_slot(self.all(), self.grid.len())];
+                let pairs = self.centers.len() * self.members.len() - n_common_any(&self.centers, &self.members);
+                first_minimum_edge(counts, sums[0], pairs, self.blocks.n_frames(), &self.grid)?
+            }
+        };
+        (edge >= 1).then_some(edge)
+    }
+}
+
+fn n_common_any(a: &[u32], b: &[u32]) -> usize {
+    let mut sorted = b.to_vec();
+    sorted.sort_unstable();
+    n_common(a, &sorted)
+}
+
+/// The edge nearest to the first minimum of g(r).
+///
+/// * `counts` – `[n_bins]`, pairs summed over frames
+/// * `volume_sum` – nm³, summed over frames
+/// * `n_pairs` – ordered pairs i ≠ j
+pub fn first_minimum_edge(
+    counts: &[f64],
+    volume_sum: f64,
+    n_pairs: usize,
+    n_frames: u64,
+    grid: &RadialGrid,
+) -> Option<usize> {
+    let frames = n_frames as f64;
+    let scale = volume_sum / (frames * frames * n_pairs.max(1) as f64);
+    let g: Vec<f64> = counts.iter().enumerate().map(|(k, n)| n * scale / grid.shell_volume(k)).collect();
+    peaks::first_shell(&g, counts, grid).map(|shell| grid.nearest_edge(shell.minimum))
+}
+
+impl Observable for Coordination {
+    fn sample(&mut self, frame: &Frame) -> Result<(), AnalysisError> {
+        let (grid, n_groups, all) = (self.grid, self.n_groups(), self.all());
+        let search = PairSearch::new(frame, &self.members, grid.r_max())?;
+        let (members, ligand_of, centers) = (&self.members, &self.ligand_of, &self.centers);
+        let histogram_start = self.histogram_slot(0, 0);
+        self.blocks.add_frame(|slot| {
+            slot[0] += frame.cell.volume();
+            let (radial, histograms) = slot[1..].split_at_mut(histogram_start - 1);
+            let mut in_bin = vec![0_u32; n_groups * grid.len()];
+            for &center in centers {
+                in_bin.fill(0);
+                search.visit(frame.positions[center as usize], |k, d| {
+                    if members[k] != center
+                        && let Some(bin) = grid.bin(d.length())
+                    {
+                        in_bin[usize::from(ligand_of[k]) * grid.len() + bin] += 1;
+                        in_bin[all * grid.len() + bin] += 1;
+                    }
+                });
+                for (group, counts) in in_bin.chunks_exact(grid.len()).enumerate() {
+                    let mut within = 0;
+                    for (bin, &n) in counts.iter().enumerate() {
+                        within += n as usize;
+                        radial[group * grid.len() + bin] += f64::from(n);
+                        let row = (group * grid.len() + bin) * (MAX_COUNT + 1);
+                        histograms[row + within.min(MAX_COUNT)] += 1.0;
+                    }
+                }
+            }
+        });
+        Ok(())
+    }
+
+    fn finish(&self) -> Vec<AnalysisResult> {
+        let center = self.center.as_str();
+        let mut result = AnalysisResult {
+            name: results::file_stem(&["coordination", center]),
+            title: format!("Coordination of {center}"),
+            n_frames: self.blocks.n_frames(),
+            ..Default::default()
+        };
+        if self.blocks.n_frames() == 0 {
+            result.notes.push("No frame was sampled.".to_string());
+            return vec![result];
+        }
+        let (sums, frames) = (self.blocks.total(), self.blocks.n_frames() as f64);
+        let Some(edge) = self.shell_edge(&sums) else {
+            result.notes.push(format!(
+                "g(r) of the ligands shows no first shell that ends within {:.2} nm: give r_min to count anyway.",
+                self.grid.r_max()
+            ));
+            return vec![result];
+        };
+        self.fill(&mut result, &sums, frames, edge);
+        vec![result]
+    }
+
+    fn fingerprint(&self) -> String {
+        let (r_max, n) = (self.grid.r_max(), self.grid.len());
+        format!(
+            "coordination of {} by {}, r_min {:?} nm, {n} bins to {r_max:.9} nm",
+            self.center,
+            self.ligands.join(", "),
+            self.r_min
+        )
+    }
+
+    fn save(&self, writer: &mut Writer) {
+        self.blocks.save(writer);
+    }
+
+    fn restore(&mut self, reader: &mut Reader) -> Result<(), AnalysisError> {
+        self.blocks.restore(reader)
+    }
+}
+
+impl Coordination {
+    fn fill(&self, result: &mut AnalysisResult, sums: &[f64], frames: f64, edge: usize) {
+        let center = self.center.as_str();
+        let r_min = self.grid.edge(edge);
+        let group_names: Vec<&str> = self.ligands.iter().map(String::as_str).chain(["all ligands"]).collect();
+        let mut push = |id: String, label: String, estimate: Option<Estimate>, unit: &str| {
+            result.values.extend(estimate.map(|e| Quantity::new(id, label, e, unit)));
+        };
+
+        push(
+            format!("shell_radius({center})"),
+            format!("{center} shell radius r_min"),
+            Some(Estimate { value: r_min, error: None }),
+            "nm",
+        );
+        let total = self.blocks.estimate(|s, f| Some(self.mean_within(s, f, self.all(), edge)));
+        push(format!("coordination_number({center})"), format!("{center} coordination number"), total, "1");
+        for (group, ligand) in self.ligands.iter().enumerate() {
+            let mean = self.blocks.estimate(|s, f| Some(self.mean_within(s, f, group, edge)));
+            let label = format!("{center} – {ligand} coordination number");
+            push(format!("coordination_number({center},{ligand})"), label, mean, "1");
+        }
+        let total_histogram = self.histogram(sums, frames, self.all(), edge);
+        let mode = (0..=MAX_COUNT).fold(0, |m, k| if total_histogram[k] > total_histogram[m] { k } else { m });
+        push(
+            format!("coordination_mode({center})"),
+            format!("{center} most frequent coordination number"),
+            Some(Estimate { value: mode as f64, error: None }),
+            "1",
+        );
+        for k in (0..=MAX_COUNT).filter(|&k| total_histogram[k] > 0.0 || ALWAYS_REPORTED.contains(&k)) {
+            let fraction = self.blocks.estimate(|s, f| Some(self.histogram(s, f, self.all(), edge)[k]));
+            push(
+                format!("coordination_fraction({center},{k})"),
+                format!("{center} fraction with CN = {k}"),
+                fraction,
+                "1",
+            );
+        }
+
+        let histograms: Vec<Vec<f64>> =
+            (0..self.n_groups()).map(|group| self.histogram(sums, frames, group, edge)).collect();
+        let last = (0..=MAX_COUNT).rev().find(|&k| histograms.iter().any(|h| h[k] > 0.0)).unwrap_or(0);
+        let mut columns = vec![Column::new("CN", "1", (0..=last).map(|k| k as f64).collect())];
+        for (name, histogram) in group_names.iter().zip(&histograms) {
+            columns.push(Column::new(format!("P(CN) {name}"), "1", histogram[..=last].to_vec()));
+        }
+        result.tables.push(Table { name: result.name.clone(), columns });
+
+        let step = (SENSITIVITY / self.grid.width()).round() as usize;
+        let edges = [edge.saturating_sub(step), edge, (edge + step).min(self.grid.len())];
+        let mut columns = vec![Column::new("r", "nm", edges.map(|e| self.grid.edge(e)).to_vec())];
+        for (group, name) in group_names.iter().enumerate() {
+            let values = edges.map(|e| self.mean_within(sums, frames, group, e)).to_vec();
+            columns.push(Column::new(format!("n(r) {name}"), "1", values));
+        }
+        result.tables.push(Table { name: format!("{}_radius", result.name), columns });
+
+        let bars = |group: usize, color: usize| Series {
+            label: group_names[group].to_string(),
+            kind: SeriesKind::Bars,
+            on_right: false,
+            color,
+            points: (0..=last).map(|k| [k as f64, histograms[group][k]]).collect(),
+        };
+        // All ligands together; single ones only if there is more than one kind in the shell.
+        let present = |group: &usize| histograms[*group][0] < 0.999;
+        let inside: Vec<usize> = (0..self.ligands.len()).filter(present).collect();
+        let mut series = vec![bars(self.all(), 0)];
+        if inside.len() > 1 {
+            series.extend(inside.into_iter().enumerate().map(|(k, group)| bars(group, k + 1)));
+        }
+        result.figures.push(Figure {
+            name: result.name.clone(),
+            title: format!("Coordination number of {center} within {r_min:.3} nm"),
+            x: Axis::new("coordination number k", "1").with_range(-0.5, last.max(8) as f64 + 0.5),
+            y: Axis::new("P(CN = k)", "1").with_range(0.0, 1.12),
+            right: None,
+            series,
+            marks: Vec::new(),
+        });
+        let how = if self.r_min.is_some() { "given" } else { "first minimum of g(r) of all ligands together" };
+        let around: Vec<String> = edges
+            .iter()
+            .map(|&e| format!("{:.3} at {:.3} nm", self.mean_within(sums, frames, self.all(), e), self.grid.edge(e)))
+            .collect();
+        result.notes.push(format!("r_min = {r_min:.3} nm ({how}); coordination number {}.", around.join(", ")));
+        if total_histogram[MAX_COUNT] > 0.0 {
+            result.notes.push(format!("The last bin of the histogram means {MAX_COUNT} or more."));
+        }
+    }
+}

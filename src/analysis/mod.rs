@@ -1,0 +1,200 @@
+//! Observables: what a trajectory says about structure.
+//!
+//! An analysis sees frames, the topology and the user's settings. It does not know whether a frame comes from a running
+//! simulation or from a file, so online and offline results are the same numbers. It knows no forces, no files and no
+//! input syntax.
+//!
+//! Adding an observable is one file with an [`Observable`] and one line in [`build`]. Memory is bounded: every
+//! observable accumulates histograms, never frames, and can write them to a checkpoint bit for bit.
+
+pub mod angles;
+pub mod blocks;
+pub mod codec;
+pub mod coordination;
+pub mod grid;
+pub mod pairs;
+pub mod peaks;
+pub mod rdf;
+pub mod results;
+pub mod schedule;
+pub mod selection;
+
+pub use results::{AnalysisResult, Axis, Column, Figure, Mark, Quantity, Series, SeriesKind, Table};
+
+use crate::cell::Cell;
+use crate::system::spec::AnalysisSpec;
+use crate::system::{Frame, Topology};
+use codec::{Reader, Writer};
+use schedule::Schedule;
+
+/// Why an analysis cannot be set up or cannot go on.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum AnalysisError {
+    #[error("no atom matches the selection \"{selection}\"{}; {available}", hint(.nearest))]
+    UnknownSelection { selection: String, nearest: Option<String>, available: String },
+    #[error("the selections \"{first}\" and \"{second}\" share {count} atoms; ligands must not overlap")]
+    OverlappingLigands { first: String, second: String, count: usize },
+    #[error("{what} = {value} cannot be used: {remedy}")]
+    InvalidSetting { what: &'static str, value: f64, remedy: &'static str },
+    #[error(
+        "{what} = {radius:.3} nm exceeds half the smallest height of the cell, {half_height:.3} nm; use at most that, or a larger box"
+    )]
+    RadiusExceedsHalfBox { what: &'static str, radius: f64, half_height: f64 },
+    #[error(
+        "at {time} ps the smallest height of the cell is {height:.3} nm, less than the analysis radius of {radius:.3} nm; use a smaller radius"
+    )]
+    CellTooSmall { time: f64, height: f64, radius: f64 },
+    #[error(
+        "the frame at {time} ps has {found} atoms, the topology has {expected}; trajectory and input do not belong together"
+    )]
+    AtomCount { time: f64, found: usize, expected: usize },
+    #[error("the frame at step {step} has a time that is not a number")]
+    NoTime { step: u64 },
+    #[error("the position of atom {atom} is not finite at {time} ps")]
+    NotFinite { atom: usize, time: f64 },
+    #[error("the stored state of the analyses cannot be used: {0}")]
+    Checkpoint(String),
+}
+
+fn hint(nearest: &Option<String>) -> String {
+    nearest.as_ref().map(|n| format!(" (did you mean \"{n}\"?)")).unwrap_or_default()
+}
+
+/// One observable of a trajectory.
+pub trait Observable: Send {
+    /// Adds one frame. The number of atoms has been checked; see [`pairs::PairSearch`] for wrapping.
+    fn sample(&mut self, frame: &Frame) -> Result<(), AnalysisError>;
+    /// Results of all frames so far; the observable can go on sampling.
+    fn finish(&self) -> Vec<AnalysisResult>;
+    /// A line that says what is measured and with which settings; a checkpoint is restored only into the same one.
+    fn fingerprint(&self) -> String;
+    fn save(&self, writer: &mut Writer);
+    fn restore(&mut self, reader: &mut Reader) -> Result<(), AnalysisError>;
+}
+
+/// The registry: which observable serves which entry of the input.
+fn build(spec: &AnalysisSpec, topology: &Topology, cell: &Cell) -> Result<(Box<dyn Observable>, f64), AnalysisError> {
+    Ok(match spec {
+        AnalysisSpec::Rdf { pairs, r_max, bin_width, every } => {
+            (Box::new(rdf::Rdf::new(pairs, *r_max, *bin_width, topology, cell)?), *every)
+        }
+        AnalysisSpec::Coordination { center, ligands, r_min, every } => {
+            (Box::new(coordination::Coordination::new(center, ligands, *r_min, topology, cell)?), *every)
+        }
+        AnalysisSpec::Angles { center, ligand, r_min, bin_width, every } => {
+            (Box::new(angles::Angles::new(center, ligand, *r_min, *bin_width, topology, cell)?), *every)
+        }
+    })
+}
+
+struct Entry {
+    observable: Box<dyn Observable>,
+    schedule: Schedule,
+}
+
+/// All analyses of a run, each with its own sampling interval.
+pub struct AnalysisSet {
+    entries: Vec<Entry>,
+    n_atoms: usize,
+}
+
+impl AnalysisSet {
+    /// Resolves every selection and setting.
+    ///
+    /// * `cell` – the first cell: radii are checked against it and default radii come from it
+    ///
+    /// Errors name the setting, its value and what to write instead.
+    pub fn new(specs: &[AnalysisSpec], topology: &Topology, cell: &Cell) -> Result<Self, AnalysisError> {
+        let entries = specs
+            .iter()
+            .map(|spec| {
+                let (observable, every) = build(spec, topology, cell)?;
+                Ok(Entry { observable, schedule: Schedule::new(every)? })
+            })
+            .collect::<Result<_, AnalysisError>>()?;
+        Ok(AnalysisSet { entries, n_atoms: topology.n_atoms() })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Does any analysis want a frame at `time` (ps)?
+    pub fn is_due(&self, time: f64) -> bool {
+        self.entries.iter().any(|e| e.schedule.is_due(time))
+    }
+
+    /// The next time after `now` (ps) at which a frame is wanted, ps; `None` without analyses.
+    ///
+    /// Always a multiple of an interval `every`, counted from time zero of the run.
+    pub fn next_sample_time(&self, now: f64) -> Option<f64> {
+        self.entries.iter().map(|e| e.schedule.next_after(now)).min_by(f64::total_cmp)
+    }
+
+    /// Hands the frame to every analysis that is due; a frame that was seen already is passed over.
+    pub fn sample(&mut self, frame: &Frame) -> Result<(), AnalysisError> {
+        if !frame.time.is_finite() {
+            return Err(AnalysisError::NoTime { step: frame.step });
+        }
+        if !self.is_due(frame.time) {
+            return Ok(());
+        }
+        if frame.positions.len() != self.n_atoms {
+            let (found, expected) = (frame.positions.len(), self.n_atoms);
+            return Err(AnalysisError::AtomCount { time: frame.time, found, expected });
+        }
+        if let Some(atom) = frame.positions.iter().position(|r| !r.is_finite()) {
+            return Err(AnalysisError::NotFinite { atom: atom + 1, time: frame.time });
+        }
+        for entry in self.entries.iter_mut().filter(|e| e.schedule.is_due(frame.time)) {
+            entry.observable.sample(frame)?;
+            entry.schedule.mark(frame.time);
+        }
+        Ok(())
+    }
+
+    /// Frames sampled so far by the busiest analysis.
+    pub fn n_frames(&self) -> u64 {
+        self.entries.iter().map(|e| e.schedule.n_frames()).max().unwrap_or(0)
+    }
+
+    /// Results of all analyses, in the order of the input; names of results are unique.
+    pub fn finish(&self) -> Vec<AnalysisResult> {
+        let mut results: Vec<AnalysisResult> = self.entries.iter().flat_map(|e| e.observable.finish()).collect();
+        results::make_names_unique(&mut results);
+        results
+    }
+
+    /// Everything accumulated so far, for a checkpoint. [`AnalysisSet::restore`] brings it back bit for bit.
+    pub fn save(&self) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.u64(self.entries.len() as u64);
+        for entry in &self.entries {
+            writer.text(&entry.observable.fingerprint());
+            entry.schedule.save(&mut writer);
+            entry.observable.save(&mut writer);
+        }
+        writer.finish()
+    }
+
+    /// Replaces the accumulated data by what [`AnalysisSet::save`] wrote.
+    ///
+    /// Errors if the bytes are damaged or belong to other analyses; the set must then not be used further.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<(), AnalysisError> {
+        let mut reader = Reader::new(bytes)?;
+        let n = reader.u64()?;
+        if n != self.entries.len() as u64 {
+            let text = format!("it holds {n} analyses, the input {}", self.entries.len());
+            return Err(AnalysisError::Checkpoint(text));
+        }
+        for entry in &mut self.entries {
+            let (stored, wanted) = (reader.text()?, entry.observable.fingerprint());
+            if stored != wanted {
+                return Err(AnalysisError::Checkpoint(format!("it is of \"{stored}\", the input says \"{wanted}\"")));
+            }
+            entry.schedule.restore(&mut reader)?;
+            entry.observable.restore(&mut reader)?;
+        }
+        reader.end()
+    }
+}

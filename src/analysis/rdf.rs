@@ -1,0 +1,262 @@
+//! Radial distribution functions g(r) and running coordination numbers n(r).
+//!
+//! g_ab(r) = ⟨V / (N_ab 4π r²) Σ_{i∈a} Σ_{j∈b, j≠i} δ(r − r_ij)⟩, with N_ab the number of ordered pairs i ≠ j: N_a N_b for separate
+//! groups and N_a (N_a − 1) within one. The volume is that of each frame, shells are exact spherical shells. In a closed
+//! box g tends to 1 − O(1/N) behind a shell of many neighbours; this is not corrected. Pairs inside one molecule are
+//! counted like any other. n_ab(r) is the mean number of b within r of an a, counted directly; for a constant volume it is
+//! 4π ρ_b ∫ g r² dr.
+
+use super::blocks::Blocks;
+use super::codec::{Reader, Writer};
+use super::grid::RadialGrid;
+use super::pairs::PairSearch;
+use super::peaks;
+use super::results::{self, AnalysisResult, Axis, Column, Figure, Mark, Quantity, Series, SeriesKind, Table};
+use super::selection::{n_common, select};
+use super::{AnalysisError, Observable};
+use crate::cell::Cell;
+use crate::system::{Frame, Topology};
+use rayon::prelude::*;
+
+/// Centres handled by one task.
+const CHUNK: usize = 256;
+
+/// One or more g(r) on a common grid.
+pub struct Rdf {
+    pairs: Vec<Pair>,
+    grid: RadialGrid,
+}
+
+struct Pair {
+    names: (String, String),
+    a: Vec<u32>,
+    b: Vec<u32>,
+    /// Ordered pairs i ≠ j.
+    n_pairs: f64,
+    /// Per frame: `[n_bins]` pair counts, then `[n_bins]` counts × V (nm³).
+    blocks: Blocks,
+}
+
+impl Rdf {
+    /// * `pairs` – selections (a, b): b around a
+    /// * `r_max` – nm, at most half the smallest height of `cell`, which is the default
+    /// * `bin_width` – nm
+    pub fn new(
+        pairs: &[(String, String)],
+        r_max: Option<f64>,
+        bin_width: f64,
+        topology: &Topology,
+        cell: &Cell,
+    ) -> Result<Self, AnalysisError> {
+        let half_height = cell.half_height();
+        let r_max = r_max.unwrap_or(half_height);
+        if r_max > half_height * (1.0 + 1e-9) {
+            return Err(AnalysisError::RadiusExceedsHalfBox { what: "r_max", radius: r_max, half_height });
+        }
+        // NaN must fail too, hence the positive form.
+        let usable = bin_width > 1e-6 && r_max.is_finite() && r_max / bin_width >= 2.0;
+        if !usable {
+            let remedy = "bins need a positive width (nm) and at least two of them below r_max";
+            return Err(AnalysisError::InvalidSetting { what: "bin_width", value: bin_width, remedy });
+        }
+        let grid = RadialGrid::from_zero(r_max, bin_width);
+        let pairs = pairs
+            .iter()
+            .map(|(first, second)| {
+                let (a, b) = (select(first, topology)?, select(second, topology)?);
+                let n_pairs = (a.len() * b.len() - n_common(&a, &b)) as f64;
+                let blocks = Blocks::new(2 * grid.len());
+                Ok(Pair { names: (first.clone(), second.clone()), a, b, n_pairs, blocks })
+            })
+            .collect::<Result<_, AnalysisError>>()?;
+        Ok(Rdf { pairs, grid })
+    }
+}
+
+impl Observable for Rdf {
+    fn sample(&mut self, frame: &Frame) -> Result<(), AnalysisError> {
+        let grid = self.grid;
+        let volume = frame.cell.volume();
+        for pair in &mut self.pairs {
+            let search = PairSearch::new(frame, &pair.b, grid.r_max())?;
+            let (a, b) = (&pair.a, &pair.b);
+            // Within one group every pair is found from its first member only, and counts twice.
+            let same = a == b;
+            let count = |(chunk, centers): (usize, &[u32])| {
+                let mut counts = vec![0_u64; grid.len()];
+                for (at, &i) in centers.iter().enumerate() {
+                    let first = if same { chunk * CHUNK + at + 1 } else { 0 };
+                    search.visit_from(first, frame.positions[i as usize], |k, d| {
+                        if b[k] != i
+                            && let Some(bin) = grid.bin(d.length())
+                        {
+                            counts[bin] += 1 + u64::from(same);
+                        }
+                    });
+                }
+                counts
+            };
+            // Integer sums: the result does not depend on how threads share the work.
+            let counts = if a.len() <= CHUNK {
+                count((0, a))
+            } else {
+                let add = |mut x: Vec<u64>, y: Vec<u64>| {
+                    x.iter_mut().zip(&y).for_each(|(x, y)| *x += y);
+                    x
+                };
+                a.par_chunks(CHUNK).enumerate().map(count).reduce(|| vec![0; grid.len()], add)
+            };
+            pair.blocks.add_frame(|slot| {
+                let (plain, weighted) = slot.split_at_mut(grid.len());
+                for ((plain, weighted), &n) in plain.iter_mut().zip(weighted).zip(&counts) {
+                    *plain += n as f64;
+                    *weighted += n as f64 * volume;
+                }
+            });
+        }
+        Ok(())
+    }
+
+    fn finish(&self) -> Vec<AnalysisResult> {
+        self.pairs.iter().map(|pair| pair.result(&self.grid)).collect()
+    }
+
+    fn fingerprint(&self) -> String {
+        let names: Vec<String> = self.pairs.iter().map(|p| format!("{}|{}", p.names.0, p.names.1)).collect();
+        format!("rdf {} r_max {:.9} nm bins {}", names.join(" "), self.grid.r_max(), self.grid.len())
+    }
+
+    fn save(&self, writer: &mut Writer) {
+        self.pairs.iter().for_each(|p| p.blocks.save(writer));
+    }
+
+    fn restore(&mut self, reader: &mut Reader) -> Result<(), AnalysisError> {
+        self.pairs.iter_mut().try_for_each(|p| p.blocks.restore(reader))
+    }
+}
+
+impl Pair {
+    /// g(r) from sums over `frames`, `[n_bins]`.
+    fn g(&self, sums: &[f64], frames: f64, grid: &RadialGrid) -> Vec<f64> {
+        let weighted = &sums[grid.len()..];
+        let scale = 1.0 / (frames * self.n_pairs.max(1.0));
+        weighted.iter().enumerate().map(|(k, w)| w * scale / grid.shell_volume(k)).collect()
+    }
+
+    /// n(r) at the upper edge of every bin, `[n_bins]`.
+    fn running(&self, sums: &[f64], frames: f64, grid: &RadialGrid) -> Vec<f64> {
+        let scale = 1.0 / (frames * self.a.len() as f64);
+        let mut sum = 0.0;
+        let accumulate = |count: &f64| {
+            sum += count;
+            sum * scale
+        };
+        sums[..grid.len()].iter().map(accumulate).collect()
+    }
+
+    fn result(&self, grid: &RadialGrid) -> AnalysisResult {
+        let (a, b) = (self.names.0.as_str(), self.names.1.as_str());
+        let mut result = AnalysisResult {
+            name: results::file_stem(&["rdf", a, b]),
+            title: format!("Radial distribution {a} – {b}"),
+            n_frames: self.blocks.n_frames(),
+            ..Default::default()
+        };
+        if self.blocks.n_frames() == 0 {
+            result.notes.push("No frame was sampled.".to_string());
+            return result;
+        }
+        let (sums, frames) = (self.blocks.total(), self.blocks.n_frames() as f64);
+        let (g, n) = (self.g(&sums, frames, grid), self.running(&sums, frames, grid));
+
+        let shells = |sums: &[f64], frames: f64| {
+            let g = self.g(sums, frames, grid);
+            let first = peaks::first_shell(&g, &sums[..grid.len()], grid)?;
+            let second = peaks::second_shell(&g, &sums[..grid.len()], first.minimum, grid);
+            Some((first, second))
+        };
+        let within = |sums: &[f64], frames: f64, r: f64| match grid.nearest_edge(r) {
+            0 => 0.0,
+            edge => self.running(sums, frames, grid)[edge - 1],
+        };
+        let total = shells(&sums, frames);
+        let mut push = |kind: &str, label: &str, unit: &str, value: &dyn Fn(&[f64], f64) -> Option<f64>| {
+            if let Some(estimate) = self.blocks.estimate(value) {
+                let (id, label) = (format!("{kind}({a},{b})"), format!("{a} – {b} {label}"));
+                result.values.push(Quantity::new(id, label, estimate, unit));
+            }
+        };
+        push("first_peak", "first peak", "nm", &|s, f| Some(shells(s, f)?.0.peak));
+        push("first_peak_height", "height of the first peak", "1", &|s, f| Some(shells(s, f)?.0.height));
+        push("first_minimum", "first minimum", "nm", &|s, f| Some(shells(s, f)?.0.minimum));
+        push("second_peak", "second peak", "nm", &|s, f| Some(shells(s, f)?.1?.peak));
+        push("second_minimum", "second minimum", "nm", &|s, f| Some(shells(s, f)?.1?.minimum));
+        if let Some((first, second)) = total {
+            // Counted between fixed distances: the error then is that of the count alone.
+            push("running_number", "neighbours within the first minimum", "1", &|s, f| {
+                Some(within(s, f, first.minimum))
+            });
+            if let Some(second) = second {
+                push("second_shell_count", "neighbours in the second shell", "1", &|s, f| {
+                    Some(within(s, f, second.minimum) - within(s, f, first.minimum))
+                });
+            }
+        }
+
+        let centers = (0..grid.len()).map(|k| grid.center(k)).collect();
+        result.tables.push(Table {
+            name: result.name.clone(),
+            columns: vec![
+                Column::new("r", "nm", centers),
+                Column::new("g(r)", "1", g.clone()),
+                Column::new("n(r + half a bin)", "1", n.clone()),
+            ],
+        });
+        result.figures.push(self.figure(&result.name, grid, &g, &n, total));
+        result.notes.push(format!(
+            "Bins of {} nm; peaks from a parabola through ln g weighted with the counts; errors from a jackknife over blocks.",
+            grid.width()
+        ));
+        if total.is_none() {
+            result.notes.push("g(r) shows no first shell that ends within the range.".to_string());
+        }
+        result
+    }
+
+    /// g(r) and n(r) up to just behind the second shell, with g magnified there if the first peak dwarfs it.
+    fn figure(&self, name: &str, grid: &RadialGrid, g: &[f64], n: &[f64], shells: Option<Shells>) -> Figure {
+        let (a, b) = (self.names.0.as_str(), self.names.1.as_str());
+        let x_max = grid.r_max().min(0.8);
+        let shown = (0..grid.len()).take_while(|&k| grid.center(k) <= x_max).count();
+        let high = g[..shown].iter().copied().fold(1.0, f64::max);
+        let line = |label: String, kind, on_right, color, points| Series { label, kind, on_right, color, points };
+        let mut series = vec![line("g(r)".to_string(), SeriesKind::Line, false, 0, results::curve(grid, &g[..shown]))];
+        let mut marks = Vec::new();
+        if let Some((first, _)) = shells {
+            marks.push(Mark { x: first.minimum, label: format!("r_min {:.3}", first.minimum) });
+            let edge = grid.nearest_edge(first.minimum).min(shown);
+            let behind = g[edge..shown].iter().copied().fold(0.0, f64::max);
+            if behind > 0.0
+                && let Some(factor) = [50.0, 20.0, 10.0, 5.0].into_iter().find(|f| f * behind < 0.6 * high)
+            {
+                let points = (edge..shown).map(|k| [grid.center(k), factor * g[k]]).collect();
+                series.push(line(format!("g(r) × {factor}"), SeriesKind::DashedLine, false, 0, points));
+            }
+        }
+        let running = (0..shown).map(|k| [grid.edge(k + 1), n[k]]).collect();
+        series.push(line("n(r)".to_string(), SeriesKind::Line, true, 1, running));
+        // The running number rises without end: show what belongs to two shells.
+        let n_high = n[..shown].last().copied().unwrap_or(1.0).clamp(1.0, 24.0);
+        Figure {
+            name: name.to_string(),
+            title: format!("{a} – {b}"),
+            x: Axis::new("r", "nm").with_range(0.0, x_max),
+            y: Axis::new("g(r)", "1").with_range(0.0, 1.08 * high),
+            right: Some(Axis::new("n(r)", "1").with_range(0.0, n_high)),
+            series,
+            marks,
+        }
+    }
+}
+
+type Shells = (peaks::Shell, Option<peaks::Shell>);

@@ -1,0 +1,19 @@
+//! Composition → coordinates, and coordinates from elsewhere → molecules.
+//!
+//! [`solution`] packs a box from species and amounts, [`from_structure`] recognises species in a file that somebody
+//! else made, [`whole`] puts molecules back together. Knows geometry, masses and charges; knows no force field, no
+//! file format and no unit strings.
+
+mod composition;
+mod grid;
+mod import;
+mod overlap;
+pub mod pack;
+mod solution;
+mod whole;
+
+pub use composition::{BoxReport, Composition, Extent, Quantity, SpeciesRow};
+pub use import::{ImportError, Imported, from_structure};
+pub use overlap::{Overlap, closest_contacts, find_overlap};
+pub use solution::{BuildError, Solution, SolutionRequest, solution};
+pub use whole::{MoleculeTrees, make_whole};

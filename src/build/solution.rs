@@ -1,0 +1,134 @@
+//! A solution from its composition.
+
+use super::composition::{BoxReport, Composition, Extent, Quantity};
+use super::overlap::closest_contacts;
+use super::pack::{self, Kind, MIN_HEAVY, MIN_HYDROGEN};
+use crate::cell::Cell;
+use crate::system::Topology;
+use crate::system::topology::Species;
+use glam::DVec3;
+
+/// What to build.
+#[derive(Debug, Clone, Copy)]
+pub struct SolutionRequest<'a> {
+    /// In the order in which their atoms will be stored (solutes first, water last, by convention).
+    pub species: &'a [Species],
+    /// `[n_species]`
+    pub quantities: &'a [Quantity],
+    pub extent: Extent,
+    pub seed: u64,
+    pub net_charge_allowed: bool,
+    /// Rigid shapes by species name, `[n_atoms]`, nm. Single atoms and rigid water need none.
+    pub geometries: &'a [(String, Vec<DVec3>)],
+}
+
+/// A packed box.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Solution {
+    /// Species of every molecule, as [`Topology::new`] takes it.
+    pub sequence: Vec<u32>,
+    pub cell: Cell,
+    /// `[n_atoms]`, nm, molecules whole
+    pub positions: Vec<DVec3>,
+    pub report: BoxReport,
+}
+
+/// Why a box cannot be built.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum BuildError {
+    #[error("a density of {0} g/cm3 cannot be built")]
+    Density(f64),
+    #[error("a concentration of {concentration} mol/L of {species} cannot be built")]
+    Concentration { species: String, concentration: f64 },
+    #[error(
+        "the solutes alone weigh {dissolved:.3} g per cm3 of box, which leaves nothing of the density {density} g/cm3 for the rest; lower the concentrations or raise the density"
+    )]
+    DissolvedTooHeavy { density: f64, dissolved: f64 },
+    #[error(
+        "the box reaches {reached:.3} g/cm3 before any {species} is added, above the density {density} g/cm3; lower the other amounts or raise the density"
+    )]
+    AlreadyDenser { species: String, density: f64, reached: f64 },
+    #[error(
+        "amounts and box do not determine each other{}: give every amount and either a density or a box, or leave out one amount and give both",
+        .species.as_ref().map_or(String::new(), |s| format!(" (see {s})"))
+    )]
+    Underdetermined { species: Option<String> },
+    #[error("the box would be empty: at least one molecule is needed")]
+    Nothing,
+    #[error(
+        "the box has a net charge of {charge:+.4} e ({detail}); change the amounts, or write net_charge = \"allowed\" in [system] if this is meant"
+    )]
+    NetCharge { charge: f64, detail: String },
+    #[error(
+        "nothing is known about the shape of {species} ({n_atoms} atoms), so it cannot be placed; import a structure that holds it"
+    )]
+    NoGeometry { species: String, n_atoms: usize },
+    #[error("the cell has a height of {height:.3} nm; molecules need at least {limit} nm")]
+    CellTooSmall { height: f64, limit: f64 },
+    #[error(
+        "only {placed} of {wanted} molecules fit into {volume:.3} nm^3 ({density:.3} g/cm3) without overlap; lower the density, enlarge the box or take fewer molecules"
+    )]
+    TooDense { placed: usize, wanted: usize, volume: f64, density: f64 },
+    #[error("{0} atoms are more than can be numbered")]
+    TooMany(usize),
+}
+
+/// Smallest height of a cell that is packed, nm: contacts are searched up to half of it.
+const MIN_HEIGHT: f64 = 0.6;
+
+/// Builds a solution: counts, cell and coordinates without overlaps.
+///
+/// Heavy atoms of different molecules are at least [`MIN_HEAVY`] apart, hydrogens [`MIN_HYDROGEN`] from everything;
+/// the same request gives the same coordinates.
+pub fn solution(request: &SolutionRequest) -> Result<Solution, BuildError> {
+    let species = request.species;
+    let Composition { counts, cell } = Composition::new(species, request.quantities, request.extent)?;
+    let report = BoxReport::new(species, &counts, cell);
+    if report.net_charge.abs() > 1e-4 && !request.net_charge_allowed {
+        let charged = report.rows.iter().filter(|r| r.charge.abs() > 1e-6 && r.count > 0);
+        let detail: Vec<String> = charged.map(|r| format!("{} {} of {:+}", r.count, r.name, short(r.charge))).collect();
+        return Err(BuildError::NetCharge { charge: report.net_charge, detail: detail.join(", ") });
+    }
+    if u32::try_from(report.n_atoms).is_err() {
+        return Err(BuildError::TooMany(report.n_atoms));
+    }
+    let height = 2.0 * cell.half_height();
+    if height < MIN_HEIGHT {
+        return Err(BuildError::CellTooSmall { height, limit: MIN_HEIGHT });
+    }
+    let kinds: Vec<Kind> =
+        species.iter().zip(&counts).map(|(s, &n)| kind(s, n, request.geometries)).collect::<Result<_, _>>()?;
+    let wanted: usize = counts.iter().sum();
+    let too_dense = |placed| BuildError::TooDense { placed, wanted, volume: cell.volume(), density: report.density };
+    let positions = pack::pack(&kinds, cell, request.seed).map_err(|full| too_dense(full.placed))?;
+
+    let sequence: Vec<u32> = counts.iter().enumerate().flat_map(|(s, &n)| std::iter::repeat_n(s as u32, n)).collect();
+    // The packer has promised this; a box that breaks the promise would blow up later and far from its cause.
+    let topology = Topology::new(Vec::new(), species.to_vec(), &sequence);
+    let (heavy, hydrogen) = closest_contacts(&topology, &cell, &positions, 0.3);
+    assert!(heavy > MIN_HEAVY - 1e-6 && hydrogen > MIN_HYDROGEN - 1e-6, "the packer keeps its distances");
+    Ok(Solution { sequence, cell, positions, report })
+}
+
+/// Four digits are enough to recognise a charge.
+fn short(charge: f64) -> f64 {
+    (charge * 1e4).round() / 1e4
+}
+
+fn kind(species: &Species, count: usize, geometries: &[(String, Vec<DVec3>)]) -> Result<Kind, BuildError> {
+    let n_atoms = species.atoms.len();
+    let given = geometries.iter().find(|(name, g)| *name == species.name && g.len() == n_atoms);
+    let geometry = match (given, species.rigid_water) {
+        (Some((_, geometry)), _) => geometry.iter().map(|&r| r - geometry[0]).collect(),
+        (None, Some(water)) if n_atoms == 3 => {
+            let x = 0.5 * water.d_hh;
+            let y = (water.d_oh * water.d_oh - x * x).max(0.0).sqrt();
+            vec![DVec3::ZERO, DVec3::new(x, y, 0.0), DVec3::new(-x, y, 0.0)]
+        }
+        (None, _) if n_atoms == 1 => vec![DVec3::ZERO],
+        (None, _) if count == 0 => Vec::new(),
+        (None, _) => return Err(BuildError::NoGeometry { species: species.name.clone(), n_atoms }),
+    };
+    let is_hydrogen = species.atoms.iter().map(|a| a.element == "H").collect();
+    Ok(Kind { geometry, is_hydrogen, is_ion: species.charge().abs() > 0.1, count })
+}

@@ -1,0 +1,49 @@
+//! `hexaqua devices`: adapters, limits, features, and a self-test against the f64 reference.
+
+use super::CliError;
+use crate::forces::gpu::{self, AdapterSelector};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Self-test this adapter (number in the list) instead of the best one
+    #[arg(long, value_name = "N")]
+    test: Option<usize>,
+    /// Only list
+    #[arg(long, conflicts_with = "test")]
+    no_test: bool,
+}
+
+pub fn run(args: &Args) -> Result<(), CliError> {
+    let devices = gpu::devices();
+    if devices.is_empty() {
+        println!("no GPU adapter found; `--backend auto` uses the CPU");
+        return Ok(());
+    }
+    for device in &devices {
+        print!("{}", describe(device));
+    }
+    if args.no_test {
+        return Ok(());
+    }
+    let selector = match args.test {
+        Some(n) if n >= devices.len() => {
+            return Err(CliError::Input(format!("--test {n}: there are only {} adapters, counted from 0", devices.len())));
+        }
+        Some(n) => AdapterSelector::Index(n),
+        None => AdapterSelector::Best,
+    };
+    let report = gpu::self_test(&selector).map_err(CliError::run)?;
+    println!(
+        "self-test on {}: forces {:.1e} (direct Ewald) and {:.1e} (mesh) of the rms force against f64: {}",
+        report.device,
+        report.ewald_force_error,
+        report.mesh_force_error,
+        if report.passed() { "passed" } else { "FAILED" }
+    );
+    if report.passed() { Ok(()) } else { Err(CliError::Run("the self-test failed: do not use this device".into())) }
+}
+
+/// One adapter as a few lines.
+fn describe(device: &gpu::DeviceDescription) -> String {
+    format!("{device:#?}\n")
+}

@@ -1,0 +1,107 @@
+//! `hexaqua energy`: energy and forces of one configuration, without dynamics.
+
+use super::prepare::{self, Prepared};
+use super::{BackendChoice, CliError, InputArgs};
+use crate::dynamics::neighbors;
+use crate::forces::{Backend, Evaluation, reference::ReferenceBackend};
+use crate::io::output;
+use crate::math::ewald_beta;
+use crate::system::resolve::reciprocal_range;
+use crate::system::{Coulomb, System};
+use glam::DVec3;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    input: InputArgs,
+    #[arg(long, value_enum, default_value = "auto")]
+    backend: BackendChoice,
+    /// Print JSON: {"n_atoms", "total", "terms"}, kJ/mol
+    #[arg(long)]
+    json: bool,
+    /// Write atom,fx,fy,fz (kJ/mol/nm; constraint forces excluded)
+    #[arg(long, value_name = "F.csv")]
+    forces: Option<PathBuf>,
+    /// Write atom,charge (e)
+    #[arg(long, value_name = "Q.csv")]
+    charges: Option<PathBuf>,
+    /// Compare the forces with converged Ewald sums in f64 and print the error
+    #[arg(long)]
+    check: bool,
+}
+
+/// erfc(β r_cut) and reciprocal cutoff of the converged sum behind `--check`.
+const TIGHT_TOLERANCE: f64 = 1e-9;
+
+pub fn run(args: &Args) -> Result<(), CliError> {
+    let prepared = prepare::prepare_file(&args.input)?;
+    for warning in &prepared.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let mut backend = prepare::backend(args.backend, &prepared.system)?;
+    let evaluation = evaluate(&mut *backend, &prepared)?;
+    if let Some(path) = &args.forces {
+        let mut text = String::from("atom,fx,fy,fz\n");
+        for (i, f) in evaluation.forces.iter().enumerate() {
+            // writing to a string cannot fail
+            let _ = writeln!(text, "{},{:.9e},{:.9e},{:.9e}", i + 1, f.x, f.y, f.z);
+        }
+        output::write_atomic(path, text.as_bytes()).map_err(CliError::run)?;
+    }
+    if let Some(path) = &args.charges {
+        let mut text = String::from("atom,charge\n");
+        for (i, q) in prepared.system.topology.charges.iter().enumerate() {
+            let _ = writeln!(text, "{},{q:.9}", i + 1);
+        }
+        output::write_atomic(path, text.as_bytes()).map_err(CliError::run)?;
+    }
+    let check = if args.check { Some(force_error(&prepared, &evaluation.forces)?) } else { None };
+    let n_atoms = prepared.state.n_atoms();
+    if args.json {
+        let terms: serde_json::Map<String, serde_json::Value> =
+            evaluation.energies.terms().into_iter().map(|(name, value)| (name.to_string(), value.into())).collect();
+        let mut value = serde_json::json!({
+            "n_atoms": n_atoms, "total": evaluation.energies.total(), "terms": terms,
+        });
+        if let Some(error) = check {
+            value["force_error_relative_rms"] = error.into();
+        }
+        println!("{value:#}");
+    } else {
+        println!("{} ({n_atoms} atoms) on {}", prepared.input.title, backend.device());
+        for (name, value) in evaluation.energies.terms() {
+            println!("  {name:<24} {value:>18.6} kJ/mol");
+        }
+        println!("  {:<24} {:>18.6} kJ/mol", "total", evaluation.energies.total());
+        if let Some(error) = check {
+            println!("  force error against converged Ewald sums in f64: {error:.2e} of the rms force");
+        }
+    }
+    Ok(())
+}
+
+/// Loads the configuration, builds its list and evaluates.
+fn evaluate(backend: &mut dyn Backend, prepared: &Prepared) -> Result<Evaluation, CliError> {
+    let cutoff = prepared.system.interactions.cutoff;
+    backend.load(&prepared.state).map_err(CliError::run)?;
+    neighbors::rebuild(backend, &prepared.system, &prepared.state, cutoff * 1.0001).map_err(CliError::run)?;
+    backend.evaluate().map_err(CliError::run)
+}
+
+/// Relative rms difference to the reference backend with a converged direct Ewald sum at the same cutoff.
+fn force_error(prepared: &Prepared, forces: &[DVec3]) -> Result<f64, CliError> {
+    let mut interactions = prepared.system.interactions;
+    if matches!(interactions.coulomb, Coulomb::Pme { .. } | Coulomb::Ewald { .. }) {
+        let beta = ewald_beta(interactions.cutoff, TIGHT_TOLERANCE);
+        let n_max = reciprocal_range(&prepared.state.cell, beta, TIGHT_TOLERANCE);
+        interactions.coulomb = Coulomb::Ewald { beta, n_max, n_sq_max: None };
+    }
+    let system = System { interactions, ..prepared.system.clone() };
+    let mut reference = ReferenceBackend::new(&system).map_err(CliError::run)?;
+    let exact = evaluate(&mut reference, &Prepared { system: system.clone(), ..prepared.clone() })?.forces;
+    let difference: f64 = forces.iter().zip(&exact).map(|(f, e)| (*f - *e).length_squared()).sum();
+    let norm: f64 = exact.iter().map(|e| e.length_squared()).sum();
+    Ok((difference / norm).sqrt())
+}

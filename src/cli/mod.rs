@@ -1,0 +1,130 @@
+//! Command line: one file per subcommand. The only part of the library that sees everything.
+//!
+//! Exit codes: 0 done, 1 the run failed, 2 the input or command line is wrong, 3 a validation verdict failed.
+
+pub mod analyze;
+pub mod build;
+pub mod devices;
+pub mod energy;
+pub mod forcefield;
+pub mod outcome;
+pub mod prepare;
+pub mod progress;
+pub mod recorder;
+pub mod run;
+pub mod simulate;
+pub mod validate;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Molecular dynamics of aqueous zinc-ion battery interfaces on any vendor's GPU.
+#[derive(Debug, Parser)]
+#[command(name = "hexaqua", version, about, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build, minimise and run a system; write trajectory, log, analyses and report
+    Run(run::Args),
+    /// Build a system from its composition and print what is in it
+    Build(build::Args),
+    /// Energy and forces of one configuration
+    Energy(energy::Args),
+    /// Analyse trajectories with the analyses of an input file
+    Analyze(analyze::Args),
+    /// Compare with literature values and other engines
+    Validate(validate::Args),
+    /// List GPU adapters and self-test one
+    Devices(devices::Args),
+    /// List the built-in force fields with their sources
+    Forcefield(forcefield::Args),
+}
+
+/// Which executor to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BackendChoice {
+    /// A hardware GPU if there is one, else the CPU
+    Auto,
+    Gpu,
+    Cpu,
+    /// Plain f64, slow
+    Reference,
+}
+
+/// Options that name an input file and change it.
+#[derive(Debug, Clone, clap::Args)]
+pub struct InputArgs {
+    /// Input file
+    pub input: PathBuf,
+    /// Override a key of the input, e.g. --set dynamics.timestep="1 fs"
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// What a subcommand ends with.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// Exit code 2: the user can mend it.
+    #[error("{0}")]
+    Input(String),
+    /// Exit code 1: the run failed.
+    #[error("{0}")]
+    Run(String),
+    /// Exit code 3.
+    #[error("{0} validation verdict(s) failed")]
+    Verdict(usize),
+}
+
+impl CliError {
+    /// Wraps an error the user can mend.
+    pub fn input(error: impl std::fmt::Display) -> Self {
+        CliError::Input(error.to_string())
+    }
+
+    /// Wraps a failure of the run.
+    pub fn run(error: impl std::fmt::Display) -> Self {
+        CliError::Run(error.to_string())
+    }
+
+    fn exit_code(&self) -> u8 {
+        match self {
+            CliError::Run(_) => 1,
+            CliError::Input(_) => 2,
+            CliError::Verdict(_) => 3,
+        }
+    }
+}
+
+/// Parses the command line and runs it.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { 2 } else { 0 };
+            // nothing useful can be done when the terminal is gone
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let done = match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Build(args) => build::run(&args),
+        Command::Energy(args) => energy::run(&args),
+        Command::Analyze(args) => analyze::run(&args),
+        Command::Validate(args) => validate::run(&args),
+        Command::Devices(args) => devices::run(&args),
+        Command::Forcefield(args) => forcefield::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

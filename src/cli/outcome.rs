@@ -1,0 +1,185 @@
+//! What a finished run hands to people: summary, verdict table, report.
+
+use super::prepare::{Prepared, total_duration};
+use super::progress::clock;
+use super::recorder::LOG_FILE;
+use super::run::Finished;
+use super::CliError;
+use crate::analysis::{AnalysisResult, Column, Quantity};
+use crate::forcefield::Library;
+use crate::forces::Backend;
+use crate::io::expected;
+use crate::io::log::Log;
+use crate::io::output::OutputFolder;
+use crate::io::structure;
+use crate::report::{self, RunReport, VerdictRow, text, verdict};
+use crate::system::spec::{Input, StageKind};
+
+/// First lines of `run.toml`: what ran, on what.
+pub fn run_header(backend: &dyn Backend) -> String {
+    format!(
+        "# The input with every default written out. hexaqua {}, backend {} ({}).\n\n",
+        env!("CARGO_PKG_VERSION"),
+        backend.name(),
+        backend.device()
+    )
+}
+
+/// Writes final.gro, analyses, figures and report; prints the tables.
+pub fn finish(prepared: &Prepared, folder: &OutputFolder, done: Finished, wall: f64) -> Result<(), CliError> {
+    let topology = &prepared.system.topology;
+    structure::write_gro(&folder.file("final.gro"), topology, &done.state, &prepared.input.title).map_err(CliError::run)?;
+    let log = Log::read(&folder.file(LOG_FILE)).map_err(CliError::run)?;
+    let results = if done.analyses.n_frames() > 0 { done.analyses.finish() } else { Vec::new() };
+    let mut quantities: Vec<Quantity> = results.iter().flat_map(|r| r.values.iter().cloned()).collect();
+    quantities.extend(mean_temperature(&prepared.input, &log));
+    let verdicts = literature_verdicts(prepared, &quantities)?;
+    let warnings: Vec<String> = prepared.warnings.iter().chain(&done.warnings).cloned().collect();
+    for warning in &done.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let report = RunReport {
+        title: prepared.input.title.clone(),
+        facts: facts(prepared, &done, wall),
+        warnings,
+        log: log_columns(&log),
+        results,
+        verdicts,
+    };
+    let page = report::write_all(folder.path(), &report).map_err(CliError::run)?;
+    print_tables(&report, &quantities);
+    for (stage, summary, speed) in &done.stages {
+        println!(
+            "{stage}: {} steps in {} ({speed:.2} ns/day, {:.3} ms/step, {:.0} % of it neighbor search)",
+            summary.n_steps,
+            clock(summary.wall),
+            1e3 * summary.wall / summary.n_steps.max(1) as f64,
+            100.0 * summary.neighbor_wall / summary.wall.max(1e-9),
+        );
+    }
+    println!("report: {}", page.display());
+    Ok(())
+}
+
+/// The verdict table if the system is one of the validation cases, else the measured values.
+pub fn print_tables(report: &RunReport, quantities: &[Quantity]) {
+    println!();
+    if report.verdicts.is_empty() {
+        println!("{}", text::value_table(quantities));
+    } else {
+        println!("{}", text::verdict_table(&report.verdicts));
+        println!("{}", verdict::tally(&report.verdicts));
+    }
+    for note in notes(&report.results) {
+        println!("note: {note}");
+    }
+    println!();
+}
+
+fn notes(results: &[AnalysisResult]) -> Vec<&String> {
+    let mut seen: Vec<&String> = Vec::new();
+    for note in results.iter().flat_map(|r| &r.notes) {
+        if !seen.contains(&note) {
+            seen.push(note);
+        }
+    }
+    seen
+}
+
+/// Sets the quantities beside the literature when the models are those of a built-in case.
+pub fn literature_verdicts(prepared: &Prepared, quantities: &[Quantity]) -> Result<Vec<VerdictRow>, CliError> {
+    let cases = expected::built_in().map_err(CliError::run)?;
+    let Some(case) = cases.iter().find(|c| c.name == "zn-hydration") else { return Ok(Vec::new()) };
+    let library = Library::builtin().map_err(CliError::run)?;
+    let models: Vec<&str> = prepared.assembled.provenance.iter().map(|p| p.model.as_str()).collect();
+    let is_this_case = |name: &str| {
+        name.split_once('/').is_some_and(|(water, zinc)| {
+            let base = |model: &str| model.split('@').next() == Some(zinc);
+            models.first() == Some(&library.water_name(water)) && models.iter().skip(1).any(|m| base(m))
+        })
+    };
+    // the references speak of one ion at high dilution
+    let solutes = prepared.composition.rows.iter().filter(|r| !r.is_water && r.count > 0);
+    let dilute = solutes.clone().all(|r| (r.name == "Zn2+" && r.count == 1) || (r.name == "Cl-" && r.count <= 2));
+    if !dilute {
+        return Ok(Vec::new());
+    }
+    let Some(system) = case.systems.iter().find(|s| is_this_case(&s.name)) else { return Ok(Vec::new()) };
+    verdict::judge(&case.name, &system.references, quantities).map_err(CliError::run)
+}
+
+/// Mean temperature of the analysed stages with a block error, K.
+pub fn mean_temperature(input: &Input, log: &Log) -> Option<Quantity> {
+    let analysed: Vec<&str> = input
+        .stages
+        .iter()
+        .filter(|s| matches!(&s.kind, StageKind::Dynamics { analyse: true, .. }))
+        .map(|s| s.name.as_str())
+        .collect();
+    let column = log.column("temperature")?;
+    let values: Vec<f64> = column
+        .iter()
+        .zip(&log.stages)
+        .filter(|(t, stage)| t.is_finite() && analysed.contains(&stage.as_str()))
+        .map(|(t, _)| *t)
+        .collect();
+    temperature_quantity(&values)
+}
+
+/// Mean and block error (ten blocks) of a temperature series.
+pub fn temperature_quantity(values: &[f64]) -> Option<Quantity> {
+    if values.is_empty() {
+        return None;
+    }
+    let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
+    let size = values.len() / 10;
+    let error = (size > 0).then(|| {
+        let blocks: Vec<f64> = values.chunks_exact(size).map(mean).collect();
+        let center = mean(&blocks);
+        let n = blocks.len() as f64;
+        (blocks.iter().map(|b| (b - center).powi(2)).sum::<f64>() / (n * (n - 1.0))).sqrt()
+    });
+    Some(Quantity {
+        id: "temperature".into(),
+        label: "temperature".into(),
+        value: mean(values),
+        error,
+        unit: "K".into(),
+    })
+}
+
+/// The log as the report draws it.
+fn log_columns(log: &Log) -> Vec<Column> {
+    let unit = |u: &str| if u.is_empty() { "1".to_string() } else { u.to_string() };
+    log.columns.iter().filter(|c| c.name != "step").map(|c| Column::new(c.name.clone(), &unit(&c.unit), c.values.clone())).collect()
+}
+
+fn facts(prepared: &Prepared, done: &Finished, wall: f64) -> Vec<(String, String)> {
+    let mut facts: Vec<(String, String)> = Vec::new();
+    let mut add = |key: &str, value: String| facts.push((key.to_string(), value));
+    let rows = prepared.composition.rows.iter().filter(|r| r.count > 0);
+    add("Composition", rows.map(|r| format!("{} {}", r.count, r.name)).collect::<Vec<_>>().join(", "));
+    add("Atoms", prepared.state.n_atoms().to_string());
+    add("Density", format!("{:.4} g/cm³", prepared.composition.density));
+    for p in &prepared.assembled.provenance {
+        let flags = if p.flags.is_empty() { String::new() } else { format!(" [{}]", p.flags.join(", ")) };
+        add(&format!("Model of {}", p.species), format!("{}: {}{flags}. {}", p.model, p.title, p.source));
+    }
+    let interactions = &prepared.system.interactions;
+    add("Cutoff", format!("{} nm, {:?}", interactions.cutoff, interactions.lj_modifier));
+    add("Coulomb", format!("{:?}", interactions.coulomb));
+    add("Time step", format!("{} fs", prepared.input.dynamics.timestep * 1e3));
+    add("Thermostat", format!("{:?}", prepared.input.dynamics.thermostat));
+    add("Length", format!("{} ps", total_duration(&prepared.input)));
+    add("Seeds", format!("system {}, dynamics {}", prepared.input.system.seed, prepared.input.dynamics.seed));
+    add("Backend", format!("{} on {}", done.backend, done.device));
+    for (stage, summary, speed) in &done.stages {
+        add(
+            &format!("Speed of {stage}"),
+            format!("{speed:.2} ns/day, {:.3} ms/step", 1e3 * summary.wall / summary.n_steps.max(1) as f64),
+        );
+    }
+    add("Wall time", clock(wall));
+    add("Version", format!("hexaqua {}", env!("CARGO_PKG_VERSION")));
+    facts
+}

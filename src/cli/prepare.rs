@@ -1,0 +1,192 @@
+//! From an input file to a system that can be run: the part every subcommand shares.
+
+use super::{BackendChoice, CliError, InputArgs};
+use crate::build::{self, BoxReport, Extent, Quantity, SolutionRequest};
+use crate::cell::Cell;
+use crate::forcefield::{self, Assembled};
+use crate::forces::cpu::CpuBackend;
+use crate::forces::gpu::{AdapterSelector, GpuBackend};
+use crate::forces::reference::ReferenceBackend;
+use crate::forces::{Backend, ForceError};
+use crate::io::input::{self, InputError, Locations};
+use crate::io::structure;
+use crate::neighbor::buffer;
+use crate::system::spec::{Amount, DynamicsSpec, GeometrySpec, Input, StageKind, SystemSpec};
+use crate::system::topology::Species;
+use crate::system::{State, System, Topology};
+use glam::DVec3;
+
+/// A checked input with everything that follows from it.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    pub input: Input,
+    pub assembled: Assembled,
+    pub system: System,
+    pub state: State,
+    pub composition: BoxReport,
+    /// Worth telling the user, not worth stopping for.
+    pub warnings: Vec<String>,
+}
+
+/// Reads the input and its `--set` overrides.
+pub fn read_input(args: &InputArgs) -> Result<(Input, Locations), CliError> {
+    let mut overrides = Vec::new();
+    for item in &args.set {
+        let (key, value) = item.split_once('=').ok_or_else(|| {
+            CliError::Input(format!("--set {item}: expected KEY=VALUE, for example --set dynamics.timestep=\"1 fs\""))
+        })?;
+        overrides.push((key.trim().to_string(), value.trim().to_string()));
+    }
+    input::read_located(&args.input, &overrides).map_err(CliError::input)
+}
+
+/// Reads an input file and builds its system.
+pub fn prepare_file(args: &InputArgs) -> Result<Prepared, CliError> {
+    let (input, locations) = read_input(args)?;
+    prepare(input, &locations)
+}
+
+/// Builds the system of an input: force field, coordinates, interactions. Writes nothing.
+pub fn prepare(input: Input, locations: &Locations) -> Result<Prepared, CliError> {
+    let at = |key: &str, error: &dyn std::fmt::Display| CliError::input(locations.explain(key, &error.to_string()));
+    let assembled = forcefield::assemble(&input.system, input.nonbonded.mixing)
+        .map_err(|e| at(&e.key().unwrap_or_else(|| "system".into()), &e))?;
+    let mut warnings = assembled.warnings.clone();
+    // the water comes first in the library's list and last in the box
+    let mut species = assembled.species.clone();
+    species.rotate_left(1);
+    let (sequence, state) = match &input.system.geometry {
+        GeometrySpec::Structure(path) => {
+            let read = structure::read_structure(path).map_err(|e| at("system.structure", &e))?;
+            let same = |s: &Species, residue: &str| {
+                forcefield::residue_aliases(s).iter().any(|alias| alias.eq_ignore_ascii_case(residue))
+            };
+            let imported = build::from_structure(&read, &species, same).map_err(|e| at("system.structure", &e))?;
+            check_counts(&input.system, &species, &imported.sequence).map_err(|e| at("system.structure", &e))?;
+            let mut state = State::at_rest(read.cell, imported.positions);
+            if let Some(velocities) = imported.velocities {
+                state.velocities = velocities;
+            }
+            (imported.sequence, state)
+        }
+        geometry => {
+            let request = SolutionRequest {
+                species: &species,
+                quantities: &quantities(&input.system, geometry),
+                extent: extent(geometry).map_err(|e| at("system.box", &e))?,
+                seed: input.system.seed,
+                net_charge_allowed: input.system.net_charge_allowed,
+                geometries: &[],
+            };
+            let built = build::solution(&request).map_err(|e| at("system", &e))?;
+            (built.sequence, State::at_rest(built.cell, built.positions))
+        }
+    };
+    let topology = Topology::new(assembled.types.clone(), species, &sequence);
+    let composition = BoxReport::new(&topology.species, &topology.species_counts(), state.cell);
+    if composition.net_charge.abs() > 1e-4 {
+        if !input.system.net_charge_allowed {
+            let error = build::BuildError::NetCharge {
+                charge: composition.net_charge,
+                detail: "the imported structure".to_string(),
+            };
+            return Err(at("system", &error));
+        }
+        warnings.push(format!(
+            "the box has a net charge of {:+.4} e: Ewald sums neutralise it with a uniform background",
+            composition.net_charge
+        ));
+    }
+    let interactions = input.nonbonded.resolve(&state.cell).map_err(|e| at("nonbonded.cutoff", &e))?;
+    if interactions.dispersion_correction && has_c4(&assembled) {
+        warnings.push("the −C4/r⁴ tail beyond the cutoff is not part of the dispersion correction".to_string());
+    }
+    let system = System { topology, pair_table: assembled.pair_table.clone(), interactions };
+    Ok(Prepared { input, assembled, system, state, composition, warnings })
+}
+
+fn has_c4(assembled: &Assembled) -> bool {
+    assembled.pair_table.coefficients().iter().any(|k| k.c4 != 0.0)
+}
+
+/// Amounts in the order solutes, water.
+fn quantities(system: &SystemSpec, geometry: &GeometrySpec) -> Vec<Quantity> {
+    let solutes = system.solutes.iter().map(|s| match s.amount {
+        Amount::Count(n) => Quantity::Count(n),
+        Amount::Concentration(c) => Quantity::Concentration(c),
+        Amount::FromStructure => Quantity::Count(0),
+    });
+    let water = match (system.water.molecules, geometry) {
+        (Some(n), _) => Quantity::Count(n),
+        (None, _) => Quantity::Fill,
+    };
+    solutes.chain([water]).collect()
+}
+
+fn extent(geometry: &GeometrySpec) -> Result<Extent, crate::cell::CellError> {
+    let cell = |v: &[[f64; 3]; 3]| Cell::new(DVec3::from(v[0]), DVec3::from(v[1]), DVec3::from(v[2]));
+    Ok(match geometry {
+        GeometrySpec::Density(density) => Extent::Density(*density),
+        GeometrySpec::Cell(vectors) => Extent::Cell(cell(vectors)?),
+        GeometrySpec::CellAndDensity { cell: vectors, density } => Extent::CellAndDensity(cell(vectors)?, *density),
+        GeometrySpec::Structure(_) => Extent::Density(1.0),
+    })
+}
+
+/// Counts that the input states must be those of the structure.
+fn check_counts(system: &SystemSpec, species: &[Species], sequence: &[u32]) -> Result<(), String> {
+    let stated = system.solutes.iter().map(|s| match s.amount {
+        Amount::Count(n) => Some(n),
+        _ => None,
+    });
+    for (s, stated) in stated.chain([system.water.molecules]).enumerate() {
+        let found = sequence.iter().filter(|&&x| x as usize == s).count();
+        if let Some(n) = stated
+            && n != found
+        {
+            return Err(format!("the structure holds {found} molecules of {}, the input says {n}", species[s].name));
+        }
+    }
+    Ok(())
+}
+
+/// The executor of a run.
+pub fn backend(choice: BackendChoice, system: &System) -> Result<Box<dyn Backend>, CliError> {
+    Ok(match choice {
+        BackendChoice::Reference => Box::new(ReferenceBackend::new(system).map_err(CliError::run)?),
+        BackendChoice::Cpu => Box::new(CpuBackend::new(system, None).map_err(CliError::run)?),
+        BackendChoice::Gpu => Box::new(GpuBackend::new(system, None).map_err(CliError::run)?),
+        BackendChoice::Auto => match GpuBackend::new(system, Some(&AdapterSelector::Hardware)) {
+            Ok(gpu) => Box::new(gpu),
+            Err(ForceError::NoAdapter(_)) => Box::new(CpuBackend::new(system, None).map_err(CliError::run)?),
+            Err(error) => return Err(CliError::run(error)),
+        },
+    })
+}
+
+/// Radius of the neighbor list of a stage, nm.
+pub fn list_radius(system: &System, state: &State, dynamics: &DynamicsSpec) -> f64 {
+    match dynamics.skin {
+        Some(skin) => system.interactions.cutoff + skin,
+        None => buffer::list_radius(
+            system,
+            &state.cell,
+            dynamics.thermostat.temperature(),
+            dynamics.timestep,
+            dynamics.neighbor_every,
+        ),
+    }
+}
+
+/// Length of all dynamics stages together, ps.
+pub fn total_duration(input: &Input) -> f64 {
+    let of = |kind: &StageKind| if let StageKind::Dynamics { duration, .. } = kind { *duration } else { 0.0 };
+    input.stages.iter().map(|s| of(&s.kind)).sum()
+}
+
+/// Any input error, as the command line shows it.
+impl From<InputError> for CliError {
+    fn from(error: InputError) -> Self {
+        CliError::input(error)
+    }
+}

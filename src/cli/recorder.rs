@@ -1,0 +1,126 @@
+//! What a run writes while it goes: log, trajectory, checkpoint, samples for the analyses, progress.
+
+use super::CliError;
+use super::progress::Progress;
+use crate::analysis::AnalysisSet;
+use crate::dynamics::{DynamicsError, LogRow, Moment, Observer};
+use crate::io::checkpoint::Checkpoint;
+use crate::io::log::{self, LogWriter};
+use crate::io::output::OutputFolder;
+use crate::io::trajectory::TrajectoryWriter;
+use crate::system::{Frame, Topology};
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+pub const LOG_FILE: &str = "log.csv";
+/// Name of the stored kinetic energy in a checkpoint.
+pub const KINETIC: &str = "kinetic";
+
+/// The trajectory of the running stage.
+pub struct OpenTrajectory {
+    pub name: String,
+    pub writer: TrajectoryWriter,
+}
+
+/// Observer of one run; `stage` changes as the run goes on.
+pub struct Recorder<'a> {
+    pub topology: &'a Topology,
+    pub folder: &'a OutputFolder,
+    pub log: LogWriter,
+    pub trajectory: Option<OpenTrajectory>,
+    /// Lengths of trajectories that earlier stages closed.
+    pub closed_streams: Vec<(String, u64)>,
+    pub analyses: AnalysisSet,
+    /// Do the analyses look at this stage?
+    pub analyse: bool,
+    pub backend: String,
+    pub input_hash: u64,
+    pub stage: u32,
+    pub stage_name: String,
+    /// ps
+    pub dt: f64,
+    pub progress: Progress,
+    pub started: Instant,
+    pub start_step: u64,
+}
+
+/// Any writing error, as the engine carries it.
+fn output(error: impl std::error::Error + Send + Sync + 'static) -> DynamicsError {
+    DynamicsError::Output(Box::new(error))
+}
+
+impl Recorder<'_> {
+    /// ns/day since this stage (or the resumed part of it) started.
+    pub fn ns_per_day(&self, stage_step: u64) -> f64 {
+        let done = (stage_step - self.start_step) as f64 * self.dt;
+        done * 1e-3 * 86_400.0 / self.started.elapsed().as_secs_f64().max(1e-9)
+    }
+
+    /// Closes the trajectory of a finished stage.
+    pub fn close_trajectory(&mut self) -> Result<(), CliError> {
+        if let Some(mut open) = self.trajectory.take() {
+            let length = open.writer.flush().map_err(CliError::run)?;
+            self.closed_streams.push((open.name, length));
+        }
+        Ok(())
+    }
+}
+
+impl Observer for Recorder<'_> {
+    fn log(&mut self, row: &LogRow) -> Result<(), DynamicsError> {
+        let terms = row.energies.terms();
+        let line = log::LogRow {
+            step: row.step,
+            time: row.time,
+            stage: &self.stage_name,
+            temperature: Some(row.temperature),
+            pressure: Some(row.pressure),
+            kinetic: Some(row.kinetic),
+            potential: row.energies.total(),
+            terms: &terms,
+            conserved: Some(row.conserved),
+        };
+        self.log.write(&line).map_err(output)
+    }
+
+    fn frame(&mut self, frame: &Frame<'_>, trajectory: bool, sample: bool) -> Result<(), DynamicsError> {
+        if trajectory && let Some(open) = &mut self.trajectory {
+            open.writer.write(frame.step, frame.time, frame.cell, frame.positions).map_err(output)?;
+        }
+        if sample && self.analyse {
+            self.analyses.sample(frame).map_err(output)?;
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, moment: &Moment<'_>) -> Result<(), DynamicsError> {
+        let mut streams = self.closed_streams.clone();
+        streams.push((LOG_FILE.to_string(), self.log.flush().map_err(output)?));
+        if let Some(open) = &mut self.trajectory {
+            streams.push((open.name.clone(), open.writer.flush().map_err(output)?));
+        }
+        let checkpoint = Checkpoint {
+            input_hash: self.input_hash,
+            backend: self.backend.clone(),
+            stage: self.stage,
+            stage_step: moment.stage_step,
+            state: moment.state.clone(),
+            heat: moment.heat,
+            reference_energy: None,
+            streams,
+            analysis: self.analyses.save(),
+            numbers: BTreeMap::from([(KINETIC.to_string(), moment.kinetic)]),
+            blobs: BTreeMap::new(),
+        };
+        checkpoint.write(self.folder.path()).map_err(output)
+    }
+
+    fn progress(&mut self, stage_step: u64, n_steps: u64, temperature: f64) {
+        let detail = format!(
+            "{:9.3} ps  {:7.2} ns/day  {temperature:6.1} K",
+            stage_step as f64 * self.dt,
+            self.ns_per_day(stage_step),
+        );
+        self.progress.update(stage_step as f64 / n_steps as f64, &detail);
+    }
+}

@@ -1,0 +1,318 @@
+//! `hexaqua run`: build, minimise, run, analyse, report.
+
+use super::prepare::{self, Prepared};
+use super::progress::{Progress, clock};
+use super::recorder::{KINETIC, LOG_FILE, OpenTrajectory, Recorder};
+use super::{BackendChoice, CliError, InputArgs, outcome};
+use crate::analysis::AnalysisSet;
+use crate::dynamics::engine::StagePlan;
+use crate::dynamics::minimise::{MinimisePlan, minimise};
+use crate::dynamics::schedule::{Schedule, round_up, steps_in};
+use crate::dynamics::{Engine, Observer, StageSummary, constraints, velocities};
+use crate::forces::Backend;
+use crate::io::checkpoint::{Checkpoint, fnv1a};
+use crate::io::log::LogWriter;
+use crate::io::output::OutputFolder;
+use crate::io::trajectory::{Format, TrajectoryWriter};
+use crate::io::input;
+use crate::system::State;
+use crate::system::spec::{DynamicsSpec, StageKind, StageSpec, ThermostatSpec, TrajectorySpec};
+use std::path::PathBuf;
+use std::time::Instant;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    input: InputArgs,
+    /// Output folder [default: runs/<name of the input file>]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[arg(long, value_enum, default_value = "auto")]
+    backend: BackendChoice,
+    /// Continue the run in the output folder from its last checkpoint
+    #[arg(long)]
+    resume: bool,
+}
+
+/// Coupling interval asked of CSVR, ps; rounded to whole neighbor lists.
+const COUPLING_INTERVAL: f64 = 0.1;
+/// List radius beyond the cutoff while minimising, nm.
+const MINIMISE_SKIN: f64 = 0.1;
+
+pub fn run(args: &Args) -> Result<(), CliError> {
+    let started = Instant::now();
+    let (input, locations) = prepare::read_input(&args.input)?;
+    let path = args.out.clone().unwrap_or_else(|| {
+        PathBuf::from("runs").join(args.input.input.file_stem().unwrap_or_else(|| "run".as_ref()))
+    });
+    if args.resume {
+        OutputFolder::resume(&path).map_err(CliError::input)?;
+    } else {
+        OutputFolder::check_free(&path).map_err(CliError::input)?;
+    }
+    let complete_input = input::to_toml(&input);
+    let input_hash = fnv1a(complete_input.as_bytes());
+    let checkpoint = if args.resume { Some(load_checkpoint(&path, input_hash)?) } else { None };
+    let prepared = prepare::prepare(input, &locations)?;
+    let mut analyses = AnalysisSet::new(&prepared.input.analyses, &prepared.system.topology, &prepared.state.cell)
+        .map_err(CliError::input)?;
+    let backend = prepare::backend(args.backend, &prepared.system)?;
+    if let Some(c) = &checkpoint {
+        if c.backend != backend.name() {
+            eprintln!(
+                "warning: the run was started on `{}` and continues on `{}`: it will not be bit-identical",
+                c.backend,
+                backend.name()
+            );
+        }
+        analyses.restore(&c.analysis).map_err(CliError::run)?;
+    }
+    // nothing is written before this point
+    let folder = if args.resume { OutputFolder::resume(&path) } else { OutputFolder::create(&path) };
+    let folder = folder.map_err(CliError::input)?;
+    if let Some(c) = &checkpoint {
+        folder.truncate_streams(&c.streams).map_err(CliError::run)?;
+    } else {
+        let text = format!("{}{complete_input}", outcome::run_header(&*backend));
+        folder.write("run.toml", text.as_bytes()).map_err(CliError::run)?;
+    }
+    println!("{}", prepared.input.title);
+    println!("{}", prepared.composition);
+    println!("backend: {} ({})", backend.name(), backend.device());
+    println!("output:  {}\n", path.display());
+    for warning in &prepared.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let stages = run_stages(&prepared, backend, &folder, checkpoint, analyses, input_hash)?;
+    outcome::finish(&prepared, &folder, stages, started.elapsed().as_secs_f64())
+}
+
+/// Reads the checkpoint of a folder and makes sure that it belongs to this input.
+fn load_checkpoint(path: &std::path::Path, input_hash: u64) -> Result<Checkpoint, CliError> {
+    let loaded = Checkpoint::read(path).map_err(CliError::input)?;
+    if let Some(warning) = loaded.warning {
+        eprintln!("warning: {warning}");
+    }
+    if loaded.checkpoint.input_hash != input_hash {
+        return Err(CliError::Input(format!(
+            "the run in {} was started with another input (see its run.toml); resume it with the same input and --set options",
+            path.display()
+        )));
+    }
+    Ok(loaded.checkpoint)
+}
+
+/// What the stages leave for the report.
+pub struct Finished {
+    pub analyses: AnalysisSet,
+    pub state: State,
+    pub device: String,
+    pub backend: &'static str,
+    /// (stage name, summary, ns/day) of every dynamics stage run now
+    pub stages: Vec<(String, StageSummary, f64)>,
+    pub warnings: Vec<String>,
+}
+
+fn run_stages(
+    prepared: &Prepared,
+    backend: Box<dyn Backend>,
+    folder: &OutputFolder,
+    checkpoint: Option<Checkpoint>,
+    analyses: AnalysisSet,
+    input_hash: u64,
+) -> Result<Finished, CliError> {
+    let system = &prepared.system;
+    let (name, device) = (backend.name(), backend.device());
+    let mut engine = Engine::new(system, backend, prepared.state.clone());
+    let log_path = folder.file(LOG_FILE);
+    let (mut first_stage, mut first_step, mut streams, mut log_length) = (0, 0, Vec::new(), 0);
+    if let Some(c) = checkpoint {
+        (first_stage, first_step) = (c.stage as usize, c.stage_step);
+        engine.state = c.state;
+        engine.heat = c.heat;
+        engine.kinetic = c.numbers.get(KINETIC).copied().unwrap_or(engine.kinetic);
+        log_length = c.streams.iter().find(|s| s.0 == LOG_FILE).map_or(0, |s| s.1);
+        streams = c.streams;
+        streams.retain(|s| s.0 != LOG_FILE);
+    }
+    let log = if log_length > 0 { LogWriter::resume(&log_path, log_length) } else { LogWriter::create(&log_path) };
+    let mut recorder = Recorder {
+        topology: &system.topology,
+        folder,
+        log: log.map_err(CliError::run)?,
+        trajectory: None,
+        closed_streams: streams,
+        analyses,
+        analyse: false,
+        backend: name.to_string(),
+        input_hash,
+        stage: first_stage as u32,
+        stage_name: String::new(),
+        dt: 0.0,
+        progress: Progress::new("", 0.0),
+        started: Instant::now(),
+        start_step: 0,
+    };
+    if first_step == 0 && first_stage == 0 {
+        // a run that is killed early can be resumed as well
+        recorder.checkpoint(&engine.moment(0)).map_err(CliError::run)?;
+    }
+    let mut finished_stages = Vec::new();
+    let mut warnings = Vec::new();
+    for (index, stage) in prepared.input.stages.iter().enumerate().skip(first_stage) {
+        recorder.stage = index as u32;
+        recorder.stage_name.clone_from(&stage.name);
+        let start_step = if index == first_stage { first_step } else { 0 };
+        match &stage.kind {
+            StageKind::Minimise { .. } if start_step > 0 => {}
+            StageKind::Minimise { max_force, max_steps } => {
+                warnings.extend(run_minimise(&mut engine, *max_force, *max_steps, &stage.name)?);
+                recorder.checkpoint(&engine.moment(1)).map_err(CliError::run)?;
+            }
+            StageKind::Dynamics { duration, dynamics, trajectory, analyse } => {
+                let plan = stage_plan(prepared, &stage.name, *duration, dynamics, trajectory.as_ref(), *analyse);
+                if start_step >= plan.schedule.n_steps {
+                    continue;
+                }
+                start_velocities(&mut engine, dynamics);
+                recorder.analyse = *analyse;
+                recorder.dt = plan.dt;
+                recorder.start_step = start_step;
+                recorder.trajectory = open_trajectory(prepared, &mut recorder, stage, trajectory.as_ref())?;
+                recorder.progress = Progress::new(&stage.name, start_step as f64 / plan.schedule.n_steps as f64);
+                recorder.started = Instant::now();
+                let summary = engine.run_stage(&plan, start_step, &mut recorder).map_err(CliError::run)?;
+                let speed = recorder.ns_per_day(plan.schedule.n_steps);
+                let detail = format!(
+                    "{:9.3} ps  {speed:7.2} ns/day  {:6.1} K mean  {} wall",
+                    duration,
+                    summary.mean_temperature,
+                    clock(summary.wall)
+                );
+                recorder.progress.finish(&detail);
+                recorder.close_trajectory()?;
+                finished_stages.push((stage.name.clone(), summary, speed));
+            }
+        }
+    }
+    let Engine { state, .. } = engine;
+    Ok(Finished { analyses: recorder.analyses, state, device, backend: name, stages: finished_stages, warnings })
+}
+
+/// Minimises and says how it went; a warning when the goal was not reached.
+pub fn run_minimise(
+    engine: &mut Engine<'_>,
+    max_force: f64,
+    max_steps: u64,
+    name: &str,
+) -> Result<Option<String>, CliError> {
+    let list_radius = engine.system.interactions.cutoff + MINIMISE_SKIN;
+    let plan = MinimisePlan { max_force, max_steps, list_radius };
+    let mut progress = Progress::new(name, 0.0);
+    let show = |energy: f64, force: f64| format!("{energy:14.1} kJ/mol  largest force {force:10.3e} kJ/mol/nm");
+    let system = engine.system;
+    let done = minimise(system, &mut *engine.backend, &mut engine.state, &plan, |step, energy, force| {
+        progress.update(step as f64 / plan.max_steps.max(1) as f64, &show(energy, force));
+    })
+    .map_err(CliError::run)?;
+    progress.finish(&format!("{}  {} steps", show(done.energy_after, done.max_force), done.n_steps));
+    engine.kinetic = 0.0;
+    Ok((!done.converged).then(|| {
+        format!(
+            "stage `{name}` stopped after {} steps with a largest force of {:.3e} kJ/mol/nm (asked for {:.3e}) on {}",
+            done.n_steps,
+            done.max_force,
+            plan.max_force,
+            system.topology.describe_atom(done.max_force_atom)
+        )
+    }))
+}
+
+/// Maxwell–Boltzmann velocities on constraint-satisfying positions, for a state at rest.
+pub fn start_velocities(engine: &mut Engine<'_>, dynamics: &DynamicsSpec) {
+    if engine.state.velocities.iter().any(|v| v.length_squared() > 0.0) {
+        return;
+    }
+    let topology = &engine.system.topology;
+    let start = engine.state.positions.clone();
+    constraints::constrain_positions(topology, &start, &mut engine.state.positions);
+    engine.state.velocities = velocities::maxwell_boltzmann(
+        topology,
+        &engine.state.positions,
+        dynamics.thermostat.temperature(),
+        dynamics.seed,
+    );
+    engine.kinetic = velocities::kinetic_energy(topology, &engine.state.velocities);
+}
+
+/// Turns durations into whole steps and cuts everything to neighbor-list boundaries where it must be.
+pub fn stage_plan(
+    prepared: &Prepared,
+    name: &str,
+    duration: f64,
+    dynamics: &DynamicsSpec,
+    trajectory: Option<&TrajectorySpec>,
+    analyse: bool,
+) -> StagePlan {
+    let dt = dynamics.timestep;
+    let neighbor = u64::from(dynamics.neighbor_every.max(1));
+    let couple = match dynamics.thermostat {
+        ThermostatSpec::Csvr { time_constant, .. } => {
+            let steps = steps_in(COUPLING_INTERVAL.min(0.2 * time_constant), dt);
+            (steps / neighbor).max(1) * neighbor
+        }
+        _ => 0,
+    };
+    let mut samples: Vec<u64> = Vec::new();
+    if analyse {
+        samples.extend(prepared.input.analyses.iter().map(|a| steps_in(a.every(), dt)));
+        samples.sort_unstable();
+        samples.dedup();
+    }
+    let list_radius = prepare::list_radius(&prepared.system, &prepared.state, dynamics);
+    StagePlan {
+        name: name.to_string(),
+        dt,
+        seed: dynamics.seed,
+        thermostat: dynamics.thermostat,
+        schedule: Schedule {
+            n_steps: steps_in(duration, dt),
+            neighbor,
+            couple,
+            com: round_up(dynamics.com_removal_every, neighbor),
+            log: steps_in(dynamics.log_every, dt),
+            trajectory: trajectory.map_or(0, |t| steps_in(t.every, dt)),
+            checkpoint: round_up(steps_in(dynamics.checkpoint_every, dt), neighbor),
+            samples,
+        },
+        list_radius,
+    }
+}
+
+/// Opens (or, after a resume, continues) the trajectory of a stage.
+fn open_trajectory(
+    prepared: &Prepared,
+    recorder: &mut Recorder<'_>,
+    stage: &StageSpec,
+    spec: Option<&TrajectorySpec>,
+) -> Result<Option<OpenTrajectory>, CliError> {
+    let Some(spec) = spec else { return Ok(None) };
+    let writing = |s: &&StageSpec| matches!(&s.kind, StageKind::Dynamics { trajectory: Some(_), .. });
+    let only_one = prepared.input.stages.iter().filter(writing).count() == 1;
+    let format = Format::parse(&spec.format).map_err(CliError::input)?;
+    let name = if only_one {
+        format!("trajectory.{}", spec.format)
+    } else {
+        format!("trajectory-{}.{}", stage.name, spec.format)
+    };
+    let path = recorder.folder.file(&name);
+    let known = recorder.closed_streams.iter().position(|s| s.0 == name);
+    let writer = match known {
+        Some(index) => {
+            let (_, length) = recorder.closed_streams.remove(index);
+            TrajectoryWriter::resume(&path, format, &prepared.system.topology, length)
+        }
+        None => TrajectoryWriter::create(&path, format, &prepared.system.topology),
+    };
+    Ok(Some(OpenTrajectory { name, writer: writer.map_err(CliError::run)? }))
+}

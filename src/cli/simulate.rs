@@ -1,0 +1,73 @@
+//! A run that keeps everything in memory: what validation cases are made of.
+
+use super::CliError;
+use super::prepare::Prepared;
+use super::progress::Progress;
+use super::run::{run_minimise, stage_plan, start_velocities};
+use crate::analysis::{AnalysisSet, Quantity};
+use crate::dynamics::{DynamicsError, Engine, LogRow, Moment, Observer};
+use crate::forces::Backend;
+use crate::system::Frame;
+use crate::system::spec::StageKind;
+
+use super::outcome::temperature_quantity;
+
+/// Collects samples and temperatures.
+struct Memory {
+    analyses: AnalysisSet,
+    analyse: bool,
+    temperatures: Vec<f64>,
+    progress: Progress,
+}
+
+impl Observer for Memory {
+    fn log(&mut self, row: &LogRow) -> Result<(), DynamicsError> {
+        if self.analyse {
+            self.temperatures.push(row.temperature);
+        }
+        Ok(())
+    }
+
+    fn frame(&mut self, frame: &Frame<'_>, _: bool, sample: bool) -> Result<(), DynamicsError> {
+        if sample && self.analyse {
+            self.analyses.sample(frame).map_err(|e| DynamicsError::Output(Box::new(e)))?;
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, _: &Moment<'_>) -> Result<(), DynamicsError> {
+        Ok(())
+    }
+
+    fn progress(&mut self, stage_step: u64, n_steps: u64, temperature: f64) {
+        self.progress.update(stage_step as f64 / n_steps as f64, &format!("{temperature:6.1} K"));
+    }
+}
+
+/// Runs all stages and returns every measured quantity, the mean temperature among them.
+pub fn simulate(name: &str, prepared: &Prepared, backend: Box<dyn Backend>) -> Result<Vec<Quantity>, CliError> {
+    let analyses =
+        AnalysisSet::new(&prepared.input.analyses, &prepared.system.topology, &prepared.state.cell).map_err(CliError::input)?;
+    let mut memory = Memory { analyses, analyse: false, temperatures: Vec::new(), progress: Progress::new(name, 0.0) };
+    let mut engine = Engine::new(&prepared.system, backend, prepared.state.clone());
+    for stage in &prepared.input.stages {
+        match &stage.kind {
+            StageKind::Minimise { max_force, max_steps } => {
+                if let Some(warning) = run_minimise(&mut engine, *max_force, *max_steps, &stage.name)? {
+                    eprintln!("warning: {warning}");
+                }
+            }
+            StageKind::Dynamics { duration, dynamics, analyse, .. } => {
+                let plan = stage_plan(prepared, &stage.name, *duration, dynamics, None, *analyse);
+                start_velocities(&mut engine, dynamics);
+                memory.analyse = *analyse;
+                memory.progress = Progress::new(name, 0.0);
+                engine.run_stage(&plan, 0, &mut memory).map_err(CliError::run)?;
+            }
+        }
+    }
+    memory.progress.finish("done");
+    let mut quantities: Vec<Quantity> = memory.analyses.finish().into_iter().flat_map(|r| r.values).collect();
+    quantities.extend(temperature_quantity(&memory.temperatures));
+    Ok(quantities)
+}

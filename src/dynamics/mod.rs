@@ -1,0 +1,29 @@
+//! Time evolution: the one step loop, thermostats, initial velocities and the minimiser.
+//!
+//! Owns the schedule (when to search neighbors, couple, write, sample) and every decision that needs the host. Knows
+//! backends through `forces::Backend` only, files not at all: what happens at an event is the [`Observer`]'s business.
+
+pub mod constraints;
+pub mod csvr;
+pub mod engine;
+pub mod minimise;
+pub mod neighbors;
+pub mod schedule;
+pub mod velocities;
+
+pub use engine::{Engine, LogRow, Moment, Observer, StageSummary};
+
+use crate::forces::ForceError;
+
+/// Why a run stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum DynamicsError {
+    #[error(transparent)]
+    Force(#[from] ForceError),
+    #[error("could not write results: {0}")]
+    Output(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(
+        "stage `{stage}`: the total energy at step {step} is not finite ({term} = {value}); the start is too strained or the time step too long"
+    )]
+    EnergyNotFinite { stage: String, step: u64, term: &'static str, value: f64 },
+}

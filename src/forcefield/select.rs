@@ -1,0 +1,117 @@
+//! From the names in an input to the entries of the library.
+
+use super::error::{ForceFieldError, SoluteFault};
+use super::library::{IonSet, IonSpecies, Library, WaterModel};
+use crate::suggest::nearest;
+
+/// Names are compared without case, spaces, `/`, `-` and `_`.
+fn folded(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, ' ' | '/' | '-' | '_')).flat_map(char::to_lowercase).collect()
+}
+
+impl Library {
+    /// The water model of this name or alias, if this version runs it.
+    pub fn runnable_water(&self, name: &str) -> Result<&WaterModel, ForceFieldError> {
+        let runnable = || self.waters.iter().filter(|w| w.runs()).map(|w| w.name.clone()).collect();
+        let water = self.find_water(name).ok_or_else(|| {
+            let known = self.waters.iter().flat_map(|w| w.aliases.iter().chain([&w.name]));
+            let suggestion = nearest(name, known.map(String::as_str)).map(|hit| self.find_water(hit));
+            ForceFieldError::UnknownWater {
+                name: name.into(),
+                suggestion: suggestion.flatten().map(|w| w.name.clone()),
+                known: runnable(),
+            }
+        })?;
+        if !water.runs() {
+            return Err(ForceFieldError::NeedsVirtualSites { water: water.name.clone(), runnable: runnable() });
+        }
+        Ok(water)
+    }
+
+    pub(super) fn find_water(&self, name: &str) -> Option<&WaterModel> {
+        let wanted = folded(name);
+        self.waters.iter().find(|w| folded(&w.name) == wanted || w.aliases.iter().any(|a| folded(a) == wanted))
+    }
+
+    /// The species called `name`.
+    pub(super) fn find_species(&self, solute: usize, name: &str) -> Result<&IonSpecies, ForceFieldError> {
+        self.species.iter().find(|s| s.name == name).ok_or_else(|| {
+            let known: Vec<String> = self.species.iter().map(|s| s.name.clone()).collect();
+            let by_residue = self.species.iter().find(|s| {
+                let spelled = name.to_uppercase();
+                s.residue == spelled || s.element.to_uppercase() == spelled || s.residue_aliases.contains(&spelled)
+            });
+            let suggestion = by_residue
+                .map(|s| s.name.clone())
+                .or_else(|| nearest(name, known.iter().map(String::as_str)).map(String::from));
+            SoluteFault::UnknownSpecies { name: name.into(), suggestion, known }.of(solute)
+        })
+    }
+
+    /// The set of `species` that `model` means in `water`.
+    ///
+    /// * `model` – `li-merz-iod` takes the set for the chosen water; `li-merz-iod@tip3p` takes that set whatever the
+    ///   water; `None` takes the only runnable published set for the water.
+    pub(super) fn find_set(
+        &self,
+        solute: usize,
+        species: &str,
+        model: Option<&str>,
+        water: &WaterModel,
+    ) -> Result<&IonSet, ForceFieldError> {
+        let key = water.key();
+        let Some(model) = model else {
+            let published = |s: &&IonSet| s.runs() && s.usable(key) && s.own.is_none();
+            let choices: Vec<&IonSet> = self.sets_of(species).filter(published).collect();
+            return match choices[..] {
+                [only] => Ok(only),
+                _ => Err(SoluteFault::ModelNeeded {
+                    species: species.into(),
+                    water: water.name.clone(),
+                    choices: choices.iter().map(|s| s.model.clone()).collect(),
+                }
+                .of(solute)),
+            };
+        };
+        let (alias, fitted_for) = model.split_once('@').map_or((model, None), |(alias, w)| (alias, Some(w)));
+        let sets: Vec<&IonSet> = self.sets_of(species).filter(|s| folded(&s.model) == folded(alias)).collect();
+        if sets.is_empty() {
+            let published = self.sets_of(species).filter(|s| s.own.is_none());
+            let mut known: Vec<String> = published.map(|s| s.model.clone()).collect();
+            known.sort();
+            known.dedup();
+            let suggestion = nearest(alias, known.iter().map(String::as_str)).map(String::from);
+            let (species, model) = (species.into(), model.into());
+            return Err(SoluteFault::UnknownModel { species, model, suggestion, known }.of(solute));
+        }
+        let fitted_key = fitted_for.map(|other| self.find_water(other).map_or(other, |w| w.key()));
+        let set = match fitted_key {
+            Some(other) => sets.iter().find(|s| s.water.iter().any(|w| folded(w) == folded(other))),
+            None => sets
+                .iter()
+                .find(|s| s.fits(key))
+                .or_else(|| sets.iter().find(|s| s.usable(key)))
+                .or_else(|| if sets.len() == 1 { sets.first() } else { None }),
+        };
+        let Some(&set) = set else {
+            return Err(SoluteFault::NoSetForWater {
+                species: species.into(),
+                model: alias.into(),
+                water: fitted_key.map_or(water.name.clone(), |other| self.water_name(other).to_string()),
+                choices: sets.iter().filter(|s| s.runs()).map(|s| s.full_name()).collect(),
+            }
+            .of(solute));
+        };
+        if set.runs() {
+            return Ok(set);
+        }
+        let runnable = self.sets_of(species).filter(|s| s.runs() && s.usable(key) && s.own.is_none());
+        let runnable = runnable.map(|s| s.model.clone()).collect();
+        let (species, model, water) = (species.into(), set.full_name(), water.name.clone());
+        let fault = match set.gap.clone() {
+            Some(reason) => SoluteFault::Gap { species, model, water, reason, runnable },
+            None => SoluteFault::NeedsBonds { species, model, water, runnable },
+        };
+        Err(fault.of(solute))
+    }
+}

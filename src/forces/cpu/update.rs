@@ -1,0 +1,226 @@
+//! One time step of a range of molecules in f64: leap-frog or the Langevin middle scheme, with rigid water.
+//!
+//! Twin: `forces/reference/integrate.rs`, whose conventions (order of operations, constraint virial, bath heat) hold
+//! here; molecules are independent, so threads take ranges of them. Knows slices; not where forces come from.
+
+use crate::cell::Cell;
+use crate::forces::LangevinStep;
+use crate::forces::reference::{outer, settle::Settle};
+use crate::random::{Stream, block, normals};
+use crate::system::Topology;
+use crate::units::BOLTZMANN;
+use glam::{DMat3, DVec3};
+use std::ops::Range;
+
+/// Atoms per task, rounded up to whole molecules; fixed, so that sums do not depend on the number of threads.
+const ATOMS_PER_TASK: usize = 96;
+
+/// What one step needs to know besides the configuration.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Step {
+    /// Counter of the noise.
+    pub number: u64,
+    /// ps
+    pub dt: f64,
+    /// Factor on the velocities before the kick.
+    pub velocity_scale: f64,
+    pub langevin: Option<LangevinStep>,
+    /// Add up what a report needs.
+    pub report: bool,
+}
+
+/// Sums over one step of a range of molecules, kJ/mol.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StepSums {
+    pub kinetic_before: f64,
+    pub kinetic_after: f64,
+    pub kick: f64,
+    /// Σ ½ m v ⊗ v, mean of before and after
+    pub kinetic_tensor: DMat3,
+    pub constraint_virial: DMat3,
+    pub bath_heat: f64,
+}
+
+impl StepSums {
+    pub const ZERO: StepSums = StepSums {
+        kinetic_before: 0.0,
+        kinetic_after: 0.0,
+        kick: 0.0,
+        kinetic_tensor: DMat3::ZERO,
+        constraint_virial: DMat3::ZERO,
+        bath_heat: 0.0,
+    };
+
+    pub fn add(&mut self, other: &StepSums) {
+        self.kinetic_before += other.kinetic_before;
+        self.kinetic_after += other.kinetic_after;
+        self.kick += other.kick;
+        self.kinetic_tensor += other.kinetic_tensor;
+        self.constraint_virial += other.constraint_virial;
+        self.bath_heat += other.bath_heat;
+    }
+}
+
+/// Molecules that one task moves, and their atoms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Task {
+    pub molecules: Range<usize>,
+    pub atoms: Range<usize>,
+}
+
+/// Positions before the step, and what the step overwrites, of the atoms of one task.
+pub(super) struct Atoms<'a> {
+    /// Index of the first atom.
+    pub first: usize,
+    pub old_positions: &'a [DVec3],
+    pub old_velocities: &'a [DVec3],
+    pub forces: &'a [DVec3],
+    pub positions: &'a mut [DVec3],
+    pub velocities: &'a mut [DVec3],
+}
+
+/// Masses and constraint groups.
+#[derive(Debug, Clone)]
+pub(super) struct Integrator {
+    pub masses: Vec<f64>,
+    inv_masses: Vec<f64>,
+    /// By species: geometry of a rigid water.
+    rigid: Vec<Option<Settle>>,
+    pub tasks: Vec<Task>,
+}
+
+impl Integrator {
+    pub fn new(topology: &Topology) -> Self {
+        let masses = topology.masses.clone();
+        let inv_masses = masses.iter().map(|&m| if m > 0.0 { 1.0 / m } else { 0.0 }).collect();
+        let rigid = topology
+            .species
+            .iter()
+            .map(|s| s.rigid_water.map(|g| Settle::new(s.atoms[0].mass, s.atoms[1].mass, g.d_oh, g.d_hh)))
+            .collect();
+        let mut tasks: Vec<Task> = Vec::new();
+        let (mut molecule, mut atom) = (0, 0);
+        for m in 0..topology.molecules.len() {
+            let end = topology.atoms_of(m).end;
+            if end - atom >= ATOMS_PER_TASK || m + 1 == topology.molecules.len() {
+                tasks.push(Task { molecules: molecule..m + 1, atoms: atom..end });
+                (molecule, atom) = (m + 1, end);
+            }
+        }
+        Integrator { masses, inv_masses, rigid, tasks }
+    }
+
+    /// Σ ½ m v², kJ/mol, task by task.
+    pub fn kinetic_energy(&self, velocities: &[DVec3]) -> f64 {
+        let of = |t: &Task| -> f64 {
+            t.atoms.clone().map(|i| 0.5 * self.masses[i] * velocities[i].length_squared()).sum::<f64>()
+        };
+        self.tasks.iter().map(of).sum()
+    }
+
+    /// Subtracts the velocity of the centre of mass.
+    pub fn remove_com_velocity(&self, velocities: &mut [DVec3]) {
+        let momentum: DVec3 = self.masses.iter().zip(&*velocities).map(|(&m, &v)| m * v).sum();
+        let mass: f64 = self.masses.iter().sum();
+        if mass > 0.0 {
+            for (v, &m) in velocities.iter_mut().zip(&self.masses) {
+                if m > 0.0 {
+                    *v -= momentum / mass;
+                }
+            }
+        }
+    }
+
+    /// Takes one step of a task's molecules.
+    pub fn step(&self, step: &Step, cell: &Cell, topology: &Topology, task: &Task, mut atoms: Atoms) -> StepSums {
+        let mut sums = StepSums::ZERO;
+        for m in task.molecules.clone() {
+            let first = topology.molecules[m].first_atom as usize - atoms.first;
+            match self.rigid[topology.molecules[m].species as usize] {
+                Some(settle) => self.step_water(step, cell, &settle, first, &mut atoms, &mut sums),
+                None => {
+                    for i in first..first + topology.species_of(m).atoms.len() {
+                        self.step_atom(step, i, &mut atoms, &mut sums);
+                    }
+                }
+            }
+        }
+        if step.report {
+            for (k, i) in task.atoms.clone().enumerate() {
+                let (before, after) = (atoms.old_velocities[k], atoms.velocities[k]);
+                let half_mass = 0.5 * self.masses[i];
+                sums.kinetic_before += half_mass * before.length_squared();
+                sums.kinetic_after += half_mass * after.length_squared();
+                sums.kick += half_mass * (after - step.velocity_scale * before).length_squared();
+                sums.kinetic_tensor += (outer(before, before) + outer(after, after)) * (0.5 * half_mass);
+            }
+        }
+        sums
+    }
+
+    /// v after scaling and kick.
+    #[inline]
+    fn kicked(&self, step: &Step, i: usize, atoms: &Atoms) -> DVec3 {
+        let inv_mass = self.inv_masses[atoms.first + i];
+        step.velocity_scale * atoms.old_velocities[i] + step.dt * inv_mass * atoms.forces[i]
+    }
+
+    /// Friction and noise.
+    #[inline]
+    fn bathed(&self, bath: &LangevinStep, step: &Step, atom: usize, v: DVec3) -> DVec3 {
+        let decay = (-bath.friction * step.dt).exp();
+        let noise = BOLTZMANN * bath.temperature * (1.0 - decay * decay);
+        let [x, y, z, _] = normals(block(bath.seed, Stream::Langevin, step.number, atom as u32));
+        decay * v + (noise * self.inv_masses[atom]).sqrt() * DVec3::new(x, y, z)
+    }
+
+    fn step_atom(&self, step: &Step, i: usize, atoms: &mut Atoms, sums: &mut StepSums) {
+        let kicked = self.kicked(step, i, atoms);
+        let r = atoms.old_positions[i];
+        let atom = atoms.first + i;
+        (atoms.positions[i], atoms.velocities[i]) = match &step.langevin {
+            None => (r + step.dt * kicked, kicked),
+            Some(bath) => {
+                let v = self.bathed(bath, step, atom, kicked);
+                sums.bath_heat += 0.5 * self.masses[atom] * (v.length_squared() - kicked.length_squared());
+                (r + 0.5 * step.dt * (kicked + v), v)
+            }
+        };
+    }
+
+    fn step_water(&self, step: &Step, cell: &Cell, settle: &Settle, o: usize, atoms: &mut Atoms, sums: &mut StepSums) {
+        let dt = step.dt;
+        let r = [atoms.old_positions[o], atoms.old_positions[o + 1], atoms.old_positions[o + 2]];
+        let masses = [settle.mass_o, settle.mass_h, settle.mass_h];
+        // hydrogens at the image nearest to their oxygen
+        let old = [r[0], r[0] + cell.minimum_image(r[1] - r[0]), r[0] + cell.minimum_image(r[2] - r[0])];
+        let kicked = [0, 1, 2].map(|k| self.kicked(step, o + k, atoms));
+        let mut v = kicked;
+        // velocity changes by constraints, without those that answer the bath
+        let mut constrained = [DVec3::ZERO; 3];
+        let unconstrained = match &step.langevin {
+            None => [0, 1, 2].map(|k| old[k] + dt * v[k]),
+            Some(bath) => {
+                v = settle.project_velocities(old, kicked);
+                let projected = v;
+                let bathed = [0, 1, 2].map(|k| self.bathed(bath, step, atoms.first + o + k, v[k]));
+                v = settle.project_velocities(old, bathed);
+                for k in 0..3 {
+                    constrained[k] = projected[k] - kicked[k];
+                    sums.bath_heat += 0.5 * masses[k] * (v[k].length_squared() - projected[k].length_squared());
+                }
+                [0, 1, 2].map(|k| old[k] + 0.5 * dt * (projected[k] + v[k]))
+            }
+        };
+        let new = settle.constrain_positions(old, unconstrained);
+        for k in 0..3 {
+            let correction = (new[k] - unconstrained[k]) / dt;
+            atoms.positions[o + k] = r[k] + (new[k] - old[k]);
+            atoms.velocities[o + k] = v[k] + correction;
+            if step.report {
+                constrained[k] += correction;
+                sums.constraint_virial += outer(old[k] - old[0], masses[k] / dt * constrained[k]);
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Validation cases: `validation/*/expected.toml` into [`Case`].
+//!
+//! ```toml
+//! case = "zn-hydration"
+//! title = "One Zn2+ in water"
+//! [[system]]
+//! name = "spce/li-merz-iod"
+//! input = "inputs/zn-hydration.toml"
+//! water = "SPC/E"                # optional: replaces the input's water model
+//! zinc = "li-merz-iod"           # optional: replaces the input's model of Zn2+
+//! [[system.reference]]
+//! quantity = "first_peak(Zn2+,OW)"
+//! label = "Zn–O first peak"
+//! value = 0.2076                 # in `unit`, which is the unit the quantity is measured in
+//! uncertainty = 0.001            # standard uncertainty; optional
+//! unit = "nm"
+//! tolerance = 0.002              # optional; else 2 sqrt(error² + uncertainty²) decides
+//! status = "computed"            # verified | computed | recalled
+//! comparable = true              # optional; false: shown, never decides
+//! citation = "…"
+//! note = "…"                     # optional
+//! ```
+
+use crate::system::expected::{Case, CaseSystem, Reference, Status};
+use serde::Deserialize;
+
+/// The cases that are built into the program.
+const BUILT_IN: [(&str, &str); 2] = [
+    ("validation/zn-hydration/expected.toml", include_str!("../../validation/zn-hydration/expected.toml")),
+    ("validation/zn-peaks/expected.toml", include_str!("../../validation/zn-peaks/expected.toml")),
+];
+
+/// An expected.toml that cannot be used; `file` and the message say where and why.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ExpectedError {
+    #[error("{file}: {message}")]
+    Syntax { file: String, message: String },
+    #[error("{file}: the reference \"{label}\" {fault}")]
+    Value { file: String, label: String, fault: &'static str },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseFile {
+    case: String,
+    title: String,
+    #[serde(rename = "system")]
+    systems: Vec<SystemTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SystemTable {
+    name: String,
+    input: String,
+    water: Option<String>,
+    zinc: Option<String>,
+    #[serde(rename = "reference")]
+    references: Vec<ReferenceTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StatusWord {
+    Verified,
+    Computed,
+    Recalled,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReferenceTable {
+    quantity: String,
+    label: String,
+    value: f64,
+    uncertainty: Option<f64>,
+    unit: String,
+    tolerance: Option<f64>,
+    status: StatusWord,
+    #[serde(default = "yes")]
+    comparable: bool,
+    citation: String,
+    #[serde(default)]
+    note: String,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Reads one case. `file` names it in messages.
+pub fn parse(file: &str, text: &str) -> Result<Case, ExpectedError> {
+    let syntax = |e: toml::de::Error| ExpectedError::Syntax { file: file.to_string(), message: e.to_string() };
+    let raw: CaseFile = toml::from_str(text).map_err(syntax)?;
+    let systems = raw.systems.into_iter().map(|s| system(file, s)).collect::<Result<_, _>>()?;
+    Ok(Case { name: raw.case, title: raw.title, systems })
+}
+
+fn system(file: &str, raw: SystemTable) -> Result<CaseSystem, ExpectedError> {
+    Ok(CaseSystem {
+        name: raw.name,
+        input: raw.input,
+        water: raw.water,
+        zinc: raw.zinc,
+        references: raw.references.into_iter().map(|r| reference(file, r)).collect::<Result<_, _>>()?,
+    })
+}
+
+fn reference(file: &str, raw: ReferenceTable) -> Result<Reference, ExpectedError> {
+    let positive = |v: Option<f64>| v.is_none_or(|v| v.is_finite() && v >= 0.0);
+    let status = match raw.status {
+        StatusWord::Verified => Status::Verified,
+        StatusWord::Computed => Status::Computed,
+        StatusWord::Recalled => Status::Recalled,
+    };
+    let fault = if !raw.value.is_finite() {
+        Some("has a value that is not a number")
+    } else if !positive(raw.uncertainty) || !positive(raw.tolerance) {
+        Some("has a negative or infinite uncertainty or tolerance")
+    } else if raw.citation.trim().is_empty() {
+        Some("has no citation")
+    } else if raw.comparable && status != Status::Recalled && raw.uncertainty.is_none() && raw.tolerance.is_none() {
+        Some("decides a verdict but has neither an uncertainty nor a tolerance")
+    } else {
+        None
+    };
+    if let Some(fault) = fault {
+        return Err(ExpectedError::Value { file: file.to_string(), label: raw.label, fault });
+    }
+    Ok(Reference {
+        quantity: raw.quantity,
+        label: raw.label,
+        value: raw.value,
+        uncertainty: raw.uncertainty,
+        unit: raw.unit,
+        tolerance: raw.tolerance,
+        status,
+        comparable: raw.comparable,
+        citation: raw.citation,
+        note: raw.note,
+    })
+}
+
+/// All built-in cases.
+pub fn built_in() -> Result<Vec<Case>, ExpectedError> {
+    BUILT_IN.iter().map(|(file, text)| parse(file, text)).collect()
+}

@@ -1,0 +1,261 @@
+//! `[dynamics]`, and the same keys inside a stage: what a stage leaves out it takes from `[dynamics]`.
+//!
+//! Without a thermostat table a run keeps its energy (`[dynamics.thermostat.none]`) and starts at 298.15 K.
+
+use super::fault::{Faults, Place};
+use super::quantity::{Dimension, format};
+use super::table::{Bound, Given, Table};
+use crate::system::spec::{ConstraintsSpec, DynamicsSpec, ThermostatSpec};
+
+/// ps
+const TIMESTEP: f64 = 0.002;
+/// ps; rigid water becomes unstable above, its librations have a period of about 30 fs.
+const LARGEST_TIMESTEP: f64 = 0.004;
+/// ps
+const CHECKPOINT_EVERY: f64 = 10.0;
+/// ps
+const LOG_EVERY: f64 = 0.2;
+const COM_REMOVAL_EVERY: u64 = 100;
+const NEIGHBOR_EVERY: u32 = 20;
+/// K
+const TEMPERATURE: f64 = 298.15;
+/// ps
+const TIME_CONSTANT: f64 = 0.5;
+/// ps⁻¹
+const FRICTION: f64 = 1.0;
+
+/// Keys of `[dynamics]`; a stage takes them, too.
+pub(super) const KEYS: [&str; 9] = [
+    "timestep",
+    "seed",
+    "constraints",
+    "thermostat",
+    "checkpoint_every",
+    "log_every",
+    "com_removal_every",
+    "neighbor_every",
+    "skin",
+];
+
+/// `[dynamics]` as written.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RawDynamics {
+    timestep: Option<Given<f64>>,
+    seed: Option<u64>,
+    constraints: Option<Given<ConstraintsSpec>>,
+    thermostat: Option<RawThermostat>,
+    checkpoint_every: Option<Given<f64>>,
+    log_every: Option<Given<f64>>,
+    com_removal_every: Option<u64>,
+    neighbor_every: Option<u32>,
+    skin: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ThermostatKind {
+    None,
+    Csvr,
+    Langevin,
+}
+
+#[derive(Debug, Clone)]
+struct RawThermostat {
+    kind: ThermostatKind,
+    temperature: Option<f64>,
+    time_constant: Option<f64>,
+    friction: Option<f64>,
+    place: Place,
+}
+
+impl RawDynamics {
+    /// The `[dynamics]` table, if there is one.
+    pub fn read_top(top: &Table) -> Self {
+        top.table("dynamics", "[dynamics]", &KEYS).map_or_else(Self::default, |table| Self::read(&table, "dynamics"))
+    }
+
+    /// The keys of [`KEYS`] in `table`; `path` begins the title of its sub-tables.
+    pub fn read(table: &Table, path: &str) -> Self {
+        let neighbor_every = table.integer("neighbor_every", 1).map(|n| {
+            u32::try_from(n.value).unwrap_or_else(|_| {
+                table.faults.add(
+                    &n.place,
+                    format!("`neighbor_every` is {}, which is too many steps", n.value),
+                    "20 is usual",
+                );
+                NEIGHBOR_EVERY
+            })
+        });
+        RawDynamics {
+            timestep: table.quantity("timestep", Dimension::Time, Bound::Positive),
+            seed: table.integer("seed", 0).map(|s| s.value),
+            constraints: constraints(table),
+            thermostat: thermostat(table, path),
+            checkpoint_every: table.quantity("checkpoint_every", Dimension::Time, Bound::Positive),
+            log_every: table.quantity("log_every", Dimension::Time, Bound::Positive),
+            com_removal_every: table.integer("com_removal_every", 0).map(|n| n.value),
+            neighbor_every,
+            skin: table.quantity("skin", Dimension::Length, Bound::NotNegative).map(|s| s.value),
+        }
+    }
+
+    /// These keys, and those of `base` for what is missing. A thermostat of the same kind completes the other; one of
+    /// another kind takes over its temperature only.
+    pub fn over(self, base: &RawDynamics) -> RawDynamics {
+        let base = base.clone();
+        let thermostat = match (self.thermostat, base.thermostat) {
+            (Some(own), Some(base)) => {
+                let same = own.kind == base.kind;
+                Some(RawThermostat {
+                    temperature: own.temperature.or(base.temperature),
+                    time_constant: own.time_constant.or(base.time_constant.filter(|_| same)),
+                    friction: own.friction.or(base.friction.filter(|_| same)),
+                    ..own
+                })
+            }
+            (own, base) => own.or(base),
+        };
+        RawDynamics {
+            timestep: self.timestep.or(base.timestep),
+            seed: self.seed.or(base.seed),
+            constraints: self.constraints.or(base.constraints),
+            thermostat,
+            checkpoint_every: self.checkpoint_every.or(base.checkpoint_every),
+            log_every: self.log_every.or(base.log_every),
+            com_removal_every: self.com_removal_every.or(base.com_removal_every),
+            neighbor_every: self.neighbor_every.or(base.neighbor_every),
+            skin: self.skin.or(base.skin),
+        }
+    }
+
+    /// With every default filled in and checked.
+    ///
+    /// * `whose` – whose time step it is, in messages: `[dynamics]`, or the stage
+    /// * `has_water` – may the box hold rigid water?
+    pub fn resolve(&self, faults: &Faults, whose: &str, has_water: bool) -> DynamicsSpec {
+        let timestep = self.timestep.as_ref().map_or(TIMESTEP, |t| t.value);
+        if let Some(given) = self.timestep.as_ref().filter(|t| t.value > LARGEST_TIMESTEP * (1.0 + 1e-12)) {
+            let message = format!("the time step is {}, and must be at most 4 fs", femtoseconds(given.value));
+            faults.add(&given.place, message, "2 fs is usual with rigid water, 1 fs without constraints");
+        }
+        let constraints = self.constraints.as_ref().map_or(ConstraintsSpec::RigidWater, |c| c.value);
+        if let Some(given) = self.constraints.as_ref().filter(|c| c.value == ConstraintsSpec::None && has_water) {
+            faults.add(
+                &given.place,
+                "the water models are rigid, and nothing else holds their atoms together",
+                "use constraints = \"rigid-water\"",
+            );
+        }
+        let interval = |given: &Option<Given<f64>>, name: &str, default: f64| match given {
+            Some(given) => {
+                check_multiple(faults, name, given, timestep, whose);
+                given.value
+            }
+            None => nearest_multiple(default, timestep),
+        };
+        DynamicsSpec {
+            timestep,
+            seed: self.seed.unwrap_or(1),
+            constraints,
+            thermostat: self.resolve_thermostat(faults),
+            checkpoint_every: interval(&self.checkpoint_every, "checkpoint_every", CHECKPOINT_EVERY),
+            log_every: interval(&self.log_every, "log_every", LOG_EVERY),
+            com_removal_every: self.com_removal_every.unwrap_or(COM_REMOVAL_EVERY),
+            neighbor_every: self.neighbor_every.unwrap_or(NEIGHBOR_EVERY),
+            skin: self.skin,
+        }
+    }
+
+    fn resolve_thermostat(&self, faults: &Faults) -> ThermostatSpec {
+        let Some(raw) = &self.thermostat else { return ThermostatSpec::None { initial_temperature: TEMPERATURE } };
+        let temperature = || {
+            raw.temperature.unwrap_or_else(|| {
+                faults.add(&raw.place, "the thermostat has no `temperature`", "for example temperature = \"298.15 K\"");
+                TEMPERATURE
+            })
+        };
+        match raw.kind {
+            ThermostatKind::None => {
+                ThermostatSpec::None { initial_temperature: raw.temperature.unwrap_or(TEMPERATURE) }
+            }
+            ThermostatKind::Csvr => ThermostatSpec::Csvr {
+                temperature: temperature(),
+                time_constant: raw.time_constant.unwrap_or(TIME_CONSTANT),
+            },
+            ThermostatKind::Langevin => {
+                ThermostatSpec::Langevin { temperature: temperature(), friction: raw.friction.unwrap_or(FRICTION) }
+            }
+        }
+    }
+}
+
+fn constraints(table: &Table) -> Option<Given<ConstraintsSpec>> {
+    let given = table.string("constraints")?;
+    if matches!(given.value.as_str(), "h-bonds" | "all-bonds") {
+        let message = format!("constraints = \"{}\" is not in this version yet", given.value);
+        table.faults.add(&given.place, message, "use \"rigid-water\": no built-in molecule has other bonds");
+        return None;
+    }
+    table.choice("constraints", &[("rigid-water", ConstraintsSpec::RigidWater), ("none", ConstraintsSpec::None)])
+}
+
+fn thermostat(table: &Table, path: &str) -> Option<RawThermostat> {
+    const KINDS: [&str; 3] = ["csvr", "langevin", "none"];
+    let title = format!("[{path}.thermostat]");
+    let thermostat = table.table("thermostat", &title, &KINDS)?;
+    let (kind, _) = thermostat.one_kind(&KINDS)?;
+    let title = format!("[{path}.thermostat.{}]", kind.name);
+    let (kind, keys): (ThermostatKind, &[&str]) = match kind.name.as_str() {
+        "csvr" => (ThermostatKind::Csvr, &["temperature", "time_constant"]),
+        "langevin" => (ThermostatKind::Langevin, &["temperature", "friction"]),
+        _ => (ThermostatKind::None, &["initial_temperature"]),
+    };
+    let name = match kind {
+        ThermostatKind::Csvr => "csvr",
+        ThermostatKind::Langevin => "langevin",
+        ThermostatKind::None => "none",
+    };
+    let values = thermostat.table(name, &title, keys)?;
+    let temperature = match kind {
+        ThermostatKind::None => values.quantity("initial_temperature", Dimension::Temperature, Bound::NotNegative),
+        _ => values.quantity("temperature", Dimension::Temperature, Bound::Positive),
+    };
+    Some(RawThermostat {
+        kind,
+        // A temperature that was wrong is not missing as well.
+        temperature: temperature.map(|t| t.value).or(values.get("temperature").map(|_| TEMPERATURE)),
+        time_constant: values.quantity("time_constant", Dimension::Time, Bound::Positive).map(|t| t.value),
+        friction: values.quantity("friction", Dimension::InverseTime, Bound::Positive).map(|f| f.value),
+        place: values.place,
+    })
+}
+
+/// Records a fault unless `given` (ps) is a whole number of time steps.
+pub(super) fn check_multiple(faults: &Faults, name: &str, given: &Given<f64>, timestep: f64, whose: &str) {
+    let steps = given.value / timestep;
+    if (steps - steps.round()).abs() <= 1e-4 && steps.round() >= 1.0 {
+        return;
+    }
+    let (below, above) = (steps.floor() * timestep, steps.ceil() * timestep);
+    // Twelve digits: without the rounding noise of the product.
+    let tidy = |value: f64| format(format!("{value:.12e}").parse().unwrap_or(value), Dimension::Time);
+    let help = if below > 0.0 {
+        format!("nearest: {} or {}", tidy(below), tidy(above))
+    } else {
+        format!("it must be at least one step: {}", tidy(above))
+    };
+    let written = format(given.value, Dimension::Time);
+    let step = femtoseconds(timestep);
+    let message = format!("`{name}` is {written}, not a whole number of time steps of {step} ({whose})");
+    faults.add(&given.place, message, help);
+}
+
+/// The multiple of `timestep` nearest to `value`, at least one.
+pub(super) fn nearest_multiple(value: f64, timestep: f64) -> f64 {
+    let steps = value / timestep;
+    if (steps - steps.round()).abs() <= 1e-9 { value } else { steps.round().max(1.0) * timestep }
+}
+
+fn femtoseconds(ps: f64) -> String {
+    let fs = 1000.0 * ps;
+    format!("{} fs", format!("{fs:.9}").trim_end_matches('0').trim_end_matches('.'))
+}

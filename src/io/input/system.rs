@@ -1,0 +1,188 @@
+//! `[system]`: what is in the box, and how the box is given.
+
+use super::quantity::Dimension;
+use super::table::{Bound, Given, Table};
+use super::tree::{Node, Value};
+use crate::cell::Cell;
+use crate::system::spec::{Amount, GeometrySpec, SoluteSpec, SystemSpec, WaterSpec};
+use glam::DVec3;
+use std::path::{Path, PathBuf};
+
+pub(super) const KEYS: [&str; 8] =
+    ["water", "solutes", "seed", "density", "box", "structure", "topology", "net_charge"];
+
+/// `None` after a fault.
+pub(super) fn read(top: &Table, base_dir: &Path) -> Option<SystemSpec> {
+    let Some(system) = top.table("system", "[system]", &KEYS) else {
+        if top.get("system").is_none() {
+            top.missing("system", "add a [system] table with water and density, box or structure");
+        }
+        return None;
+    };
+    let seed = system.integer("seed", 0).map_or(1, |s| s.value);
+    let net_charge = system.choice("net_charge", &[("allowed", true), ("refused", false)]);
+    if let Some((key, _)) = system.entry("topology") {
+        let help = "name built-in models in water and solutes, and give the coordinates as `structure`";
+        system.faults.add(&key.place, "GROMACS topologies cannot be imported yet", help);
+    }
+    let geometry = geometry(&system, base_dir);
+    let water = water(&system, geometry.as_ref());
+    let solutes = solutes(&system, matches!(geometry, Some(GeometrySpec::Structure(_))));
+    Some(SystemSpec {
+        water: water?,
+        solutes,
+        seed,
+        geometry: geometry?,
+        net_charge_allowed: net_charge.is_some_and(|n| n.value),
+    })
+}
+
+fn geometry(system: &Table, base_dir: &Path) -> Option<GeometrySpec> {
+    let alone = "a structure brings its own cell: remove the other key";
+    let structure_alone = system.exclusive("structure", "density", alone) & system.exclusive("structure", "box", alone);
+    if let Some(path) = system.string("structure") {
+        let path = resolved(base_dir, &path);
+        return structure_alone.then_some(GeometrySpec::Structure(path));
+    }
+    let density = system.quantity("density", Dimension::MassDensity, Bound::Positive).map(|d| d.value);
+    let cell = system.get("box").map(|node| cell(system, node));
+    match (cell, density) {
+        (Some(cell), Some(density)) => Some(GeometrySpec::CellAndDensity { cell: cell?, density }),
+        (Some(cell), None) => Some(GeometrySpec::Cell(cell?)),
+        (None, Some(density)) => Some(GeometrySpec::Density(density)),
+        (None, None) => {
+            if ["density", "structure"].iter().all(|key| system.get(key).is_none()) {
+                let help =
+                    "add density = \"0.997 g/cm3\", box = [\"3 nm\", \"3 nm\", \"3 nm\"] or structure = \"system.gro\"";
+                system.faults.add(&system.place, "[system] gives neither density nor box nor structure", help);
+            }
+            None
+        }
+    }
+}
+
+/// The absolute path, so that a copy of the input in another folder still finds the file.
+fn resolved(base_dir: &Path, path: &Given<String>) -> PathBuf {
+    let joined = base_dir.join(&path.value);
+    std::path::absolute(&joined).unwrap_or(joined)
+}
+
+/// Three edge lengths, or three vectors.
+fn cell(system: &Table, node: &Node) -> Option<[[f64; 3]; 3]> {
+    const HELP: &str = "three edges [\"3 nm\", \"3 nm\", \"3 nm\"], or three vectors \
+                        [[\"3 nm\", \"0 nm\", \"0 nm\"], [\"1 nm\", \"3 nm\", \"0 nm\"], [\"0 nm\", \"0 nm\", \"3 nm\"]]";
+    let three = |node: &Node| -> Option<[f64; 3]> {
+        let Value::Array(elements) = &node.value else {
+            system.faults.add(&node.place, "`box` mixes lengths and vectors", HELP);
+            return None;
+        };
+        let [x, y, z] = elements.as_slice() else {
+            system.faults.add(&node.place, format!("a vector of `box` has {} components", elements.len()), HELP);
+            return None;
+        };
+        let length = |node| system.quantity_of(node, "`box`", Dimension::Length);
+        Some([length(x)?, length(y)?, length(z)?])
+    };
+    let Value::Array(elements) = &node.value else {
+        system.faults.add(&node.place, format!("`box` must be an array, not {}", node.type_name()), HELP);
+        return None;
+    };
+    let [a, b, c] = elements.as_slice() else {
+        system.faults.add(&node.place, format!("`box` has {} elements", elements.len()), HELP);
+        return None;
+    };
+    let rows = if elements.iter().any(|e| matches!(e.value, Value::Array(_))) {
+        [three(a)?, three(b)?, three(c)?]
+    } else {
+        let [x, y, z] = three(node)?;
+        [[x, 0.0, 0.0], [0.0, y, 0.0], [0.0, 0.0, z]]
+    };
+    let [a, b, c] = rows.map(DVec3::from_array);
+    match Cell::new(a, b, c) {
+        Ok(_) => Some(rows),
+        Err(error) => {
+            system.faults.add(&node.place, format!("`box` is not a usable cell: {error}"), "");
+            None
+        }
+    }
+}
+
+fn water(system: &Table, geometry: Option<&GeometrySpec>) -> Option<WaterSpec> {
+    const EXAMPLE: &str = "for example water = { model = \"SPC/E\", molecules = 512 }";
+    if let Some(node) = system.get("water").filter(|node| !matches!(node.value, Value::Table(_))) {
+        system.faults.add(&node.place, format!("`water` must be a table, not {}", node.type_name()), EXAMPLE);
+        return None;
+    }
+    let Some(water) = system.table("water", "[system] water", &["model", "molecules"]) else {
+        if system.get("water").is_none() {
+            system.missing("water", EXAMPLE);
+        }
+        return None;
+    };
+    let model = water.string("model");
+    if water.get("model").is_none() {
+        water.missing("model", EXAMPLE);
+    }
+    let molecules = water.integer("molecules", 0);
+    let place = water.entry("molecules").map(|(key, _)| &key.place);
+    match (geometry, place) {
+        (Some(GeometrySpec::Structure(_)), Some(place)) => {
+            system.faults.add(place, "the number of waters is counted from the structure", "remove `molecules`");
+        }
+        (Some(GeometrySpec::CellAndDensity { .. }), Some(place)) => system.faults.add(
+            place,
+            "[system] gives the number of waters, a box and a density",
+            "the three contradict each other: remove `molecules`, `box` or `density`",
+        ),
+        (Some(GeometrySpec::Density(_)), None) => {
+            water.missing("molecules", "a density alone does not say how large the box is: add `molecules` or `box`");
+        }
+        (Some(GeometrySpec::Cell(_)), None) => {
+            water.missing("molecules", "add `molecules`, or [system] density, from which the number follows");
+        }
+        _ => {}
+    }
+    let molecules = molecules.and_then(|m| usize::try_from(m.value).ok());
+    Some(WaterSpec { model: model?.value, molecules })
+}
+
+fn solutes(system: &Table, imported: bool) -> Vec<SoluteSpec> {
+    let mut solutes: Vec<SoluteSpec> = Vec::new();
+    for node in system.array("solutes").unwrap_or_default() {
+        let keys = ["name", "model", "count", "concentration"];
+        let Some(mut solute) = Table::new(node, "a solute", &keys, system.faults) else { continue };
+        let Some(name) = solute.string("name") else {
+            if solute.get("name").is_none() {
+                solute.missing("name", "for example { name = \"Zn2+\", model = \"li-merz-iod\", count = 1 }");
+            }
+            continue;
+        };
+        if solutes.iter().any(|s| s.name == name.value) {
+            let message = format!("there are two solutes `{}`", name.value);
+            system.faults.add(&name.place, message, "put the whole amount into one entry");
+        }
+        solute.title = format!("the solute `{}`", name.value);
+        let model = solute.string("model").map(|m| m.value);
+        solute.exclusive("count", "concentration", "keep one of them");
+        let count = solute.integer("count", 0);
+        let concentration = solute.quantity("concentration", Dimension::Concentration, Bound::Positive);
+        let given = solute.entry("count").or(solute.entry("concentration"));
+        let amount = match (count, concentration) {
+            (Some(count), _) => usize::try_from(count.value).map_or(Amount::FromStructure, Amount::Count),
+            (None, Some(concentration)) => Amount::Concentration(concentration.value),
+            (None, None) => Amount::FromStructure,
+        };
+        match given {
+            Some((key, _)) if imported => {
+                let message = format!("the number of {} is counted from the structure", name.value);
+                system.faults.add(&key.place, message, format!("remove `{}`", key.name));
+            }
+            None if !imported => {
+                solute.missing("count", "say how many: count = 1, or concentration = \"2 mol/L\"");
+            }
+            _ => {}
+        }
+        solutes.push(SoluteSpec { name: name.value, model, amount });
+    }
+    solutes
+}

@@ -1,0 +1,277 @@
+//! An [`Input`] as TOML with every default written out; parsing the text gives an equal [`Input`].
+
+use super::quantity::{Dimension, format as quantity};
+use crate::potential::mixing::Mixing;
+use crate::system::interactions::{Coulomb, LjModifier};
+use crate::system::spec::{
+    Amount, AnalysisSpec, BetaSpec, ConstraintsSpec, CoulombSpec, DynamicsSpec, GeometrySpec, Input, MeshSpec,
+    NonbondedSpec, StageKind, StageSpec, SystemSpec, ThermostatSpec,
+};
+use std::fmt::{Display, Write};
+
+/// The input as TOML, complete: what `run.toml` records.
+pub fn to_toml(input: &Input) -> String {
+    let mut text = Lines(String::new());
+    text.pair("title", string(&input.title));
+    system(&mut text, &input.system);
+    nonbonded(&mut text, &input.nonbonded);
+    text.head("[dynamics]");
+    dynamics(&mut text, &input.dynamics, None, "dynamics");
+    for stage in &input.stages {
+        write_stage(&mut text, stage, &input.dynamics);
+    }
+    for analysis in &input.analyses {
+        write_analysis(&mut text, analysis);
+    }
+    text.0
+}
+
+struct Lines(String);
+
+impl Lines {
+    fn head(&mut self, name: &str) {
+        let _ = write!(self.0, "\n{name}\n");
+    }
+
+    fn pair(&mut self, key: &str, value: impl Display) {
+        let _ = writeln!(self.0, "{key} = {value}");
+    }
+
+    fn quantity(&mut self, key: &str, value: f64, dimension: Dimension) {
+        self.pair(key, quoted(value, dimension));
+    }
+
+    fn optional_length(&mut self, key: &str, value: Option<f64>) {
+        if let Some(value) = value {
+            self.quantity(key, value, Dimension::Length);
+        }
+    }
+}
+
+fn quoted(value: f64, dimension: Dimension) -> String {
+    string(&quantity(value, dimension))
+}
+
+/// With TOML's escapes.
+fn string(text: &str) -> String {
+    toml::Value::String(text.into()).to_string()
+}
+
+fn strings<'a>(texts: impl IntoIterator<Item = &'a String>) -> String {
+    let quoted: Vec<String> = texts.into_iter().map(|t| string(t)).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+/// A plain number, in TOML's spelling of floats.
+fn number(value: f64) -> String {
+    toml::Value::Float(value).to_string()
+}
+
+fn system(text: &mut Lines, spec: &SystemSpec) {
+    text.head("[system]");
+    let molecules = spec.water.molecules.map(|n| format!(", molecules = {n}")).unwrap_or_default();
+    text.pair("water", format!("{{ model = {}{molecules} }}", string(&spec.water.model)));
+    if !spec.solutes.is_empty() {
+        text.0.push_str("solutes = [\n");
+        for solute in &spec.solutes {
+            let _ = write!(text.0, "  {{ name = {}", string(&solute.name));
+            if let Some(model) = &solute.model {
+                let _ = write!(text.0, ", model = {}", string(model));
+            }
+            let _ = match solute.amount {
+                Amount::Count(count) => write!(text.0, ", count = {count}"),
+                Amount::Concentration(c) => {
+                    write!(text.0, ", concentration = {}", quoted(c, Dimension::Concentration))
+                }
+                Amount::FromStructure => Ok(()),
+            };
+            text.0.push_str(" },\n");
+        }
+        text.0.push_str("]\n");
+    }
+    text.pair("seed", spec.seed);
+    let cell_line = |text: &mut Lines, cell: &[[f64; 3]; 3]| {
+        let row = |row: &[f64; 3]| {
+            let lengths: Vec<String> = row.iter().map(|&x| quoted(x, Dimension::Length)).collect();
+            format!("[{}]", lengths.join(", "))
+        };
+        let rows: Vec<String> = cell.iter().map(row).collect();
+        text.pair("box", format!("[{}]", rows.join(", ")));
+    };
+    match &spec.geometry {
+        GeometrySpec::Density(density) => text.quantity("density", *density, Dimension::MassDensity),
+        GeometrySpec::Cell(cell) => cell_line(text, cell),
+        GeometrySpec::CellAndDensity { cell, density } => {
+            cell_line(text, cell);
+            text.quantity("density", *density, Dimension::MassDensity);
+        }
+        GeometrySpec::Structure(path) => text.pair("structure", string(&path.to_string_lossy())),
+    }
+    text.pair("net_charge", if spec.net_charge_allowed { "\"allowed\"" } else { "\"refused\"" });
+}
+
+fn nonbonded(text: &mut Lines, spec: &NonbondedSpec) {
+    text.head("[nonbonded]");
+    text.quantity("cutoff", spec.cutoff, Dimension::Length);
+    match spec.lj_modifier {
+        LjModifier::None => text.pair("lj_modifier", "\"none\""),
+        LjModifier::PotentialShift => text.pair("lj_modifier", "\"potential-shift\""),
+        LjModifier::Switch { start } => {
+            text.pair("lj_modifier", "\"switch\"");
+            text.quantity("switch_start", start, Dimension::Length);
+        }
+    }
+    text.pair("dispersion_correction", spec.dispersion_correction);
+    let mixing = match spec.mixing {
+        Mixing::LorentzBerthelot => "\"lorentz-berthelot\"",
+        Mixing::Geometric => "\"geometric\"",
+    };
+    text.pair("mixing", mixing);
+    let beta = |text: &mut Lines, beta: BetaSpec| match beta {
+        BetaSpec::Tolerance(tolerance) => text.pair("tolerance", number(tolerance)),
+        BetaSpec::Beta(beta) => text.quantity("beta", beta, Dimension::InverseLength),
+    };
+    match spec.coulomb {
+        CoulombSpec::Pme { beta: b, mesh, order } => {
+            text.head("[nonbonded.coulomb.pme]");
+            beta(text, b);
+            match mesh {
+                MeshSpec::Spacing(spacing) => text.quantity("spacing", spacing, Dimension::Length),
+                MeshSpec::Grid([a, b, c]) => text.pair("grid", format!("[{a}, {b}, {c}]")),
+            }
+            text.pair("order", order);
+        }
+        CoulombSpec::Ewald { beta: b, n_max, n_sq_max } => {
+            text.head("[nonbonded.coulomb.ewald]");
+            beta(text, b);
+            if let Some([a, b, c]) = n_max {
+                text.pair("n_max", format!("[{a}, {b}, {c}]"));
+            }
+            if let Some(n) = n_sq_max {
+                text.pair("n_sq_max", n);
+            }
+        }
+        CoulombSpec::Fixed(Coulomb::ReactionField { epsilon }) => {
+            text.head("[nonbonded.coulomb.reaction-field]");
+            text.pair("epsilon", number(epsilon));
+        }
+        CoulombSpec::Fixed(Coulomb::Cutoff) => text.head("[nonbonded.coulomb.cutoff]"),
+        // The input has no way to ask for these complete; what they say is said by the variants above.
+        CoulombSpec::Fixed(Coulomb::Pme { beta: b, grid: [x, y, z], order }) => {
+            text.head("[nonbonded.coulomb.pme]");
+            beta(text, BetaSpec::Beta(b));
+            text.pair("grid", format!("[{x}, {y}, {z}]"));
+            text.pair("order", order);
+        }
+        CoulombSpec::Fixed(Coulomb::Ewald { beta: b, n_max: [x, y, z], n_sq_max }) => {
+            text.head("[nonbonded.coulomb.ewald]");
+            beta(text, BetaSpec::Beta(b));
+            text.pair("n_max", format!("[{x}, {y}, {z}]"));
+            if let Some(n) = n_sq_max {
+                text.pair("n_sq_max", n);
+            }
+        }
+    }
+}
+
+/// All keys, or with a `base` only those that differ from it.
+fn dynamics(text: &mut Lines, spec: &DynamicsSpec, base: Option<&DynamicsSpec>, path: &str) {
+    let time = Dimension::Time;
+    if base.is_none_or(|b| b.timestep != spec.timestep) {
+        text.quantity("timestep", spec.timestep, time);
+    }
+    if base.is_none_or(|b| b.seed != spec.seed) {
+        text.pair("seed", spec.seed);
+    }
+    if base.is_none_or(|b| b.constraints != spec.constraints) {
+        let word = match spec.constraints {
+            ConstraintsSpec::RigidWater => "\"rigid-water\"",
+            ConstraintsSpec::None => "\"none\"",
+        };
+        text.pair("constraints", word);
+    }
+    if base.is_none_or(|b| b.checkpoint_every != spec.checkpoint_every) {
+        text.quantity("checkpoint_every", spec.checkpoint_every, time);
+    }
+    if base.is_none_or(|b| b.log_every != spec.log_every) {
+        text.quantity("log_every", spec.log_every, time);
+    }
+    if base.is_none_or(|b| b.com_removal_every != spec.com_removal_every) {
+        text.pair("com_removal_every", spec.com_removal_every);
+    }
+    if base.is_none_or(|b| b.neighbor_every != spec.neighbor_every) {
+        text.pair("neighbor_every", spec.neighbor_every);
+    }
+    if base.is_none_or(|b| b.skin != spec.skin) {
+        text.optional_length("skin", spec.skin);
+    }
+    if base.is_some_and(|b| b.thermostat == spec.thermostat) {
+        return;
+    }
+    match spec.thermostat {
+        ThermostatSpec::None { initial_temperature } => {
+            text.head(&format!("[{path}.thermostat.none]"));
+            text.quantity("initial_temperature", initial_temperature, Dimension::Temperature);
+        }
+        ThermostatSpec::Csvr { temperature, time_constant } => {
+            text.head(&format!("[{path}.thermostat.csvr]"));
+            text.quantity("temperature", temperature, Dimension::Temperature);
+            text.quantity("time_constant", time_constant, time);
+        }
+        ThermostatSpec::Langevin { temperature, friction } => {
+            text.head(&format!("[{path}.thermostat.langevin]"));
+            text.quantity("temperature", temperature, Dimension::Temperature);
+            text.quantity("friction", friction, Dimension::InverseTime);
+        }
+    }
+}
+
+fn write_stage(text: &mut Lines, stage: &StageSpec, base: &DynamicsSpec) {
+    text.head("[[stage]]");
+    text.pair("name", string(&stage.name));
+    match &stage.kind {
+        StageKind::Minimise { max_force, max_steps } => {
+            text.head("[stage.minimise]");
+            text.quantity("max_force", *max_force, Dimension::Force);
+            text.pair("max_steps", max_steps);
+        }
+        StageKind::Dynamics { duration, dynamics: own, trajectory, analyse } => {
+            text.quantity("duration", *duration, Dimension::Time);
+            text.pair("analyse", analyse);
+            if let Some(t) = trajectory {
+                let every = quoted(t.every, Dimension::Time);
+                text.pair("trajectory", format!("{{ every = {every}, format = {} }}", string(&t.format)));
+            }
+            dynamics(text, own, Some(base), "stage");
+        }
+    }
+}
+
+fn write_analysis(text: &mut Lines, analysis: &AnalysisSpec) {
+    text.head("[[analysis]]");
+    match analysis {
+        AnalysisSpec::Rdf { pairs, r_max, bin_width, every } => {
+            text.head("[analysis.rdf]");
+            let pairs: Vec<String> = pairs.iter().map(|(a, b)| strings([a, b])).collect();
+            text.pair("pairs", format!("[{}]", pairs.join(", ")));
+            text.optional_length("r_max", *r_max);
+            text.quantity("bin_width", *bin_width, Dimension::Length);
+            text.quantity("every", *every, Dimension::Time);
+        }
+        AnalysisSpec::Coordination { center, ligands, r_min, every } => {
+            text.head("[analysis.coordination]");
+            text.pair("center", string(center));
+            text.pair("ligands", strings(ligands));
+            text.optional_length("r_min", *r_min);
+            text.quantity("every", *every, Dimension::Time);
+        }
+        AnalysisSpec::Angles { center, ligand, r_min, bin_width, every } => {
+            text.head("[analysis.angles]");
+            text.pair("center", string(center));
+            text.pair("ligand", string(ligand));
+            text.optional_length("r_min", *r_min);
+            text.quantity("bin_width", *bin_width, Dimension::Angle);
+            text.quantity("every", *every, Dimension::Time);
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Reading trajectories back: any format chemfiles reads, several files one after the other.
+
+use super::integrity::{Tail, check_tail};
+use super::{AKMA_PS, TrajectoryError};
+use crate::cell::Cell;
+use crate::io::gro::{self, GroReader};
+use crate::io::structure::{cell_vectors, property, report_chemfiles_warnings, to_nm};
+use glam::DVec3;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+/// One configuration of a trajectory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrajectoryFrame {
+    /// Step of the run where the format holds it, else the index of the frame in its file.
+    pub step: u64,
+    /// ps; `None` when the format does not hold it
+    pub time: Option<f64>,
+    pub cell: Cell,
+    /// `[n_atoms]`, nm, as in the file
+    pub positions: Vec<DVec3>,
+}
+
+/// Iterates over the frames of one or more files. After an error there are no further frames.
+pub struct TrajectoryReader {
+    /// Files that have not been opened, the next one last.
+    waiting: Vec<PathBuf>,
+    open: Option<OpenFile>,
+    n_atoms: usize,
+    default_cell: Option<Cell>,
+}
+
+struct OpenFile {
+    path: PathBuf,
+    source: Source,
+    /// Frames read so far.
+    n_read: usize,
+    tail: Tail,
+}
+
+enum Source {
+    Chemfiles { trajectory: chemfiles::Trajectory, n_frames: usize },
+    Gro(GroReader<BufReader<File>>),
+}
+
+impl TrajectoryReader {
+    /// Opens the first file and checks that the others exist.
+    ///
+    /// * `n_atoms` – every frame must have as many
+    /// * `default_cell` – for formats that hold none; without it such a frame is an error
+    pub fn open(paths: &[PathBuf], n_atoms: usize, default_cell: Option<Cell>) -> Result<Self, TrajectoryError> {
+        report_chemfiles_warnings();
+        for path in paths {
+            match std::fs::metadata(path) {
+                Ok(metadata) if metadata.len() == 0 => return Err(unreadable(path, "the file is empty".into())),
+                Ok(metadata) if metadata.is_dir() => return Err(unreadable(path, "this is a folder".into())),
+                Ok(_) => {}
+                Err(e) => return Err(unreadable(path, e.to_string())),
+            }
+        }
+        let mut waiting: Vec<PathBuf> = paths.iter().rev().cloned().collect();
+        let open = waiting.pop().map(OpenFile::open).transpose()?;
+        Ok(TrajectoryReader { waiting, open, n_atoms, default_cell })
+    }
+
+    /// The next frame; `None` after the last one of the last file.
+    pub fn next_frame(&mut self) -> Result<Option<TrajectoryFrame>, TrajectoryError> {
+        while let Some(file) = &mut self.open {
+            match file.next_frame(self.n_atoms, self.default_cell) {
+                Ok(Some(frame)) => return Ok(Some(frame)),
+                Ok(None) => match self.waiting.pop().map(OpenFile::open).transpose() {
+                    Ok(next) => self.open = next,
+                    Err(e) => return self.stop(e),
+                },
+                Err(e) => return self.stop(e),
+            }
+        }
+        Ok(None)
+    }
+
+    fn stop(&mut self, error: TrajectoryError) -> Result<Option<TrajectoryFrame>, TrajectoryError> {
+        self.open = None;
+        self.waiting.clear();
+        Err(error)
+    }
+}
+
+impl Iterator for TrajectoryReader {
+    type Item = Result<TrajectoryFrame, TrajectoryError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_frame().transpose()
+    }
+}
+
+impl OpenFile {
+    fn open(path: PathBuf) -> Result<Self, TrajectoryError> {
+        let tail = check_tail(&path).map_err(|e| unreadable(&path, e.to_string()))?;
+        if let Some((0, what)) = tail {
+            return Err(TrajectoryError::Truncated { file: path, frame: 1, what: what.into() });
+        }
+        let source = if has_extension(&path, "gro") {
+            let file = File::open(&path).map_err(|e| unreadable(&path, e.to_string()))?;
+            Source::Gro(GroReader::new(BufReader::new(file)))
+        } else {
+            let mut trajectory = chemfiles::Trajectory::open(&path, 'r').map_err(|e| unreadable(&path, e.message))?;
+            let n_frames = trajectory.nsteps();
+            Source::Chemfiles { trajectory, n_frames }
+        };
+        Ok(OpenFile { path, source, n_read: 0, tail })
+    }
+
+    fn next_frame(
+        &mut self,
+        n_atoms: usize,
+        default_cell: Option<Cell>,
+    ) -> Result<Option<TrajectoryFrame>, TrajectoryError> {
+        let (file, frame) = (self.path.clone(), self.n_read + 1);
+        if let Some((n_complete, what)) = self.tail
+            && self.n_read == n_complete
+        {
+            return Err(TrajectoryError::Truncated { file, frame, what: what.into() });
+        }
+        let Some((step, time, vectors, positions)) = self.read_raw()? else { return Ok(None) };
+        if positions.len() != n_atoms {
+            return Err(TrajectoryError::AtomCount { file, frame, found: positions.len(), expected: n_atoms });
+        }
+        if let Some(i) = positions.iter().position(|r| !r.is_finite()) {
+            return Err(TrajectoryError::NotFinite { file, frame, atom: i + 1 });
+        }
+        let cell = match vectors {
+            Some([a, b, c]) => Cell::new(a, b, c).map_err(|source| TrajectoryError::Cell { file, frame, source })?,
+            None => default_cell.ok_or(TrajectoryError::NoCell { file, frame })?,
+        };
+        self.n_read += 1;
+        Ok(Some(TrajectoryFrame { step, time, cell, positions }))
+    }
+
+    #[expect(clippy::type_complexity, reason = "private: step, time, lattice vectors, positions of one frame")]
+    fn read_raw(&mut self) -> Result<Option<(u64, Option<f64>, Option<[DVec3; 3]>, Vec<DVec3>)>, TrajectoryError> {
+        let (file, frame) = (&self.path, self.n_read + 1);
+        match &mut self.source {
+            Source::Gro(reader) => {
+                let raw = reader.next_frame().map_err(|fault| {
+                    let what = format!("line {}: {}", fault.line, fault.what);
+                    TrajectoryError::Truncated { file: file.clone(), frame, what }
+                })?;
+                // A single configuration written by hand may lack its last line end; a stream was cut there.
+                if let Some(raw) = &raw
+                    && self.n_read > 0
+                    && !raw.is_closed
+                {
+                    let what = format!("line {}: the line has no end", raw.box_line);
+                    return Err(TrajectoryError::Truncated { file: file.clone(), frame, what });
+                }
+                Ok(raw.map(|raw| {
+                    let (time, step) = gro::time_and_step(&raw.title);
+                    (step.unwrap_or(self.n_read as u64), time, raw.vectors, raw.positions)
+                }))
+            }
+            Source::Chemfiles { n_frames, .. } if self.n_read == *n_frames => Ok(None),
+            Source::Chemfiles { trajectory, .. } => {
+                let mut raw = chemfiles::Frame::new();
+                let truncated =
+                    |e: chemfiles::Error| TrajectoryError::Truncated { file: file.clone(), frame, what: e.message };
+                trajectory.read(&mut raw).map_err(truncated)?;
+                let (step, time) = step_and_time(file, &raw);
+                Ok(Some((step, time, cell_vectors(&raw), to_nm(raw.positions()))))
+            }
+        }
+    }
+}
+
+/// Step and time (ps) of a frame, wherever the format keeps them.
+fn step_and_time(path: &Path, frame: &chemfiles::Frame) -> (u64, Option<f64>) {
+    let number = |name: &str| match property(frame, name)? {
+        chemfiles::Property::Double(value) => Some(value),
+        chemfiles::Property::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    let step = frame.step() as u64;
+    let time = number("time");
+    if has_extension(path, "xtc") || has_extension(path, "trr") {
+        // Stored as f32: its shortest decimal is what was meant (0.1, not 0.10000000149).
+        (step, time.and_then(|t| (t as f32).to_string().parse().ok()))
+    } else if has_extension(path, "dcd") {
+        (step, time.map(|t| t * AKMA_PS))
+    } else if let Some(time) = time {
+        (number("step").map_or(step, |s| s as u64), Some(time))
+    } else if let Some(chemfiles::Property::String(title)) = property(frame, "name") {
+        let (time, titled_step) = gro::time_and_step(&title);
+        (titled_step.unwrap_or(step), time)
+    } else {
+        (step, None)
+    }
+}
+
+pub(super) fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension))
+}
+
+fn unreadable(path: &Path, what: String) -> TrajectoryError {
+    TrajectoryError::Unreadable { file: path.to_path_buf(), what }
+}

@@ -1,0 +1,68 @@
+//! Figures of the log: temperature, energies and the conserved quantity against time.
+
+use crate::analysis::{Axis, Column, Figure, Series, SeriesKind};
+
+/// Figures for the columns that are there; the first column is the time (ps).
+pub fn figures(log: &[Column]) -> Vec<Figure> {
+    let Some((time, columns)) = log.split_first() else {
+        return Vec::new();
+    };
+    if time.values.len() < 2 {
+        return Vec::new();
+    }
+    let column = |name: &str| columns.iter().find(|c| c.name == name);
+    let series = |label: String, color: usize, column: &Column, zero: f64| {
+        let points = time.values.iter().zip(&column.values).map(|(&t, &v)| [t, v - zero]).collect();
+        Series { label, kind: SeriesKind::Line, on_right: false, color, points }
+    };
+    let figure = |name: &str, title: String, y: Axis, series: Vec<Series>| {
+        let x = Axis::new("time", &time.unit);
+        Figure { name: name.to_string(), title, x, y, series, ..Default::default() }
+    };
+    let mut figures = Vec::new();
+    if let Some(temperature) = column("temperature") {
+        let title = format!("Temperature, mean {:.2} {}", mean(&temperature.values), temperature.unit);
+        let window = (temperature.values.len() / 40).max(1);
+        let average = Column { values: running_mean(&temperature.values, window), ..temperature.clone() };
+        let lines = vec![
+            Series { kind: SeriesKind::Faint, ..series("every line of the log".to_string(), 1, temperature, 0.0) },
+            series("running mean".to_string(), 1, &average, 0.0),
+        ];
+        figures.push(figure("temperature", title, Axis::new("T", &temperature.unit), lines));
+    }
+    let energies: Vec<&Column> = ["potential", "kinetic", "total"].iter().filter_map(|name| column(name)).collect();
+    if let Some(first) = energies.first() {
+        // Potential and kinetic energy differ by thousands of kJ/mol; what is worth seeing is how they move.
+        let lines = energies
+            .iter()
+            .enumerate()
+            .map(|(color, c)| {
+                let mean = mean(&c.values);
+                series(format!("{} (mean {mean:.0})", c.name), color, c, mean)
+            })
+            .collect();
+        figures.push(figure(
+            "energy",
+            "Energies".to_string(),
+            Axis::new("deviation from the mean", &first.unit),
+            lines,
+        ));
+    }
+    if let Some(conserved) = column("conserved") {
+        let first = conserved.values.first().copied().unwrap_or(0.0);
+        let lines = vec![series("conserved quantity".to_string(), 2, conserved, first)];
+        let y = Axis::new("change since the start", &conserved.unit);
+        figures.push(figure("conserved", "Conserved quantity".to_string(), y, lines));
+    }
+    figures
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+/// Mean over `reach` values to either side, fewer at the ends.
+fn running_mean(values: &[f64], reach: usize) -> Vec<f64> {
+    let around = |k: usize| &values[k.saturating_sub(reach)..(k + reach + 1).min(values.len())];
+    (0..values.len()).map(|k| mean(around(k))).collect()
+}

@@ -1,0 +1,218 @@
+//! Numbers and the verdict table as plain text for a terminal.
+
+use super::verdict::{Verdict, VerdictRow, allowed, tally};
+use crate::analysis::Quantity;
+use crate::system::expected::Reference;
+
+/// Widest line printed.
+const WIDTH: usize = 120;
+
+/// A value rounded to what its error supports: two digits of the error, or four significant digits without one.
+pub fn number(value: f64, error: Option<f64>) -> String {
+    if !value.is_finite() {
+        return "not a number".to_string();
+    }
+    let decimals = match error.filter(|e| *e > 0.0 && e.is_finite()) {
+        Some(e) => 1.0 - e.log10().floor(),
+        None if value == 0.0 || value.fract() == 0.0 => 0.0,
+        None => 3.0 - value.abs().log10().floor(),
+    };
+    format!("{value:.*}", decimals.clamp(0.0, 9.0) as usize)
+}
+
+/// `0.20761 ± 0.00012`, or the value alone.
+pub fn number_with_error(value: f64, error: Option<f64>) -> String {
+    match error.filter(|e| e.is_finite()) {
+        Some(e) if e > 0.0 => format!("{} ± {}", number(value, error), number(e, error)),
+        _ => number(value, None),
+    }
+}
+
+/// A reference as its source states it: all its digits, no more.
+pub fn stated(reference: &Reference) -> String {
+    match reference.uncertainty {
+        Some(u) if u > 0.0 => format!("{} ± {u}", reference.value),
+        _ => reference.value.to_string(),
+    }
+}
+
+/// `± 0.0022`: the allowed difference to two digits; a dash where nothing is decided.
+pub fn limit(row: &VerdictRow) -> String {
+    if !decides(row) {
+        return "–".to_string();
+    }
+    let limit = allowed(&row.reference, row.error);
+    if limit == 0.0 {
+        return "exactly".to_string();
+    }
+    let decimals = (1.0 - limit.log10().floor()).clamp(0.0, 9.0) as usize;
+    let text = format!("{limit:.decimals$}");
+    let short = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    format!("± {short}")
+}
+
+/// The unit as printed behind a number: nothing for a pure number.
+pub fn unit(unit: &str) -> &str {
+    match unit {
+        "1" => "",
+        "deg" => "°",
+        other => other,
+    }
+}
+
+/// Charges as superscripts, for pages and figures: `Zn2+` becomes `Zn²⁺`, `[Zn(H2O)6]2+` becomes `[Zn(H₂O)₆]²⁺`.
+///
+/// A charge is an optional digit and a sign behind a letter or bracket, at the end of a word.
+pub fn chemical(text: &str) -> String {
+    let text = text.replace("H2O)6", "H₂O)₆").replace("H2O", "H₂O");
+    let c: Vec<char> = text.chars().collect();
+    let superscript = |digit: char| "⁰¹²³⁴⁵⁶⁷⁸⁹".chars().nth(digit as usize - '0' as usize).unwrap_or(digit);
+    let ends_word = |next: Option<&char>| next.is_none_or(|n| !n.is_alphanumeric() && !"+-/_".contains(*n));
+    let mut out = String::with_capacity(text.len());
+    let mut i = 0;
+    while i < c.len() {
+        let behind = i > 0 && (c[i - 1].is_alphabetic() || c[i - 1] == ')' || c[i - 1] == ']' || c[i - 1] == '₆');
+        let digit = c[i].is_ascii_digit().then_some(c[i]);
+        let at = i + usize::from(digit.is_some());
+        let sign = c.get(at).filter(|s| **s == '+' || **s == '-');
+        if let Some(sign) = sign
+            && behind
+            && ends_word(c.get(at + 1))
+        {
+            out.extend(digit.map(superscript));
+            out.push(if *sign == '+' { '⁺' } else { '⁻' });
+            i = at + 1;
+        } else {
+            out.push(c[i]);
+            i += 1;
+        }
+    }
+    out
+}
+
+/// The verdict table, at most 120 columns wide, with numbered sources and notes below.
+pub fn verdict_table(rows: &[VerdictRow]) -> String {
+    let sources = sources(rows);
+    let mut cells =
+        vec![["Quantity", "Measured", "Reference", "Allowed", "Unit", "Verdict", "Source"].map(String::from)];
+    for row in rows {
+        let reference = &row.reference;
+        cells.push([
+            reference.label.clone(),
+            row.value.map_or("not measured".to_string(), |v| number_with_error(v, row.error)),
+            stated(reference),
+            limit(row),
+            unit(&reference.unit).to_string(),
+            row.verdict.word().to_string(),
+            format!("[{}]", source_number(&sources, row)),
+        ]);
+    }
+    let mut text = aligned(&cells);
+    text.push_str(&format!("{}\n", tally(rows)));
+    for (k, source) in sources.iter().enumerate() {
+        text.push_str(&wrapped(&format!("[{}] {source}", k + 1), WIDTH, "    "));
+    }
+    // What agrees needs no comment.
+    for row in rows.iter().filter(|r| r.verdict != Verdict::Pass && !r.reference.note.is_empty()) {
+        text.push_str(&wrapped(&format!("{}: {}", row.reference.label, row.reference.note), WIDTH, "    "));
+    }
+    text
+}
+
+/// The citations of all rows, each once, in order of appearance.
+pub fn sources(rows: &[VerdictRow]) -> Vec<&str> {
+    let mut sources: Vec<&str> = Vec::new();
+    for row in rows {
+        if !sources.contains(&row.reference.citation.as_str()) {
+            sources.push(&row.reference.citation);
+        }
+    }
+    sources
+}
+
+/// Number of a row's citation in [`sources`], from 1.
+pub fn source_number(sources: &[&str], row: &VerdictRow) -> usize {
+    sources.iter().position(|s| *s == row.reference.citation).map_or(0, |k| k + 1)
+}
+
+/// Does the row's reference decide a verdict?
+pub fn decides(row: &VerdictRow) -> bool {
+    matches!(row.verdict, Verdict::Pass | Verdict::Fail)
+}
+
+/// Measured values as lines `label   value unit`.
+pub fn value_table(values: &[Quantity]) -> String {
+    let cells: Vec<[String; 3]> = values
+        .iter()
+        .map(|q| [q.label.clone(), number_with_error(q.value, q.error), unit(&q.unit).to_string()])
+        .collect();
+    aligned(&cells)
+}
+
+/// Columns padded to their widest cell, two blanks apart.
+fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut text = String::new();
+    for row in rows {
+        let line: Vec<String> = row.iter().zip(widths).map(|(cell, w)| format!("{cell:<w$}")).collect();
+        text.push_str(line.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Breaks `text` between words so that no line is longer than `width`; later lines start with `indent`.
+fn wrapped(text: &str, width: usize, indent: &str) -> String {
+    let mut lines = String::new();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+            lines.push_str(&line);
+            lines.push('\n');
+            line = format!("{indent}{word}");
+        } else {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines + &line + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_show_what_their_error_supports() {
+        assert_eq!(number_with_error(0.207_612, Some(0.000_123)), "0.20761 ± 0.00012");
+        assert_eq!(number_with_error(297.93, Some(0.85)), "297.93 ± 0.85");
+        assert_eq!(number_with_error(297.93, Some(12.0)), "298 ± 12");
+        assert_eq!(number_with_error(6.0, Some(0.0)), "6");
+        assert_eq!(number_with_error(0.2076, None), "0.2076");
+        assert_eq!(number_with_error(f64::NAN, None), "not a number");
+    }
+
+    #[test]
+    fn charges_are_raised_and_nothing_else_is() {
+        assert_eq!(chemical("1 Zn2+, 2 Cl-, 512 SPC/E"), "1 Zn²⁺, 2 Cl⁻, 512 SPC/E");
+        assert_eq!(chemical("Octahedral [Zn(H2O)6]2+"), "Octahedral [Zn(H₂O)₆]²⁺");
+        assert_eq!(chemical("Zn2+ – OW"), "Zn²⁺ – OW");
+        for plain in ["li-merz-12-6-4", "TIP4P-Ew", "12-6-4", "C++ 17-", "first-shell", "0.208-0.217 nm"] {
+            assert_eq!(chemical(plain), plain);
+        }
+    }
+
+    #[test]
+    fn long_sources_are_wrapped() {
+        let text = wrapped(&"word ".repeat(60), WIDTH, "    ");
+        assert!(text.lines().all(|l| l.chars().count() <= WIDTH));
+        assert_eq!(text.matches("word").count(), 60);
+    }
+}

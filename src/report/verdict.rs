@@ -1,0 +1,140 @@
+//! Measured values beside reference values, and whether they agree.
+//!
+//! A reference may decide (`PASS`, `FAIL`) only if it was read in its source or calculated for the purpose, and only if it
+//! speaks of the same thing. Recalled values and values of another system or method are shown without a verdict.
+//!
+//! **The rule**, for all cases: a value passes if |value − reference| ≤ allowed. `allowed` is the tolerance stated with the reference if
+//! there is one; otherwise 2 √(error² + uncertainty²), the 95 % interval of the difference of two independent
+//! estimates. See [`allowed`].
+
+use crate::analysis::Quantity;
+use crate::system::expected::{Reference, Status};
+
+/// Largest accepted |value − reference| for a measured value with the standard error `error`: the rule above.
+pub fn allowed(reference: &Reference, error: Option<f64>) -> f64 {
+    let from_uncertainties = || 2.0 * error.unwrap_or(0.0).hypot(reference.uncertainty.unwrap_or(0.0));
+    reference.tolerance.unwrap_or_else(from_uncertainties)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Pass,
+    Fail,
+    /// The reference is from memory.
+    Recalled,
+    /// The reference is of another system or method, or nothing was measured.
+    NotApplicable,
+}
+
+impl Verdict {
+    /// Judges a measured value (with its standard error) against a reference.
+    pub fn of(measured: Option<(f64, Option<f64>)>, reference: &Reference) -> Self {
+        let Some((value, error)) = measured else {
+            return Verdict::NotApplicable;
+        };
+        if !reference.comparable {
+            return Verdict::NotApplicable;
+        }
+        if reference.status == Status::Recalled {
+            return Verdict::Recalled;
+        }
+        // Room for the rounding of decimal numbers in files, so that 0.21 ± 0.01 includes 0.2.
+        let rounding = 1e-9 * reference.value.abs().max(1e-9);
+        // A NaN fails.
+        if (value - reference.value).abs() <= allowed(reference, error) + rounding {
+            Verdict::Pass
+        } else {
+            Verdict::Fail
+        }
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Pass => "PASS",
+            Verdict::Fail => "FAIL",
+            Verdict::Recalled => "recalled",
+            Verdict::NotApplicable => "n/a",
+        }
+    }
+}
+
+/// One line of the verdict table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VerdictRow {
+    pub case: String,
+    pub reference: Reference,
+    /// `None` if the run did not measure it.
+    pub value: Option<f64>,
+    /// Standard error of `value`.
+    pub error: Option<f64>,
+    pub verdict: Verdict,
+}
+
+/// A reference whose unit is not the one the quantity is measured in.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error(
+    "the reference for {quantity} is in {reference_unit}, the measured value in {measured_unit}; give it in {measured_unit}"
+)]
+pub struct UnitMismatch {
+    pub quantity: String,
+    pub reference_unit: String,
+    pub measured_unit: String,
+}
+
+/// Sets every reference beside the measured quantity of the same id.
+///
+/// * `case` – name of the case, for the table
+pub fn judge(case: &str, references: &[Reference], measured: &[Quantity]) -> Result<Vec<VerdictRow>, UnitMismatch> {
+    references
+        .iter()
+        .map(|reference| {
+            let found = measured.iter().find(|q| q.id == reference.quantity);
+            if let Some(quantity) = found.filter(|q| q.unit != reference.unit) {
+                return Err(UnitMismatch {
+                    quantity: quantity.id.clone(),
+                    reference_unit: reference.unit.clone(),
+                    measured_unit: quantity.unit.clone(),
+                });
+            }
+            Ok(VerdictRow {
+                case: case.to_string(),
+                reference: reference.clone(),
+                value: found.map(|q| q.value),
+                error: found.and_then(|q| q.error),
+                verdict: Verdict::of(found.map(|q| (q.value, q.error)), reference),
+            })
+        })
+        .collect()
+}
+
+/// `[{"case","quantity","value","uncertainty","reference","reference_uncertainty","unit","citation","verdict"}]`.
+pub fn to_json(rows: &[VerdictRow]) -> serde_json::Value {
+    rows.iter()
+        .map(|row| {
+            serde_json::json!({
+                "case": row.case,
+                "quantity": row.reference.quantity,
+                "value": row.value,
+                "uncertainty": row.error,
+                "reference": row.reference.value,
+                "reference_uncertainty": row.reference.uncertainty,
+                "unit": row.reference.unit,
+                "citation": row.reference.citation,
+                "verdict": row.verdict.word(),
+            })
+        })
+        .collect()
+}
+
+/// Did any reference decide against the run?
+pub fn any_failed(rows: &[VerdictRow]) -> bool {
+    rows.iter().any(|r| r.verdict == Verdict::Fail)
+}
+
+/// How many rows have each verdict: `7 PASS, 1 FAIL, 3 recalled, 1 n/a`; verdicts that do not occur are left out.
+pub fn tally(rows: &[VerdictRow]) -> String {
+    let all = [Verdict::Pass, Verdict::Fail, Verdict::Recalled, Verdict::NotApplicable];
+    let counted = all.map(|v| (rows.iter().filter(|r| r.verdict == v).count(), v.word()));
+    let parts: Vec<String> = counted.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+    parts.join(", ")
+}

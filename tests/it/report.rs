@@ -1,0 +1,255 @@
+//! Verdicts, reference files and the written report: the rule, the skeleton, the files.
+
+use crate::analysis::hydrated_zinc;
+use hexaqua::analysis::{AnalysisSet, Column, Quantity};
+use hexaqua::io::expected;
+use hexaqua::report::{self, RunReport, Verdict, verdict};
+use hexaqua::system::Frame;
+use hexaqua::system::expected::{Reference, Status};
+use hexaqua::system::spec::AnalysisSpec;
+
+fn reference(value: f64, uncertainty: Option<f64>, tolerance: Option<f64>, status: Status) -> Reference {
+    Reference {
+        quantity: "first_peak(Zn2+,OW)".to_string(),
+        label: "Zn–O first peak".to_string(),
+        value,
+        uncertainty,
+        unit: "nm".to_string(),
+        tolerance,
+        status,
+        comparable: true,
+        citation: "A. Author, J. Test 1 (2000) 1".to_string(),
+        note: String::new(),
+    }
+}
+
+fn quantity(id: &str, value: f64, error: Option<f64>, unit: &str) -> Quantity {
+    Quantity { id: id.to_string(), label: id.to_string(), value, error, unit: unit.to_string() }
+}
+
+#[test]
+fn the_rule_passes_and_fails_where_it_says() {
+    let known = reference(0.2076, Some(0.001), None, Status::Computed);
+    // 2 √(0.001² + 0.0005²) = 0.002236
+    let of = |value: f64, reference: &Reference| Verdict::of(Some((value, Some(0.0005))), reference);
+    assert_eq!(of(0.2076 + 0.002_23, &known), Verdict::Pass);
+    assert_eq!(of(0.2076 + 0.002_25, &known), Verdict::Fail);
+    assert_eq!(of(0.2076 - 0.002_25, &known), Verdict::Fail);
+    // Without an error of its own the value has half a micrometre less room.
+    assert_eq!(Verdict::of(Some((0.2076 + 0.002_1, None)), &known), Verdict::Fail);
+
+    let stated = reference(6.0, None, Some(0.1), Status::Verified);
+    assert_eq!(of(6.1, &stated), Verdict::Pass);
+    assert_eq!(of(5.899, &stated), Verdict::Fail);
+    assert_eq!(of(f64::NAN, &stated), Verdict::Fail);
+    let exact = reference(6.0, None, Some(0.0), Status::Verified);
+    assert_eq!(of(6.0, &exact), Verdict::Pass);
+    assert_eq!(of(5.0, &exact), Verdict::Fail);
+}
+
+#[test]
+fn memory_and_foreign_systems_never_decide() {
+    let recalled = reference(0.2078, Some(0.0003), None, Status::Recalled);
+    assert_eq!(Verdict::of(Some((0.2078, None)), &recalled), Verdict::Recalled);
+    assert_eq!(Verdict::of(Some((0.9, None)), &recalled), Verdict::Recalled);
+    let foreign = Reference { comparable: false, ..reference(0.214, Some(0.001), None, Status::Verified) };
+    assert_eq!(Verdict::of(Some((0.214, None)), &foreign), Verdict::NotApplicable);
+    assert_eq!(Verdict::of(None, &reference(1.0, None, Some(1.0), Status::Verified)), Verdict::NotApplicable);
+}
+
+#[test]
+fn rows_find_their_quantity_and_units_must_agree() {
+    let known = reference(0.2076, Some(0.001), None, Status::Computed);
+    let measured = [quantity("first_peak(Zn2+,OW)", 0.25, Some(0.001), "nm")];
+    let rows = verdict::judge("case", std::slice::from_ref(&known), &measured).expect("same unit");
+    assert!(verdict::any_failed(&rows));
+    let json = verdict::to_json(&rows);
+    let expected = serde_json::json!([{
+        "case": "case", "quantity": "first_peak(Zn2+,OW)", "value": 0.25, "uncertainty": 0.001, "reference": 0.2076,
+        "reference_uncertainty": 0.001, "unit": "nm", "citation": "A. Author, J. Test 1 (2000) 1", "verdict": "FAIL",
+    }]);
+    assert_eq!(json, expected);
+    let in_angstrom = [quantity("first_peak(Zn2+,OW)", 2.08, None, "angstrom")];
+    assert!(verdict::judge("case", &[known], &in_angstrom).is_err());
+}
+
+#[test]
+fn the_built_in_cases_are_sound() {
+    let cases = expected::built_in().expect("readable");
+    let names: Vec<&str> = cases.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names, ["zn-hydration", "zn-peaks"]);
+    for system in cases.iter().flat_map(|c| &c.systems) {
+        assert!(system.references.iter().any(|r| r.quantity == "first_peak(Zn2+,OW)"), "{}", system.name);
+        for r in &system.references {
+            assert!(["nm", "1", "deg", "K"].contains(&r.unit.as_str()), "{} is in {}", r.label, r.unit);
+        }
+    }
+    let deciding = |r: &&Reference| r.comparable && r.status != Status::Recalled;
+    assert!(cases[0].systems[0].references.iter().filter(deciding).count() >= 9);
+    assert_eq!(cases[1].systems.len(), 15);
+}
+
+#[test]
+fn faults_of_reference_files_are_named() {
+    let good = include_str!("../../validation/zn-hydration/expected.toml");
+    assert!(expected::parse("expected.toml", good).is_ok());
+    for (from, to, says) in [
+        ("status = \"computed\"", "status = \"guessed\"", "guessed"),
+        ("uncertainty = 0.001\n", "", "neither an uncertainty nor a tolerance"),
+        ("uncertainty = 0.001\n", "uncertainty = -0.001\n", "negative"),
+        ("label = \"Zn–O first peak\"\n", "label = \"Zn–O first peak\"\nlabbel = 1\n", "labbel"),
+    ] {
+        let bad = good.replacen(from, to, 1);
+        assert_ne!(bad, good, "{from}");
+        let message = expected::parse("expected.toml", &bad).expect_err("refused").to_string();
+        assert!(message.contains(says) && message.contains("expected.toml"), "{message}");
+    }
+}
+
+/// A report of synthetic data with everything a real one has.
+pub fn sample_report() -> RunReport {
+    let (topology, cell, frames) = hydrated_zinc(500, 400, 7);
+    let name = String::from;
+    let specs = [
+        AnalysisSpec::Rdf { pairs: vec![(name("Zn2+"), name("OW"))], r_max: None, bin_width: 0.002, every: 0.2 },
+        AnalysisSpec::Coordination {
+            center: name("Zn2+"),
+            ligands: vec![name("OW"), name("Cl-")],
+            r_min: None,
+            every: 0.2,
+        },
+        AnalysisSpec::Angles { center: name("Zn2+"), ligand: name("OW"), r_min: None, bin_width: 1.0, every: 0.2 },
+    ];
+    let mut set = AnalysisSet::new(&specs, &topology, &cell).expect("valid");
+    for (k, positions) in frames.iter().enumerate() {
+        set.sample(&Frame { step: 100 * k as u64, time: 0.2 * k as f64, cell: &cell, positions }).expect("good frame");
+    }
+    let results = set.finish();
+    let case = &expected::built_in().expect("readable")[0];
+    let mut measured: Vec<Quantity> = results.iter().flat_map(|r| r.values.clone()).collect();
+    measured.push(quantity("temperature", 297.6, Some(0.7), "K"));
+    let verdicts = verdict::judge(&case.name, &case.systems[0].references, &measured).expect("units agree");
+    let time: Vec<f64> = (0..2000).map(|k| 0.04 * f64::from(k)).collect();
+    let noise = |k: f64, a: f64| a * ((12.9898 * k).sin() * 43758.5453).fract();
+    let column = |label: &str, unit: &str, f: &dyn Fn(f64) -> f64| {
+        Column::new(label, unit, time.iter().map(|t| f(*t)).collect())
+    };
+    RunReport {
+        title: name("One Zn2+ in SPC/E water <test>"),
+        facts: vec![(name("Composition"), name("1 Zn2+, 2 Cl-, 500 SPC/E")), (name("Seed"), name("7"))],
+        warnings: vec![name("Synthetic data: no molecular dynamics was run.")],
+        log: vec![
+            column("time", "ps", &|t| t),
+            column("temperature", "K", &|t| 298.15 + noise(t, 12.0)),
+            column("potential", "kJ/mol", &|t| -24_310.0 + noise(t, 60.0)),
+            column("kinetic", "kJ/mol", &|t| 3_790.0 + noise(t + 0.5, 50.0)),
+            column("conserved", "kJ/mol", &|t| -20_500.0 + 0.01 * t + noise(t, 0.3)),
+        ],
+        results,
+        verdicts,
+    }
+}
+
+#[test]
+fn the_page_is_whole_and_asks_for_nothing() {
+    let report = sample_report();
+    let page = report::page(&report);
+    // Order of the sections.
+    let mut at = 0;
+    for part in [
+        "<!DOCTYPE html>",
+        "<h1>One Zn²⁺ in SPC/E water &lt;test&gt;</h1>",
+        "<h2>Warnings</h2>",
+        "<h2>Against the literature</h2>",
+        "<h2>Structure</h2>",
+        "<h2>Measured values</h2>",
+        "<h2>The run</h2>",
+        "<h2>What was run</h2>",
+        "</html>",
+    ] {
+        at += page[at..].find(part).unwrap_or_else(|| panic!("{part} is missing or out of order"));
+    }
+    assert_eq!(page.matches("<svg").count(), 6, "g(r), CN, angles, temperature, energies, conserved");
+    // Self-contained: the only address is the name of the SVG vocabulary, and links stay on the page.
+    let addresses = page.matches("://").count();
+    assert_eq!(addresses, page.matches("http://www.w3.org/2000/svg").count());
+    for forbidden in ["<script", "<link", "<img", "@import", "<iframe"] {
+        assert!(!page.contains(forbidden), "{forbidden}");
+    }
+    for (at, _) in page.match_indices("href=\"") {
+        assert!(page[at..].starts_with("href=\"#"), "an outside link");
+    }
+    for (at, _) in page.match_indices("url(") {
+        assert!(page[at..].starts_with("url(#"));
+    }
+    let balanced = |tag: &str| page.matches(&format!("<{tag}")).count() == page.matches(&format!("</{tag}>")).count();
+    for tag in ["section", "table", "tbody", "tr", "svg", "figure", "ul", "ol", "dl", "span", "a "] {
+        assert!(balanced(tag) || tag == "a ", "{tag}");
+    }
+}
+
+#[test]
+fn every_file_is_written_whole() {
+    let report = sample_report();
+    let folder = tempfile::tempdir().expect("scratch folder");
+    let page = report::write_all(folder.path(), &report).expect("written");
+    assert_eq!(page, folder.path().join("report.html"));
+    let list = |sub: &str| {
+        let entries = std::fs::read_dir(folder.path().join(sub)).expect("folder");
+        let mut names: Vec<String> =
+            entries.map(|e| e.expect("entry").file_name().into_string().expect("UTF-8")).collect();
+        names.sort();
+        names
+    };
+    let tables = ["angles_OW_Zn2+_OW.csv", "coordination_Zn2+.csv", "coordination_Zn2+_radius.csv", "rdf_Zn2+_OW.csv"];
+    assert_eq!(list("analysis"), tables);
+    let drawn = ["angles_OW_Zn2+_OW", "conserved", "coordination_Zn2+", "energy", "rdf_Zn2+_OW", "temperature"];
+    assert_eq!(list("figures"), drawn.map(|n| format!("{n}.svg")));
+    assert_eq!(list(""), ["analysis", "figures", "report.html", "summary.json"], "nothing half-written is left");
+
+    for table in tables {
+        let text = std::fs::read_to_string(folder.path().join("analysis").join(table)).expect("readable");
+        let head = text.lines().next().expect("a head");
+        assert!(head.split(',').filter(|h| h.ends_with(']') || h.ends_with("]\"")).count() >= 2, "{head}");
+        let numbers: Vec<f64> =
+            text.lines().last().expect("rows").split(',').map(|v| v.parse().expect("number")).collect();
+        assert!(numbers.iter().all(|n| n.is_finite()));
+    }
+    let summary = std::fs::read_to_string(folder.path().join("summary.json")).expect("readable");
+    let summary: serde_json::Value = serde_json::from_str(&summary).expect("JSON");
+    let quantities: Vec<&str> =
+        summary["values"].as_array().unwrap().iter().map(|v| v["quantity"].as_str().unwrap()).collect();
+    assert!(quantities.contains(&"first_peak(Zn2+,OW)") && quantities.contains(&"coordination_number(Zn2+)"));
+    assert_eq!(summary["verdicts"].as_array().unwrap().len(), report.verdicts.len());
+    assert_eq!(summary["facts"]["Seed"], "7");
+
+    // A second report into the same folder replaces the first; a file in the way is an error that names it.
+    report::write_all(folder.path(), &report).expect("written again");
+    let blocked = folder.path().join("blocked");
+    std::fs::write(&blocked, "a file").expect("written");
+    let message = report::write_all(&blocked, &report).expect_err("not a folder").to_string();
+    assert!(message.contains("blocked"), "{message}");
+}
+
+#[test]
+fn the_terminal_table_fits_and_is_aligned() {
+    let report = sample_report();
+    let text = report::text::verdict_table(&report.verdicts);
+    assert!(text.lines().all(|l| l.chars().count() <= 120), "{text}");
+    let lines: Vec<&str> = text.lines().collect();
+    let position = |line: &str, word: &str| line.find(word).map(|at| line[..at].chars().count());
+    let verdict_at = position(lines[0], "Verdict").expect("heading");
+    for (line, row) in lines[1..].iter().zip(&report.verdicts) {
+        let rest: String = line.chars().skip(verdict_at).collect();
+        assert!(rest.starts_with(row.verdict.word()), "{line}");
+    }
+    assert!(text.contains("recalled") && text.contains("n/a") && text.contains("PASS"));
+    assert!(text.contains("[1] Same Zn2+ and water models simulated with OpenMM"));
+}
+
+#[test]
+fn an_empty_report_still_is_a_page() {
+    let page = report::page(&RunReport { title: "Nothing yet".to_string(), ..Default::default() });
+    assert!(page.contains("<h1>Nothing yet</h1>") && page.ends_with("</html>\n"));
+    assert!(!page.contains("<section"));
+}
