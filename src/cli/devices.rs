@@ -27,7 +27,10 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     }
     let selector = match args.test {
         Some(n) if n >= devices.len() => {
-            return Err(CliError::Input(format!("--test {n}: there are only {} adapters, counted from 0", devices.len())));
+            return Err(CliError::Input(format!(
+                "--test {n}: there are only {} adapters, counted from 0",
+                devices.len()
+            )));
         }
         Some(n) => AdapterSelector::Index(n),
         None => AdapterSelector::Best,

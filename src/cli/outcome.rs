@@ -1,10 +1,10 @@
 //! What a finished run hands to people: summary, verdict table, report.
 
+use super::CliError;
 use super::prepare::{Prepared, total_duration};
 use super::progress::clock;
 use super::recorder::LOG_FILE;
 use super::run::Finished;
-use super::CliError;
 use crate::analysis::{AnalysisResult, Column, Quantity};
 use crate::forcefield::Library;
 use crate::forces::Backend;
@@ -28,7 +28,8 @@ pub fn run_header(backend: &dyn Backend) -> String {
 /// Writes final.gro, analyses, figures and report; prints the tables.
 pub fn finish(prepared: &Prepared, folder: &OutputFolder, done: Finished, wall: f64) -> Result<(), CliError> {
     let topology = &prepared.system.topology;
-    structure::write_gro(&folder.file("final.gro"), topology, &done.state, &prepared.input.title).map_err(CliError::run)?;
+    structure::write_gro(&folder.file("final.gro"), topology, &done.state, &prepared.input.title)
+        .map_err(CliError::run)?;
     let log = Log::read(&folder.file(LOG_FILE)).map_err(CliError::run)?;
     let results = if done.analyses.n_frames() > 0 { done.analyses.finish() } else { Vec::new() };
     let mut quantities: Vec<Quantity> = results.iter().flat_map(|r| r.values.iter().cloned()).collect();
@@ -150,7 +151,11 @@ pub fn temperature_quantity(values: &[f64]) -> Option<Quantity> {
 /// The log as the report draws it.
 fn log_columns(log: &Log) -> Vec<Column> {
     let unit = |u: &str| if u.is_empty() { "1".to_string() } else { u.to_string() };
-    log.columns.iter().filter(|c| c.name != "step").map(|c| Column::new(c.name.clone(), &unit(&c.unit), c.values.clone())).collect()
+    log.columns
+        .iter()
+        .filter(|c| c.name != "step")
+        .map(|c| Column::new(c.name.clone(), &unit(&c.unit), c.values.clone()))
+        .collect()
 }
 
 fn facts(prepared: &Prepared, done: &Finished, wall: f64) -> Vec<(String, String)> {

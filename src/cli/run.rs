@@ -11,10 +11,10 @@ use crate::dynamics::schedule::{Schedule, round_up, steps_in};
 use crate::dynamics::{Engine, Observer, StageSummary, constraints, velocities};
 use crate::forces::Backend;
 use crate::io::checkpoint::{Checkpoint, fnv1a};
+use crate::io::input;
 use crate::io::log::LogWriter;
 use crate::io::output::OutputFolder;
 use crate::io::trajectory::{Format, TrajectoryWriter};
-use crate::io::input;
 use crate::system::State;
 use crate::system::spec::{DynamicsSpec, StageKind, StageSpec, ThermostatSpec, TrajectorySpec};
 use std::path::PathBuf;
@@ -42,9 +42,10 @@ const MINIMISE_SKIN: f64 = 0.1;
 pub fn run(args: &Args) -> Result<(), CliError> {
     let started = Instant::now();
     let (input, locations) = prepare::read_input(&args.input)?;
-    let path = args.out.clone().unwrap_or_else(|| {
-        PathBuf::from("runs").join(args.input.input.file_stem().unwrap_or_else(|| "run".as_ref()))
-    });
+    let path = args
+        .out
+        .clone()
+        .unwrap_or_else(|| PathBuf::from("runs").join(args.input.input.file_stem().unwrap_or_else(|| "run".as_ref())));
     if args.resume {
         OutputFolder::resume(&path).map_err(CliError::input)?;
     } else {

@@ -46,8 +46,8 @@ impl Observer for Memory {
 
 /// Runs all stages and returns every measured quantity, the mean temperature among them.
 pub fn simulate(name: &str, prepared: &Prepared, backend: Box<dyn Backend>) -> Result<Vec<Quantity>, CliError> {
-    let analyses =
-        AnalysisSet::new(&prepared.input.analyses, &prepared.system.topology, &prepared.state.cell).map_err(CliError::input)?;
+    let analyses = AnalysisSet::new(&prepared.input.analyses, &prepared.system.topology, &prepared.state.cell)
+        .map_err(CliError::input)?;
     let mut memory = Memory { analyses, analyse: false, temperatures: Vec::new(), progress: Progress::new(name, 0.0) };
     let mut engine = Engine::new(&prepared.system, backend, prepared.state.clone());
     for stage in &prepared.input.stages {

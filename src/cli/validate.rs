@@ -30,7 +30,8 @@ const INPUTS: [(&str, &str); 2] = [
 
 pub fn run(args: &Args) -> Result<(), CliError> {
     let cases = expected::built_in().map_err(CliError::run)?;
-    let full_names = || cases.iter().flat_map(|c| c.systems.iter().map(move |s| (c, s, format!("{}/{}", c.name, s.name))));
+    let full_names =
+        || cases.iter().flat_map(|c| c.systems.iter().map(move |s| (c, s, format!("{}/{}", c.name, s.name))));
     if args.list {
         for (case, _, name) in full_names() {
             println!("{name:<40} {}", case.title);
@@ -38,10 +39,13 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         return Ok(());
     }
     let wanted = |name: &str| {
-        args.cases.is_empty() || args.cases.iter().any(|c| name == c || name.starts_with(&format!("{}/", c.trim_end_matches('/'))))
+        args.cases.is_empty()
+            || args.cases.iter().any(|c| name == c || name.starts_with(&format!("{}/", c.trim_end_matches('/'))))
     };
     for asked in &args.cases {
-        if !full_names().any(|(_, _, name)| name == *asked || name.starts_with(&format!("{}/", asked.trim_end_matches('/')))) {
+        if !full_names()
+            .any(|(_, _, name)| name == *asked || name.starts_with(&format!("{}/", asked.trim_end_matches('/'))))
+        {
             let known: Vec<&str> = cases.iter().map(|c| c.name.as_str()).collect();
             return Err(CliError::Input(format!(
                 "no validation case is called `{asked}`; the cases are {} (`hexaqua validate --list` shows their systems)",
@@ -68,7 +72,11 @@ pub fn run(args: &Args) -> Result<(), CliError> {
 }
 
 /// Runs one system of a case.
-fn measure(name: &str, system: &CaseSystem, backend: BackendChoice) -> Result<Vec<crate::analysis::Quantity>, CliError> {
+fn measure(
+    name: &str,
+    system: &CaseSystem,
+    backend: BackendChoice,
+) -> Result<Vec<crate::analysis::Quantity>, CliError> {
     let (_, text) = INPUTS
         .iter()
         .find(|(path, _)| *path == system.input)

@@ -40,7 +40,5 @@ fn triple(values: &[DVec3], o: usize) -> [DVec3; 3] {
 }
 
 fn waters(topology: &Topology) -> impl Iterator<Item = (usize, Settle)> + '_ {
-    topology.rigid_waters().map(|(o, g)| {
-        (o, Settle::new(topology.masses[o], topology.masses[o + 1], g.d_oh, g.d_hh))
-    })
+    topology.rigid_waters().map(|(o, g)| (o, Settle::new(topology.masses[o], topology.masses[o + 1], g.d_oh, g.d_hh)))
 }

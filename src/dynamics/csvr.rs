@@ -12,7 +12,14 @@ use crate::units::BOLTZMANN;
 /// * `temperature` – target, K
 /// * `ratio` – coupling interval divided by the time constant τ
 /// * `seed`, `step` – key and counter of the noise
-pub fn scale_factor(kinetic: f64, degrees_of_freedom: usize, temperature: f64, ratio: f64, seed: u64, step: u64) -> f64 {
+pub fn scale_factor(
+    kinetic: f64,
+    degrees_of_freedom: usize,
+    temperature: f64,
+    ratio: f64,
+    seed: u64,
+    step: u64,
+) -> f64 {
     if kinetic <= 0.0 || degrees_of_freedom < 2 {
         return 1.0;
     }
@@ -23,7 +30,8 @@ pub fn scale_factor(kinetic: f64, degrees_of_freedom: usize, temperature: f64, r
     let r1 = draws.normal();
     let sum_of_squares = sum_of_squared_normals(&mut draws, degrees_of_freedom - 1);
     let per_degree = target / (n_f * kinetic);
-    let alpha_sq = c + (1.0 - c) * per_degree * (sum_of_squares + r1 * r1) + 2.0 * r1 * (c * (1.0 - c) * per_degree).sqrt();
+    let alpha_sq =
+        c + (1.0 - c) * per_degree * (sum_of_squares + r1 * r1) + 2.0 * r1 * (c * (1.0 - c) * per_degree).sqrt();
     alpha_sq.max(0.0).sqrt()
 }
 
@@ -62,7 +70,10 @@ mod tests {
             let exact_variance = 0.5 * n_f as f64 * kt * kt;
             // K decays with rate `ratio` per step, so samples 1/ratio apart are independent
             let independent = n * ratio / 2.0;
-            assert!((mean - exact_mean).abs() < 4.0 * (exact_variance / independent).sqrt(), "{n_f}: {mean} {exact_mean}");
+            assert!(
+                (mean - exact_mean).abs() < 4.0 * (exact_variance / independent).sqrt(),
+                "{n_f}: {mean} {exact_mean}"
+            );
             assert!((variance / exact_variance - 1.0).abs() < 4.0 * (2.0 / independent).sqrt(), "{n_f}: variance");
         }
     }

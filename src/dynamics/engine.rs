@@ -1,10 +1,10 @@
 //! The step loop: one loop and one schedule, whatever the backend.
 
+use super::DynamicsError;
 use super::csvr;
 use super::neighbors;
 use super::schedule::Schedule;
 use super::velocities;
-use super::DynamicsError;
 use crate::forces::{Backend, Chunk, Energies, FirstStep, LangevinStep};
 use crate::system::spec::ThermostatSpec;
 use crate::system::{Frame, State, System};
@@ -117,10 +117,14 @@ impl<'a> Engine<'a> {
     ) -> Result<StageSummary, DynamicsError> {
         let clock = Instant::now();
         let schedule = &plan.schedule;
-        let (run_step, run_time) =
-            (self.state.step - start_step, self.state.time - start_step as f64 * plan.dt);
-        let mut summary =
-            StageSummary { n_steps: schedule.n_steps, wall: 0.0, neighbor_wall: 0.0, n_lists: 0, mean_temperature: 0.0 };
+        let (run_step, run_time) = (self.state.step - start_step, self.state.time - start_step as f64 * plan.dt);
+        let mut summary = StageSummary {
+            n_steps: schedule.n_steps,
+            wall: 0.0,
+            neighbor_wall: 0.0,
+            n_lists: 0,
+            mean_temperature: 0.0,
+        };
         let (mut temperature, mut n_temperatures) = (self.temperature(self.kinetic, plan), 0.0);
         self.backend.load(&self.state)?;
         let mut step = start_step;

@@ -76,7 +76,8 @@ pub fn minimise(
         let (atom, max_force) = largest_force(&accelerations, &topology.masses);
         let energy = evaluation.energies.total();
         if !(energy.is_finite() && max_force.is_finite()) {
-            let detail = format!("the force on atom {} is not finite during minimisation", topology.describe_atom(atom));
+            let detail =
+                format!("the force on atom {} is not finite during minimisation", topology.describe_atom(atom));
             return Err(ForceError::BlowUp { step, atom: Some(atom), detail }.into());
         }
         progress(step, energy, max_force);
@@ -145,7 +146,8 @@ fn evaluate(
     radius: f64,
 ) -> Result<Evaluation, DynamicsError> {
     backend.load(state)?;
-    let moved = state.positions.iter().zip(list_origin.iter()).map(|(r, o)| (*r - *o).length_squared()).fold(0.0, f64::max);
+    let moved =
+        state.positions.iter().zip(list_origin.iter()).map(|(r, o)| (*r - *o).length_squared()).fold(0.0, f64::max);
     if list_origin.is_empty() || moved > (0.5 * skin).powi(2) {
         neighbors::rebuild(backend, system, state, radius)?;
         list_origin.clone_from(&state.positions);

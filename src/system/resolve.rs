@@ -114,7 +114,9 @@ mod tests {
     #[test]
     fn mesh_is_at_least_as_fine_as_asked() {
         let cell = Cell::orthorhombic(2.5, 3.1, 4.7).expect("valid");
-        let Coulomb::Pme { grid, .. } = spec(0.9).resolve(&cell).expect("fits").coulomb else { panic!("PME asked for") };
+        let Coulomb::Pme { grid, .. } = spec(0.9).resolve(&cell).expect("fits").coulomb else {
+            panic!("PME asked for")
+        };
         assert_eq!(grid, [21, 27, 40]);
     }
 

@@ -119,8 +119,7 @@ fn a_run_killed_by_sigkill_and_resumed_ends_as_an_unbroken_one() {
         if kill > 0 {
             args.push("--resume");
         }
-        let mut child =
-            hexaqua(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
+        let mut child = hexaqua(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
         let deadline = Instant::now() + Duration::from_secs(120);
         loop {
             let log = std::fs::read_to_string(broken.join("log.csv")).unwrap_or_default();
@@ -157,10 +156,8 @@ fn resuming_with_another_input_or_nothing_to_resume_is_refused() {
     let before = files(Path::new(&out));
     let (_, err) = expect(2, &["run", &input, "--backend", "cpu", "--out", &out]);
     assert!(err.contains("--resume") && err.contains("already"), "{err}");
-    let (_, err) = expect(
-        2,
-        &["run", &input, "--backend", "cpu", "--resume", "--out", &out, "--set", "dynamics.timestep=1 fs"],
-    );
+    let (_, err) =
+        expect(2, &["run", &input, "--backend", "cpu", "--resume", "--out", &out, "--set", "dynamics.timestep=1 fs"]);
     assert!(err.contains("another input"), "{err}");
     assert_eq!(before, files(Path::new(&out)), "a refused run must touch nothing");
 }
@@ -173,10 +170,18 @@ fn bad_input_exits_with_2_names_the_line_and_touches_nothing() {
         ("cutoff = \"0.9 nm\"", "cutoff = 0.9", &["cutoff", "nm"]),
         ("cutoff = \"0.9 nm\"", "cutoff = \"1.2 nm\"", &["half", "1.2 nm"]),
         ("model = \"SPC/E\"", "model = \"SPCE2\"", &["SPCE2", "SPC/E"]),
-        ("seed = 3", "seed = 3\nsolutes = [{ name = \"Zn2+\", model = \"li-merz-iod\", count = 1 }]", &["net charge", "allowed"]),
+        (
+            "seed = 3",
+            "seed = 3\nsolutes = [{ name = \"Zn2+\", model = \"li-merz-iod\", count = 1 }]",
+            &["net charge", "allowed"],
+        ),
         ("density = \"0.997 g/cm3\"", "density = \"9 g/cm3\"", &["density"]),
         ("[[\"OW\", \"OW\"]]", "[[\"OW\", \"OX\"]]", &["OX", "OW"]),
-        ("water = { model = \"SPC/E\", molecules = 216 }\ndensity = \"0.997 g/cm3\"", "water = { model = \"SPC/E\" }\nstructure = \"missing.gro\"", &["missing.gro"]),
+        (
+            "water = { model = \"SPC/E\", molecules = 216 }\ndensity = \"0.997 g/cm3\"",
+            "water = { model = \"SPC/E\" }\nstructure = \"missing.gro\"",
+            &["missing.gro"],
+        ),
     ];
     for (k, (good, bad, words)) in cases.into_iter().enumerate() {
         assert!(WATER.contains(good), "case {k} edits the input");
@@ -266,7 +271,9 @@ fn engine_case(name: &str, backend: &str, energy_tolerance: f64, force_tolerance
     let (ours, theirs) = (read(Path::new(&forces)), read(&folder.join("forces.csv")));
     assert_eq!(ours.len(), theirs.len());
     assert_eq!(json["n_atoms"], ours.len());
-    let sum = |f: &dyn Fn(usize, usize) -> f64| (0..ours.len()).flat_map(|i| (0..3).map(move |k| (i, k))).map(|(i, k)| f(i, k).powi(2)).sum::<f64>();
+    let sum = |f: &dyn Fn(usize, usize) -> f64| {
+        (0..ours.len()).flat_map(|i| (0..3).map(move |k| (i, k))).map(|(i, k)| f(i, k).powi(2)).sum::<f64>()
+    };
     let error = (sum(&|i, k| ours[i][k] - theirs[i][k]) / sum(&|i, k| theirs[i][k])).sqrt();
     println!("{name} {backend} forces: {error:.1e}");
     assert!(error < force_tolerance, "{name} on {backend}: force error {error:.1e}");

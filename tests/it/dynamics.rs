@@ -72,12 +72,26 @@ fn plan(system: &System, state: &State, thermostat: ThermostatSpec, n_steps: u64
             checkpoint: 200,
             samples: vec![],
         },
-        list_radius: buffer::list_radius(system, state.n_atoms() as f64 / state.cell.volume(), TEMPERATURE, dt, neighbor as u32, buffer::DEFAULT_TOLERANCE),
+        list_radius: buffer::list_radius(
+            system,
+            state.n_atoms() as f64 / state.cell.volume(),
+            TEMPERATURE,
+            dt,
+            neighbor as u32,
+            buffer::DEFAULT_TOLERANCE,
+        ),
     }
 }
 
 /// Runs `n_steps` and returns what was seen and the final state.
-fn run(system: &System, state: State, thermostat: ThermostatSpec, n_steps: u64, log: u64, threads: usize) -> (Memory, State) {
+fn run(
+    system: &System,
+    state: State,
+    thermostat: ThermostatSpec,
+    n_steps: u64,
+    log: u64,
+    threads: usize,
+) -> (Memory, State) {
     let plan = plan(system, &state, thermostat, n_steps, log);
     let backend = CpuBackend::new(system, Some(threads)).expect("the cpu backend runs water");
     let mut engine = Engine::new(system, Box::new(backend), state);
@@ -131,7 +145,10 @@ fn check_canonical(thermostat: ThermostatSpec, correlation_time: f64) {
     let (exact_mean, exact_variance) = (0.5 * n_f * kt, 0.5 * n_f * kt * kt);
     let independent = 100.0 / (2.0 * correlation_time);
     println!("{thermostat:?}: <K> {:.4} of exact, var {:.3} of exact", mean / exact_mean, variance / exact_variance);
-    assert!((mean - exact_mean).abs() < 4.0 * (exact_variance / independent).sqrt(), "mean {mean} against {exact_mean}");
+    assert!(
+        (mean - exact_mean).abs() < 4.0 * (exact_variance / independent).sqrt(),
+        "mean {mean} against {exact_mean}"
+    );
     assert!((variance / exact_variance - 1.0).abs() < 4.0 * (2.0 / independent).sqrt(), "variance {variance}");
 }
 
@@ -155,9 +172,17 @@ fn thermostats_keep_the_conserved_quantity() {
         let n_atoms = system.topology.n_atoms() as f64;
         let first = memory.rows[0].conserved;
         let spread = memory.rows.iter().map(|r| (r.conserved - first).abs()).fold(0.0, f64::max) / n_atoms;
-        let moved = memory.rows.iter().map(|r| (r.energies.total() + r.kinetic - memory.rows[0].energies.total() - memory.rows[0].kinetic).abs()).fold(0.0, f64::max) / n_atoms;
+        let moved = memory
+            .rows
+            .iter()
+            .map(|r| (r.energies.total() + r.kinetic - memory.rows[0].energies.total() - memory.rows[0].kinetic).abs())
+            .fold(0.0, f64::max)
+            / n_atoms;
         println!("{thermostat:?}: conserved within {spread:.5}, total energy moved {moved:.5} kJ/mol/atom");
-        assert!(spread < 0.1 * moved, "{thermostat:?}: the heat of the bath is not accounted for: {spread} against {moved}");
+        assert!(
+            spread < 0.1 * moved,
+            "{thermostat:?}: the heat of the bath is not accounted for: {spread} against {moved}"
+        );
     }
 }
 

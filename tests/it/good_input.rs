@@ -14,7 +14,9 @@ fn toml_files(folder: &Path, found: &mut Vec<PathBuf>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             toml_files(&path, found);
-        } else if path.extension().is_some_and(|e| e == "toml") && !["energies", "expected"].iter().any(|data| path.file_stem().unwrap() == *data) {
+        } else if path.extension().is_some_and(|e| e == "toml")
+            && !["energies", "expected"].iter().any(|data| path.file_stem().unwrap() == *data)
+        {
             found.push(path);
         }
     }
