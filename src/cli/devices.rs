@@ -48,5 +48,16 @@ pub fn run(args: &Args) -> Result<(), CliError> {
 
 /// One adapter as a few lines.
 fn describe(device: &gpu::DeviceDescription) -> String {
-    format!("{device:#?}\n")
+    let software = if device.is_software { ", software: never chosen by `--backend auto`" } else { "" };
+    let limits: Vec<String> = device.limits.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    let features = if device.features.is_empty() { "none".to_string() } else { device.features.join(", ") };
+    format!(
+        "[{}] {} ({}, {}{software})\n    driver    {}\n    limits    {}\n    features  {features}\n",
+        device.index,
+        device.name,
+        device.api,
+        device.kind,
+        device.driver,
+        limits.join(", ")
+    )
 }

@@ -8,8 +8,8 @@ use crate::analysis::AnalysisSet;
 use crate::dynamics::engine::StagePlan;
 use crate::dynamics::minimise::{MinimisePlan, minimise};
 use crate::dynamics::schedule::{Schedule, round_up, steps_in};
-use crate::dynamics::{Engine, Observer, StageSummary, constraints, velocities};
-use crate::forces::Backend;
+use crate::dynamics::{Engine, Observer, StageSummary, velocities};
+use crate::forces::{Backend, reference::integrate::Integrator};
 use crate::io::checkpoint::{Checkpoint, fnv1a};
 use crate::io::input;
 use crate::io::log::LogWriter;
@@ -235,10 +235,10 @@ pub fn start_velocities(engine: &mut Engine<'_>, dynamics: &DynamicsSpec) {
         return;
     }
     let topology = &engine.system.topology;
-    let start = engine.state.positions.clone();
-    constraints::constrain_positions(topology, &start, &mut engine.state.positions);
+    Integrator::new(topology).constrain_positions(&engine.state.cell, &mut engine.state.positions);
     engine.state.velocities = velocities::maxwell_boltzmann(
         topology,
+        &engine.state.cell,
         &engine.state.positions,
         dynamics.thermostat.temperature(),
         dynamics.seed,

@@ -5,7 +5,8 @@
 //! The bound on the displacement is what lets it survive a packed start with overlaps; no energy is compared, so
 //! single-precision backends converge as well as the reference.
 
-use super::{DynamicsError, constraints, neighbors};
+use super::{DynamicsError, neighbors};
+use crate::forces::reference::integrate::Integrator;
 use crate::forces::{Backend, Evaluation, ForceError};
 use crate::system::{State, System};
 use glam::DVec3;
@@ -57,8 +58,8 @@ pub fn minimise(
 ) -> Result<Minimised, DynamicsError> {
     let topology = &system.topology;
     state.velocities.fill(DVec3::ZERO);
-    let unconstrained = state.positions.clone();
-    constraints::constrain_positions(topology, &unconstrained, &mut state.positions);
+    let rigid = Integrator::new(topology);
+    rigid.constrain_positions(&state.cell, &mut state.positions);
     let skin = plan.list_radius - system.interactions.cutoff;
     let mut velocities = vec![DVec3::ZERO; state.n_atoms()];
     let mut list_origin: Vec<DVec3> = Vec::new();
@@ -72,7 +73,7 @@ pub fn minimise(
             .zip(&topology.masses)
             .map(|(f, &m)| if m > 0.0 { *f / m } else { DVec3::ZERO })
             .collect();
-        constraints::project_velocities(topology, &state.positions, &mut accelerations);
+        rigid.project_velocities(&state.cell, &state.positions, &mut accelerations);
         let (atom, max_force) = largest_force(&accelerations, &topology.masses);
         let energy = evaluation.energies.total();
         if !(energy.is_finite() && max_force.is_finite()) {
@@ -128,7 +129,7 @@ pub fn minimise(
         for (r, v) in state.positions.iter_mut().zip(&velocities) {
             *r += *v * dt;
         }
-        constraints::constrain_positions(topology, &old, &mut state.positions);
+        rigid.constrain_positions(&state.cell, &mut state.positions);
         for ((v, r), o) in velocities.iter_mut().zip(&state.positions).zip(&old) {
             *v = (*r - *o) / dt;
         }

@@ -3,7 +3,6 @@
 //! Owns the schedule (when to search neighbors, couple, write, sample) and every decision that needs the host. Knows
 //! backends through `forces::Backend` only, files not at all: what happens at an event is the [`Observer`]'s business.
 
-pub mod constraints;
 pub mod csvr;
 pub mod engine;
 pub mod minimise;

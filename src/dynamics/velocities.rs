@@ -1,6 +1,7 @@
 //! Initial velocities.
 
-use super::constraints;
+use crate::cell::Cell;
+use crate::forces::reference::integrate::Integrator;
 use crate::random::{Stream, block, normals};
 use crate::system::Topology;
 use crate::units::BOLTZMANN;
@@ -12,7 +13,13 @@ use glam::DVec3;
 ///
 /// * `positions` – `[n_atoms]`, nm, constraints satisfied
 /// * returns `[n_atoms]`, nm/ps
-pub fn maxwell_boltzmann(topology: &Topology, positions: &[DVec3], temperature: f64, seed: u64) -> Vec<DVec3> {
+pub fn maxwell_boltzmann(
+    topology: &Topology,
+    cell: &Cell,
+    positions: &[DVec3],
+    temperature: f64,
+    seed: u64,
+) -> Vec<DVec3> {
     let mut velocities: Vec<DVec3> = topology
         .masses
         .iter()
@@ -25,20 +32,10 @@ pub fn maxwell_boltzmann(topology: &Topology, positions: &[DVec3], temperature: 
             DVec3::new(x, y, z) * (BOLTZMANN * temperature / mass).sqrt()
         })
         .collect();
-    constraints::project_velocities(topology, positions, &mut velocities);
-    remove_com_velocity(topology, &mut velocities);
+    let integrator = Integrator::new(topology);
+    integrator.project_velocities(cell, positions, &mut velocities);
+    integrator.remove_com_velocity(&mut velocities);
     velocities
-}
-
-/// Subtracts the velocity of the centre of mass.
-pub fn remove_com_velocity(topology: &Topology, velocities: &mut [DVec3]) {
-    let momentum: DVec3 = velocities.iter().zip(&topology.masses).map(|(v, &m)| *v * m).sum();
-    let com = momentum / topology.total_mass();
-    for (v, &mass) in velocities.iter_mut().zip(&topology.masses) {
-        if mass > 0.0 {
-            *v -= com;
-        }
-    }
 }
 
 /// Σ ½ m v², kJ/mol.
