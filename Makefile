@@ -37,7 +37,7 @@ validate: build ## Run the validation cases and print value, reference and verdi
 	$(HEXAQUA) validate $(ARGS)
 
 bench: setup ## Time a step of the cpu backend, pass by pass
-	cargo bench --locked --bench cpu_step $(if $(ARGS),-- $(ARGS))
+	$(CARGO) bench --locked --bench cpu_step $(if $(ARGS),-- $(ARGS))
 
 help: ## Show this list
 	@echo 'Usage: make TARGET [ARGS="further arguments"]'

@@ -5,6 +5,7 @@ use super::prepare;
 use super::progress::Progress;
 use super::{CliError, InputArgs};
 use crate::analysis::{AnalysisSet, Quantity};
+use crate::io::output::OutputFolder;
 use crate::io::trajectory::TrajectoryReader;
 use crate::report::{self, RunReport};
 use crate::system::Frame;
@@ -23,6 +24,9 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<(), CliError> {
+    if let Some(dir) = &args.out {
+        OutputFolder::check_free(dir).map_err(CliError::input)?;
+    }
     let prepared = prepare::prepare_file(&args.input)?;
     let topology = &prepared.system.topology;
     let cell = prepared.state.cell;
@@ -67,12 +71,12 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         results,
     };
     for warning in &report.warnings {
-        eprintln!("warning: {warning}");
+        warn!("warning: {warning}");
     }
     outcome::print_tables(&report, &quantities);
     if let Some(dir) = &args.out {
         let page = report::write_all(dir, &report).map_err(CliError::run)?;
-        println!("report: {}", page.display());
+        say!("report: {}", page.display());
     }
     Ok(())
 }

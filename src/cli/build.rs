@@ -17,19 +17,19 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<(), CliError> {
     let prepared = prepare::prepare_file(&args.input)?;
-    println!("{}\n", prepared.input.title);
-    println!("{}", prepared.composition);
-    println!("{}", forcefield::pair_table_text(&prepared.assembled));
+    say!("{}\n", prepared.input.title);
+    say!("{}", prepared.composition);
+    say!("{}", forcefield::pair_table_text(&prepared.assembled));
     for p in &prepared.assembled.provenance {
-        println!("{}: {} — {}. {}", p.species, p.model, p.title, p.source);
+        say!("{}: {} — {}. {}", p.species, p.model, p.title, p.source);
     }
     for warning in &prepared.warnings {
-        eprintln!("warning: {warning}");
+        warn!("warning: {warning}");
     }
     if let Some(path) = &args.out {
         structure::write_gro(path, &prepared.system.topology, &prepared.state, &prepared.input.title)
             .map_err(CliError::run)?;
-        println!("\nwrote {}", path.display());
+        say!("\nwrote {}", path.display());
     }
     Ok(())
 }

@@ -16,11 +16,11 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<(), CliError> {
     let devices = gpu::devices();
     if devices.is_empty() {
-        println!("no GPU adapter found; `--backend auto` uses the CPU");
+        say!("no GPU adapter found; `--backend auto` uses the CPU");
         return Ok(());
     }
     for device in &devices {
-        print!("{}", describe(device));
+        say!("{}", describe(device));
     }
     if args.no_test {
         return Ok(());
@@ -36,7 +36,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         None => AdapterSelector::Best,
     };
     let report = gpu::self_test(&selector).map_err(CliError::run)?;
-    println!(
+    say!(
         "self-test on {}: forces {:.1e} (direct Ewald) and {:.1e} (mesh) of the rms force against f64: {}",
         report.device,
         report.ewald_force_error,
@@ -52,7 +52,7 @@ fn describe(device: &gpu::DeviceDescription) -> String {
     let limits: Vec<String> = device.limits.iter().map(|(name, value)| format!("{name} {value}")).collect();
     let features = if device.features.is_empty() { "none".to_string() } else { device.features.join(", ") };
     format!(
-        "[{}] {} ({}, {}{software})\n    driver    {}\n    limits    {}\n    features  {features}\n",
+        "[{}] {} ({}, {}{software})\n    driver    {}\n    limits    {}\n    features  {features}",
         device.index,
         device.name,
         device.api,

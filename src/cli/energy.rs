@@ -38,7 +38,7 @@ const TIGHT_TOLERANCE: f64 = 1e-9;
 pub fn run(args: &Args) -> Result<(), CliError> {
     let prepared = prepare::prepare_file(&args.input)?;
     for warning in &prepared.warnings {
-        eprintln!("warning: {warning}");
+        warn!("warning: {warning}");
     }
     let mut backend = prepare::backend(args.backend, &prepared.system)?;
     let evaluation = evaluate(&mut *backend, &prepared)?;
@@ -68,15 +68,15 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         if let Some(error) = check {
             value["force_error_relative_rms"] = error.into();
         }
-        println!("{value:#}");
+        say!("{value:#}");
     } else {
-        println!("{} ({n_atoms} atoms) on {}", prepared.input.title, backend.device());
+        say!("{} ({n_atoms} atoms) on {}", prepared.input.title, backend.device());
         for (name, value) in evaluation.energies.terms() {
-            println!("  {name:<24} {value:>18.6} kJ/mol");
+            say!("  {name:<24} {value:>18.6} kJ/mol");
         }
-        println!("  {:<24} {:>18.6} kJ/mol", "total", evaluation.energies.total());
+        say!("  {:<24} {:>18.6} kJ/mol", "total", evaluation.energies.total());
         if let Some(error) = check {
-            println!("  force error against converged Ewald sums in f64: {error:.2e} of the rms force");
+            say!("  force error against converged Ewald sums in f64: {error:.2e} of the rms force");
         }
     }
     Ok(())

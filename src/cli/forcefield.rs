@@ -15,6 +15,6 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         None => library.list(),
         Some(name) => library.show(name).map_err(CliError::input)?,
     };
-    println!("{text}");
+    say!("{text}");
     Ok(())
 }

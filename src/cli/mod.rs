@@ -2,6 +2,22 @@
 //!
 //! Exit codes: 0 done, 1 the run failed, 2 the input or command line is wrong, 3 a validation verdict failed.
 
+/// `println!` that a closed pipe cannot stop: `hexaqua run | head` must not kill the run.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
+/// `eprintln!` under the same rule.
+macro_rules! warn {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($text)*);
+    }};
+}
+
 pub mod analyze;
 pub mod build;
 pub mod devices;
@@ -123,7 +139,7 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            warn!("error: {error}");
             ExitCode::from(error.exit_code())
         }
     }

@@ -13,7 +13,8 @@ use crate::io::log::Log;
 use crate::io::output::OutputFolder;
 use crate::io::structure;
 use crate::report::{self, RunReport, VerdictRow, text, verdict};
-use crate::system::spec::{Input, StageKind};
+use crate::system::spec::{Input, StageKind, ThermostatSpec};
+use crate::system::{Coulomb, Interactions, LjModifier};
 
 /// First lines of `run.toml`: what ran, on what.
 pub fn run_header(backend: &dyn Backend) -> String {
@@ -37,7 +38,7 @@ pub fn finish(prepared: &Prepared, folder: &OutputFolder, done: Finished, wall: 
     let verdicts = literature_verdicts(prepared, &quantities)?;
     let warnings: Vec<String> = prepared.warnings.iter().chain(&done.warnings).cloned().collect();
     for warning in &done.warnings {
-        eprintln!("warning: {warning}");
+        warn!("warning: {warning}");
     }
     let report = RunReport {
         title: prepared.input.title.clone(),
@@ -50,7 +51,7 @@ pub fn finish(prepared: &Prepared, folder: &OutputFolder, done: Finished, wall: 
     let page = report::write_all(folder.path(), &report).map_err(CliError::run)?;
     print_tables(&report, &quantities);
     for (stage, summary, speed) in &done.stages {
-        println!(
+        say!(
             "{stage}: {} steps in {} ({speed:.2} ns/day, {:.3} ms/step, {:.0} % of it neighbor search)",
             summary.n_steps,
             clock(summary.wall),
@@ -58,22 +59,22 @@ pub fn finish(prepared: &Prepared, folder: &OutputFolder, done: Finished, wall: 
             100.0 * summary.neighbor_wall / summary.wall.max(1e-9),
         );
     }
-    println!("report: {}", page.display());
+    say!("report: {}", page.display());
     Ok(())
 }
 
 /// The verdict table if the system is one of the validation cases, else the measured values.
 pub fn print_tables(report: &RunReport, quantities: &[Quantity]) {
-    println!();
+    say!("");
     if report.verdicts.is_empty() {
-        println!("{}", text::value_table(quantities));
+        say!("{}", text::value_table(quantities));
     } else {
-        println!("{}", text::verdict_table(&report.verdicts));
+        say!("{}", text::verdict_table(&report.verdicts));
     }
     for note in notes(&report.results) {
-        println!("note: {note}");
+        say!("note: {note}");
     }
-    println!();
+    say!("");
 }
 
 fn notes(results: &[AnalysisResult]) -> Vec<&String> {
@@ -170,10 +171,10 @@ fn facts(prepared: &Prepared, done: &Finished, wall: f64) -> Vec<(String, String
         add(&format!("Model of {}", p.species), format!("{}: {}{flags}. {}", p.model, p.title, p.source));
     }
     let interactions = &prepared.system.interactions;
-    add("Cutoff", format!("{} nm, {:?}", interactions.cutoff, interactions.lj_modifier));
-    add("Coulomb", format!("{:?}", interactions.coulomb));
+    add("Lennard-Jones", lennard_jones_text(interactions));
+    add("Coulomb", coulomb_text(&interactions.coulomb));
     add("Time step", format!("{} fs", prepared.input.dynamics.timestep * 1e3));
-    add("Thermostat", format!("{:?}", prepared.input.dynamics.thermostat));
+    add("Thermostat", thermostat_text(&prepared.input.dynamics.thermostat));
     add("Length", format!("{} ps", total_duration(&prepared.input)));
     add("Seeds", format!("system {}, dynamics {}", prepared.input.system.seed, prepared.input.dynamics.seed));
     add("Backend", format!("{} on {}", done.backend, done.device));
@@ -186,4 +187,39 @@ fn facts(prepared: &Prepared, done: &Finished, wall: f64) -> Vec<(String, String
     add("Wall time", clock(wall));
     add("Version", format!("hexaqua {}", env!("CARGO_PKG_VERSION")));
     facts
+}
+
+fn lennard_jones_text(interactions: &Interactions) -> String {
+    let modifier = match interactions.lj_modifier {
+        LjModifier::None => "plain truncation".to_string(),
+        LjModifier::PotentialShift => "potential shifted to zero at the cutoff".to_string(),
+        LjModifier::Switch { start } => format!("switched off from {start} nm"),
+    };
+    let tail = if interactions.dispersion_correction { "with" } else { "without" };
+    format!("cutoff {} nm, {modifier}, {tail} dispersion correction", interactions.cutoff)
+}
+
+fn coulomb_text(coulomb: &Coulomb) -> String {
+    match coulomb {
+        Coulomb::Pme { beta, grid: [x, y, z], order } => {
+            format!("smooth particle-mesh Ewald, β {beta:.4} nm⁻¹, mesh {x} × {y} × {z}, order {order}")
+        }
+        Coulomb::Ewald { beta, n_max: [x, y, z], .. } => {
+            format!("direct Ewald sum, β {beta:.4} nm⁻¹, |n| up to {x}, {y}, {z}")
+        }
+        Coulomb::ReactionField { epsilon } => format!("reaction field, dielectric constant {epsilon}"),
+        Coulomb::Cutoff => "plain truncation".to_string(),
+    }
+}
+
+fn thermostat_text(thermostat: &ThermostatSpec) -> String {
+    match thermostat {
+        ThermostatSpec::None { .. } => "none".to_string(),
+        ThermostatSpec::Csvr { temperature, time_constant } => {
+            format!("stochastic velocity rescaling, {temperature} K, τ {time_constant} ps")
+        }
+        ThermostatSpec::Langevin { temperature, friction } => {
+            format!("Langevin middle scheme, {temperature} K, γ {friction} ps⁻¹")
+        }
+    }
 }

@@ -150,33 +150,48 @@ fn check_counts(system: &SystemSpec, species: &[Species], sequence: &[u32]) -> R
     Ok(())
 }
 
-/// The executor of a run.
+/// The executor of a run. `auto` takes a hardware GPU if it can run the system, else the CPU, and says why.
 pub fn backend(choice: BackendChoice, system: &System) -> Result<Box<dyn Backend>, CliError> {
-    Ok(match choice {
-        BackendChoice::Reference => Box::new(ReferenceBackend::new(system).map_err(CliError::run)?),
-        BackendChoice::Cpu => Box::new(CpuBackend::new(system, None).map_err(CliError::run)?),
-        BackendChoice::Gpu => Box::new(GpuBackend::new(system, None).map_err(CliError::run)?),
+    let cpu = || CpuBackend::new(system, None).map(|b| Box::new(b) as Box<dyn Backend>);
+    let made: Result<Box<dyn Backend>, ForceError> = match choice {
+        BackendChoice::Reference => ReferenceBackend::new(system).map(|b| Box::new(b) as _),
+        BackendChoice::Cpu => cpu(),
+        BackendChoice::Gpu => GpuBackend::new(system, None).map(|b| Box::new(b) as _),
         BackendChoice::Auto => match GpuBackend::new(system, Some(&AdapterSelector::Hardware)) {
-            Ok(gpu) => Box::new(gpu),
-            Err(ForceError::NoAdapter(_)) => Box::new(CpuBackend::new(system, None).map_err(CliError::run)?),
-            Err(error) => return Err(CliError::run(error)),
+            Ok(gpu) => Ok(Box::new(gpu)),
+            Err(ForceError::NoAdapter(_)) => cpu(),
+            Err(why) => {
+                warn!("warning: the GPU is not used: {why}");
+                cpu()
+            }
         },
+    };
+    made.map_err(|error| match error {
+        ForceError::Unsupported { .. } | ForceError::NoAdapter(_) => CliError::input(error),
+        other => CliError::run(other),
     })
 }
 
-/// Radius of the neighbor list of a stage, nm.
-pub fn list_radius(system: &System, state: &State, dynamics: &DynamicsSpec) -> f64 {
-    match dynamics.skin {
-        Some(skin) => system.interactions.cutoff + skin,
-        None => buffer::list_radius(
-            system,
-            state.n_atoms() as f64 / state.cell.volume(),
-            dynamics.thermostat.temperature(),
-            dynamics.timestep,
-            dynamics.neighbor_every,
-            buffer::DEFAULT_TOLERANCE,
-        ),
-    }
+/// Radius of the neighbor list of a stage, nm, and a warning when the user asked for less than the drift needs.
+pub fn list_radius(system: &System, state: &State, dynamics: &DynamicsSpec) -> (f64, Option<String>) {
+    let estimate = buffer::list_radius(
+        system,
+        state.n_atoms() as f64 / state.cell.volume(),
+        dynamics.thermostat.temperature(),
+        dynamics.timestep,
+        dynamics.neighbor_every,
+        buffer::DEFAULT_TOLERANCE,
+    );
+    let cutoff = system.interactions.cutoff;
+    let Some(skin) = dynamics.skin else { return (estimate, None) };
+    let warning = (cutoff + skin < estimate).then(|| {
+        format!(
+            "skin = {skin} nm is less than the {:.3} nm that lists of {} steps need: pairs are missed and energy drifts; leave skin out or lower neighbor_every",
+            estimate - cutoff,
+            dynamics.neighbor_every
+        )
+    });
+    (cutoff + skin, warning)
 }
 
 /// Length of all dynamics stages together, ps.

@@ -43,7 +43,7 @@ impl Progress {
     pub fn finish(&mut self, detail: &str) {
         self.draw(1.0, detail);
         if self.terminal {
-            eprintln!();
+            warn!("");
         }
     }
 
@@ -56,11 +56,11 @@ impl Progress {
         if self.terminal {
             let full = ((fraction * BAR_WIDTH as f64) as usize).min(BAR_WIDTH);
             let bar = format!("{}{}", "█".repeat(full), "░".repeat(BAR_WIDTH - full));
-            eprint!("\r\x1b[2K{bar} {line}");
-            // a terminal that cannot be flushed only delays the bar
-            let _ = std::io::stderr().flush();
+            // a terminal that cannot be written to only delays the bar
+            let mut terminal = std::io::stderr();
+            let _ = write!(terminal, "\r\x1b[2K{bar} {line}").and_then(|()| terminal.flush());
         } else {
-            eprintln!("{}", line.trim_end());
+            warn!("{}", line.trim_end());
         }
     }
 }

@@ -106,11 +106,9 @@ impl Observer for Recorder<'_> {
             stage_step: moment.stage_step,
             state: moment.state.clone(),
             heat: moment.heat,
-            reference_energy: None,
             streams,
             analysis: self.analyses.save(),
             numbers: BTreeMap::from([(KINETIC.to_string(), moment.kinetic)]),
-            blobs: BTreeMap::new(),
         };
         checkpoint.write(self.folder.path()).map_err(output)
     }

@@ -60,7 +60,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let backend = prepare::backend(args.backend, &prepared.system)?;
     if let Some(c) = &checkpoint {
         if c.backend != backend.name() {
-            eprintln!(
+            warn!(
                 "warning: the run was started on `{}` and continues on `{}`: it will not be bit-identical",
                 c.backend,
                 backend.name()
@@ -77,12 +77,12 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         let text = format!("{}{complete_input}", outcome::run_header(&*backend));
         folder.write("run.toml", text.as_bytes()).map_err(CliError::run)?;
     }
-    println!("{}", prepared.input.title);
-    println!("{}", prepared.composition);
-    println!("backend: {} ({})", backend.name(), backend.device());
-    println!("output:  {}\n", path.display());
+    say!("{}", prepared.input.title);
+    say!("{}", prepared.composition);
+    say!("backend: {} ({})", backend.name(), backend.device());
+    say!("output:  {}\n", path.display());
     for warning in &prepared.warnings {
-        eprintln!("warning: {warning}");
+        warn!("warning: {warning}");
     }
     let stages = run_stages(&prepared, backend, &folder, checkpoint, analyses, input_hash)?;
     outcome::finish(&prepared, &folder, stages, started.elapsed().as_secs_f64())
@@ -92,7 +92,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
 fn load_checkpoint(path: &std::path::Path, input_hash: u64) -> Result<Checkpoint, CliError> {
     let loaded = Checkpoint::read(path).map_err(CliError::input)?;
     if let Some(warning) = loaded.warning {
-        eprintln!("warning: {warning}");
+        warn!("warning: {warning}");
     }
     if loaded.checkpoint.input_hash != input_hash {
         return Err(CliError::Input(format!(
@@ -175,7 +175,9 @@ fn run_stages(
                 if start_step >= plan.schedule.n_steps {
                     continue;
                 }
-                start_velocities(&mut engine, dynamics);
+                if engine.state.step == 0 {
+                    start_velocities(&mut engine, dynamics);
+                }
                 recorder.analyse = *analyse;
                 recorder.dt = plan.dt;
                 recorder.start_step = start_step;
@@ -229,20 +231,23 @@ pub fn run_minimise(
     }))
 }
 
-/// Maxwell–Boltzmann velocities on constraint-satisfying positions, for a state at rest.
+/// Velocities that satisfy the constraints: Maxwell–Boltzmann for a state at rest, else those of the structure,
+/// projected. Positions from a file are rounded, so rigid waters are brought to their geometry first.
 pub fn start_velocities(engine: &mut Engine<'_>, dynamics: &DynamicsSpec) {
-    if engine.state.velocities.iter().any(|v| v.length_squared() > 0.0) {
-        return;
-    }
     let topology = &engine.system.topology;
-    Integrator::new(topology).constrain_positions(&engine.state.cell, &mut engine.state.positions);
-    engine.state.velocities = velocities::maxwell_boltzmann(
-        topology,
-        &engine.state.cell,
-        &engine.state.positions,
-        dynamics.thermostat.temperature(),
-        dynamics.seed,
-    );
+    let state = &mut engine.state;
+    let rigid = Integrator::new(topology);
+    rigid.constrain_positions(&state.cell, &mut state.positions);
+    if state.velocities.iter().all(|v| v.length_squared() == 0.0) {
+        let temperature = dynamics.thermostat.temperature();
+        state.velocities =
+            velocities::maxwell_boltzmann(topology, &state.cell, &state.positions, temperature, dynamics.seed);
+    } else {
+        rigid.project_velocities(&state.cell, &state.positions, &mut state.velocities);
+        if dynamics.com_removal_every > 0 {
+            rigid.remove_com_velocity(&mut state.velocities);
+        }
+    }
     engine.kinetic = velocities::kinetic_energy(topology, &engine.state.velocities);
 }
 
@@ -270,7 +275,10 @@ pub fn stage_plan(
         samples.sort_unstable();
         samples.dedup();
     }
-    let list_radius = prepare::list_radius(&prepared.system, &prepared.state, dynamics);
+    let (list_radius, warning) = prepare::list_radius(&prepared.system, &prepared.state, dynamics);
+    if let Some(warning) = warning {
+        warn!("warning: stage `{name}`: {warning}");
+    }
     StagePlan {
         name: name.to_string(),
         dt,
@@ -287,6 +295,7 @@ pub fn stage_plan(
             samples,
         },
         list_radius,
+        log_end: prepared.input.stages.last().is_some_and(|last| last.name == name),
     }
 }
 

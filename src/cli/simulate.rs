@@ -54,12 +54,14 @@ pub fn simulate(name: &str, prepared: &Prepared, backend: Box<dyn Backend>) -> R
         match &stage.kind {
             StageKind::Minimise { max_force, max_steps } => {
                 if let Some(warning) = run_minimise(&mut engine, *max_force, *max_steps, &stage.name)? {
-                    eprintln!("warning: {warning}");
+                    warn!("warning: {warning}");
                 }
             }
             StageKind::Dynamics { duration, dynamics, analyse, .. } => {
                 let plan = stage_plan(prepared, &stage.name, *duration, dynamics, None, *analyse);
-                start_velocities(&mut engine, dynamics);
+                if engine.state.step == 0 {
+                    start_velocities(&mut engine, dynamics);
+                }
                 memory.analyse = *analyse;
                 memory.progress = Progress::new(name, 0.0);
                 engine.run_stage(&plan, 0, &mut memory).map_err(CliError::run)?;

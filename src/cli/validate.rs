@@ -34,7 +34,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         || cases.iter().flat_map(|c| c.systems.iter().map(move |s| (c, s, format!("{}/{}", c.name, s.name))));
     if args.list {
         for (case, _, name) in full_names() {
-            println!("{name:<40} {}", case.title);
+            say!("{name:<40} {}", case.title);
         }
         return Ok(());
     }
@@ -58,14 +58,14 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         let measured = measure(&name, system, args.backend)?;
         let judged = verdict::judge(&case.name, &system.references, &measured).map_err(CliError::run)?;
         if !args.json {
-            println!("{name}\n{}", text::verdict_table(&judged));
+            say!("{name}\n{}", text::verdict_table(&judged));
         }
         rows.extend(judged);
     }
     if args.json {
-        println!("{:#}", verdict::to_json(&rows));
+        say!("{:#}", verdict::to_json(&rows));
     } else {
-        println!("{}", verdict::tally(&rows));
+        say!("{}", verdict::tally(&rows));
     }
     let failed = rows.iter().filter(|r| r.verdict == verdict::Verdict::Fail).count();
     if failed > 0 { Err(CliError::Verdict(failed)) } else { Ok(()) }

@@ -58,7 +58,7 @@ pub trait Observer {
     fn progress(&mut self, stage_step: u64, n_steps: u64, temperature: f64);
 }
 
-/// How a stage ended.
+/// How a stage ended; after a resume, of the part done since.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StageSummary {
     pub n_steps: u64,
@@ -93,6 +93,8 @@ pub struct StagePlan {
     pub schedule: Schedule,
     /// nm
     pub list_radius: f64,
+    /// Log the final step too? Not when another stage follows, whose first row is the same moment.
+    pub log_end: bool,
 }
 
 impl<'a> Engine<'a> {
@@ -251,7 +253,7 @@ impl<'a> Engine<'a> {
 
     /// The row of the final step: taken from a trial step that is thrown away.
     fn log_last_step(&mut self, plan: &StagePlan, observer: &mut dyn Observer) -> Result<(), DynamicsError> {
-        if plan.schedule.log == 0 {
+        if plan.schedule.log == 0 || !plan.log_end {
             return Ok(());
         }
         let chunk = Chunk {
@@ -276,8 +278,8 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// The exact change of the on-step energy U + ½ [K(v−) + K(v+)] when v− is scaled by s, from quantities measured in the
-/// scaled step: with q = K(v+ − s v−) and C = Σ m v−·v+ = [K(v+) + s² K(v−) − q]/s, the unscaled step would have ended
+/// The change of the on-step energy U + ½ [K(v−) + K(v+)] when v− is scaled by s, from quantities measured in the
+/// scaled step (exact but for the tiny dependence of constraint forces on s): with q = K(v+ − s v−) and C = Σ m v−·v+ = [K(v+) + s² K(v−) − q]/s, the unscaled step would have ended
 /// with K(v+ − (s−1) v−) = K(v+) − (s−1) C + (s−1)² K(v−).
 fn work_of_scaling(first: &FirstStep, s: f64) -> f64 {
     if s == 1.0 || s == 0.0 {

@@ -34,16 +34,12 @@ pub struct Checkpoint {
     pub state: State,
     /// Energy that the thermostat has given so far, kJ/mol.
     pub heat: f64,
-    /// Conserved quantity at the start of the stage, kJ/mol; `None` before the first report.
-    pub reference_energy: Option<f64>,
     /// Lengths of the growing files at this moment: (name in the output folder, bytes).
     pub streams: Vec<(String, u64)>,
     /// Accumulators of the analyses, as `analysis` packs them.
     pub analysis: Vec<u8>,
     /// Further numbers by name, exact to the bit.
     pub numbers: BTreeMap<String, f64>,
-    /// Further bytes by name.
-    pub blobs: BTreeMap<String, Vec<u8>>,
 }
 
 /// Why a checkpoint cannot be used.
@@ -134,8 +130,6 @@ impl Checkpoint {
         out.vectors(&self.state.positions);
         out.vectors(&self.state.velocities);
         out.f64(self.heat);
-        out.u64(u64::from(self.reference_energy.is_some()));
-        out.f64(self.reference_energy.unwrap_or(0.0));
         out.u64(self.streams.len() as u64);
         for (name, length) in &self.streams {
             out.bytes(name.as_bytes());
@@ -146,11 +140,6 @@ impl Checkpoint {
         for (name, value) in &self.numbers {
             out.bytes(name.as_bytes());
             out.f64(*value);
-        }
-        out.u64(self.blobs.len() as u64);
-        for (name, value) in &self.blobs {
-            out.bytes(name.as_bytes());
-            out.bytes(value);
         }
         let hash = fnv1a(&out.0);
         out.u64(hash);
@@ -253,12 +242,9 @@ impl<'a> Decoder<'a> {
             return None;
         }
         let heat = self.f64()?;
-        let (has_reference, reference) = (self.u64()? != 0, self.f64()?);
         let streams = (0..self.count(16)?).map(|_| Some((self.text()?, self.u64()?))).collect::<Option<_>>()?;
         let analysis = self.bytes()?.to_vec();
         let numbers = (0..self.count(16)?).map(|_| Some((self.text()?, self.f64()?))).collect::<Option<_>>()?;
-        let blobs =
-            (0..self.count(16)?).map(|_| Some((self.text()?, self.bytes()?.to_vec()))).collect::<Option<_>>()?;
         self.0.is_empty().then_some(Checkpoint {
             input_hash,
             backend,
@@ -266,11 +252,9 @@ impl<'a> Decoder<'a> {
             stage_step,
             state: State { step, time, cell, positions, velocities },
             heat,
-            reference_energy: has_reference.then_some(reference),
             streams,
             analysis,
             numbers,
-            blobs,
         })
     }
 }

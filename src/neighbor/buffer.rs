@@ -4,7 +4,8 @@
 //! energy adds up to per time is the drift that the buffer has to keep small (S. Páll, B. Hess, Comput. Phys. Commun.
 //! 184, 2641 (2013), section 3; B. Hess et al., J. Chem. Theory Comput. 4, 435 (2008)). Displacements are taken as free
 //! flights at thermal speed, which overestimates those of a liquid; the groups of atoms that a cluster list carries
-//! beyond its radius are not counted. Both make the estimate an upper bound.
+//! beyond its radius are not counted. Both make
+//! the estimate conservative; it is not a strict bound.
 //!
 //! Knows masses, charges, the pair table and the density of atoms; no positions.
 
@@ -15,8 +16,11 @@ use crate::system::{Coulomb, System};
 use crate::units::{BOLTZMANN, COULOMB};
 use std::f64::consts::PI;
 
-/// Drift that keeps conserved energies within 0.02 kJ/mol/ns/atom with a wide margin, because the estimate is an upper
-/// bound, kJ/mol/ps/atom.
+/// Default for the estimated drift, kJ/mol/ps/atom.
+///
+/// The estimate is conservative (it ignores that cluster lists reach beyond their radius and that missed attractions
+/// and repulsions cancel): at this value NVE runs of 216 SPC/E waters with lists of 10, 20 and 40 steps drift by 0.008,
+/// 0.001 and 0.002 kJ/mol/ns/atom.
 pub const DEFAULT_TOLERANCE: f64 = 1e-3;
 
 /// Atoms that move and interact alike.

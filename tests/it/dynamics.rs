@@ -82,6 +82,7 @@ fn plan(system: &System, state: &State, thermostat: ThermostatSpec, n_steps: u64
             neighbor as u32,
             buffer::DEFAULT_TOLERANCE,
         ),
+        log_end: true,
     }
 }
 
@@ -237,8 +238,6 @@ fn constraints_hold_after_many_steps() {
     let (_, state) = run(&system, state, LANGEVIN, 10_000, 0, 2);
     let violation = largest_violation(&system.topology, &state.positions);
     assert!(violation < 1e-6, "{violation}");
-    let momentum: DVec3 = state.velocities.iter().zip(&system.topology.masses).map(|(v, &m)| *v * m).sum();
-    assert!(momentum.is_finite());
 }
 
 /// The negative control of the drift test: leave one term out and the sum is not conserved any more.
