@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 the run failed, 2 the input or command line is wrong, 3 a validation verdict failed.
 
 pub mod analyze;
+pub mod bench;
 pub mod build;
 pub mod devices;
 pub mod energy;
@@ -39,6 +40,8 @@ enum Command {
     Analyze(analyze::Args),
     /// Compare with literature values and other engines
     Validate(validate::Args),
+    /// Time steps: ns/day, time by pass, list and memory
+    Bench(bench::Args),
     /// List GPU adapters and self-test one
     Devices(devices::Args),
     /// List the built-in force fields with their sources
@@ -117,6 +120,7 @@ pub fn main() -> ExitCode {
         Command::Energy(args) => energy::run(&args),
         Command::Analyze(args) => analyze::run(&args),
         Command::Validate(args) => validate::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Forcefield(args) => forcefield::run(&args),
     };
