@@ -234,8 +234,10 @@ fn measure(args: &Args, name: &str, prepared: &Prepared) -> Result<Value, CliErr
 
 /// Settings of the last dynamics stage.
 fn last_dynamics(prepared: &Prepared) -> Result<&DynamicsSpec, CliError> {
-    let dynamics = |kind| if let StageKind::Dynamics { dynamics, .. } = kind { Some(dynamics) } else { None };
-    let last = prepared.input.stages.iter().rev().find_map(|s| dynamics(&s.kind));
+    let last = prepared.input.stages.iter().rev().find_map(|s| match &s.kind {
+        StageKind::Dynamics { dynamics, .. } => Some(dynamics),
+        StageKind::Minimise { .. } => None,
+    });
     last.ok_or_else(|| CliError::Input("the input has no stage with a duration: there are no steps to time".into()))
 }
 
