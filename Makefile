@@ -36,8 +36,8 @@ fmt-check:
 validate: build ## Run the validation cases and print value, reference and verdict
 	$(HEXAQUA) validate $(ARGS)
 
-bench: setup ## Time a step of the cpu backend, pass by pass
-	$(CARGO) bench --locked --bench cpu_step $(if $(ARGS),-- $(ARGS))
+bench: build ## Time steps of water and of 1 mol/L ZnCl2
+	$(HEXAQUA) bench $(ARGS)
 
 help: ## Show this list
 	@echo 'Usage: make TARGET [ARGS="further arguments"]'

@@ -19,6 +19,7 @@ macro_rules! warn {
 }
 
 pub mod analyze;
+pub mod bench;
 pub mod build;
 pub mod devices;
 pub mod energy;
@@ -55,6 +56,8 @@ enum Command {
     Analyze(analyze::Args),
     /// Compare with literature values and other engines
     Validate(validate::Args),
+    /// Time steps: ns/day, time by pass, list and memory
+    Bench(bench::Args),
     /// List GPU adapters and self-test one
     Devices(devices::Args),
     /// List the built-in force fields with their sources
@@ -133,6 +136,7 @@ pub fn main() -> ExitCode {
         Command::Energy(args) => energy::run(&args),
         Command::Analyze(args) => analyze::run(&args),
         Command::Validate(args) => validate::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Forcefield(args) => forcefield::run(&args),
     };

@@ -14,6 +14,7 @@ pub mod reference;
 use crate::neighbor::NeighborList;
 use crate::system::State;
 use glam::{DMat3, DVec3};
+use std::time::Duration;
 
 /// What can go wrong while forces are computed or steps are taken.
 #[derive(Debug, thiserror::Error)]
@@ -179,4 +180,8 @@ pub trait Backend {
     fn evaluate(&mut self) -> Result<Evaluation, ForceError>;
     /// Takes `chunk.n_steps` steps.
     fn advance(&mut self, chunk: &Chunk) -> Result<ChunkReport, ForceError>;
+    /// Wall time by pass since the backend was made; empty where it is not measured. Passes may overlap.
+    fn time_by_pass(&self) -> Vec<(&'static str, Duration)> {
+        Vec::new()
+    }
 }

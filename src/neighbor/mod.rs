@@ -19,3 +19,14 @@ pub enum NeighborList {
     HalfClusters(Arc<half::HalfList>),
     FullClusters(Arc<full::FullClusterList>),
 }
+
+impl NeighborList {
+    /// Pairs of atoms that a kernel looks at when it walks the list, whole clusters counted, padding included.
+    pub fn n_pairs(&self) -> usize {
+        match self {
+            NeighborList::Pairs(list) => list.pairs.len(),
+            NeighborList::HalfClusters(list) => list.entries.len() * clusters::HALF * clusters::CLUSTER,
+            NeighborList::FullClusters(list) => list.entries.len() * clusters::CLUSTER * clusters::CLUSTER,
+        }
+    }
+}

@@ -367,3 +367,38 @@ fn devices_and_forcefield_print_what_there_is() {
         assert!(out.contains("passed"), "{out}");
     }
 }
+
+/// What `bench` prints is what records are made of; how fast it was is nobody's business here.
+#[test]
+fn bench_times_built_in_boxes_and_an_input() {
+    let keys = ["system", "atoms", "backend", "device", "ms_per_step", "ns_per_day", "matom_steps_per_s", "passes"];
+    let check = |record: &serde_json::Value, atoms: u64| {
+        for key in keys {
+            assert!(!record[key].is_null(), "{key} is missing: {record}");
+        }
+        assert_eq!(record["atoms"], atoms);
+        assert_eq!(record["steps"], 40);
+        let (ms, ns) = (record["ms_per_step"].as_f64().expect("a number"), record["ns_per_day"].as_f64());
+        let ratio = ns.expect("a number") * ms / (86_400.0 * 0.002);
+        assert!(ms > 0.0 && (ratio - 1.0).abs() < 1e-9, "both speak of one time: {record}");
+        let radius = record["list"]["radius"].as_f64().expect("a number");
+        assert!(radius > 0.9 && record["list"]["pairs_per_atom"].as_f64() > Some(100.0), "{record}");
+    };
+    let short = ["--backend", "cpu", "--steps", "40", "--warm-up", "20", "--json"];
+    let (out, _) = expect(0, &[&["bench", "--atoms", "900"], &short[..]].concat());
+    let records: Vec<serde_json::Value> = serde_json::from_str(&out).expect("a JSON list");
+    assert_eq!(records.len(), 2);
+    for (record, system) in records.iter().zip(["water", "zncl2_1M"]) {
+        assert_eq!(record["system"], system);
+        assert!(record["passes"]["pair"].as_f64() > Some(0.0), "{record}");
+        check(record, 900);
+    }
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let input = write(scratch.path(), "water.toml", WATER);
+    let (out, _) = expect(0, &[&["bench", &input], &short[..]].concat());
+    let records: Vec<serde_json::Value> = serde_json::from_str(&out).expect("a JSON list");
+    assert_eq!((records.len(), &records[0]["system"]), (1, &"216 waters".into()));
+    check(&records[0], 648);
+    let (_, err) = expect(2, &["bench", "--atoms", "30"]);
+    assert!(err.contains("648"), "{err}");
+}

@@ -126,8 +126,8 @@ fn readme_input_builds() {
 #[test]
 fn readme_states_the_rust_version_of_the_manifest() {
     let manifest = read("Cargo.toml");
-    let version =
-        manifest.lines().find_map(|l| l.strip_prefix("rust-version = ")).expect("rust-version").trim_matches('"');
+    let line = manifest.lines().find_map(|l| l.strip_prefix("rust-version = \"")).expect("rust-version");
+    let version = line.split('"').next().expect("quoted");
     assert!(read("README.md").contains(&format!("Rust {version} or newer")), "README does not say Rust {version}");
 }
 

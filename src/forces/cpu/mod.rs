@@ -503,4 +503,20 @@ impl Backend for CpuBackend {
         let CpuBackend { pool, engine } = self;
         pool.install(|| engine.advance(chunk))
     }
+
+    fn time_by_pass(&self) -> Vec<(&'static str, Duration)> {
+        let t = self.pass_times();
+        vec![
+            ("positions", t.positions),
+            ("pair", t.pair),
+            ("mesh", t.mesh),
+            ("mesh_stencils", t.stencils),
+            ("mesh_spread", t.spread),
+            ("mesh_solve", t.solve),
+            ("mesh_gather", t.gather),
+            ("pair_and_mesh", t.forces),
+            ("reduce", t.reduce),
+            ("update", t.update),
+        ]
+    }
 }

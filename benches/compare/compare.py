@@ -1,0 +1,241 @@
+#!/usr/bin/env python3
+"""hexaqua beside GROMACS, OpenMM and LAMMPS: the same boxes and settings, interleaved, in one run.
+
+    python3 benches/compare/compare.py [--atoms 3000,24000] [--systems water,zncl2_1M] [--repeats 3] [--record]
+
+Peers come from the path (GROMACS) and from a private environment that is made on first use (OpenMM, LAMMPS); one that
+cannot be had is reported as absent. See README.md in this folder for what is equal and what is not.
+"""
+
+import argparse
+import datetime
+import os
+import platform
+import re
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import boxes
+from gromacs import Gromacs
+from lammps import Lammps
+from openmm import OpenMM
+
+ROOT = Path(__file__).resolve().parents[2]
+# how much longer than hexaqua a peer is expected to take, so that all are timed for about as long
+PACE = {"GROMACS": 1.5, "OpenMM": 5.0, "LAMMPS": 8.0}
+
+
+def main():
+    args = arguments()
+    python = environment(args.install)
+    present, absent = [], []
+    makers = [
+        ("hexaqua", lambda: boxes.Hexaqua(args.hexaqua.resolve(), args.backend, args.threads)),
+        ("GROMACS", lambda: Gromacs(args.threads, boxes.ORDER)),
+        ("GROMACS", lambda: Gromacs(args.threads, 4)),
+        ("OpenMM CPU", lambda: OpenMM(python, args.threads)),
+        ("OpenMM CUDA", lambda: OpenMM(python, args.threads, "CUDA")),
+        ("LAMMPS", lambda: Lammps(python, args.threads)),
+    ]
+    for name, make in makers:
+        if name != "hexaqua" and not any(p in name.lower() for p in args.peers):
+            continue
+        try:
+            present.append(make())
+        except LookupError as error:
+            absent.append(f"{name}: absent ({error})")
+    sections = []
+    scratch = Path(tempfile.mkdtemp(prefix="hexaqua-compare-"))
+    try:
+        for kind in args.systems:
+            for n in args.atoms:
+                box = boxes.build(args.hexaqua.resolve(), kind, n, scratch / f"{kind}-{n}", args.equilibration)
+                say(f"{kind}, {box.n_atoms} atoms: built")
+                sections.append(section(args, box, present))
+                print(sections[-1], flush=True)
+    finally:
+        if args.keep:
+            say(f"files kept in {scratch}")
+        else:
+            shutil.rmtree(scratch)
+    text = report(args, present, absent, sections)
+    print(text)
+    if args.record:
+        path = ROOT / "benches" / "results" / f"{device_name(args)}.md"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        say(f"wrote {path.relative_to(ROOT)}")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    listed = lambda text: [x.strip() for x in text.split(",") if x.strip()]
+    parser.add_argument("--atoms", type=lambda t: [int(x) for x in listed(t)], default=[3000, 24000])
+    parser.add_argument("--systems", type=listed, default=["water", "zncl2_1M"])
+    parser.add_argument("--peers", type=lambda t: [x.lower() for x in listed(t)], default=["gromacs", "openmm", "lammps"])
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=5.0, help="time of each measurement")
+    parser.add_argument("--equilibration", type=float, default=4.0, help="ps before anything is measured")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of every engine")
+    parser.add_argument("--hexaqua", type=Path, default=ROOT / "target" / "release" / "hexaqua")
+    parser.add_argument("--backend", default="cpu")
+    parser.add_argument("--tries", type=int, default=6, help="repeat a measurement that others disturbed, at most so often")
+    parser.add_argument("--no-install", dest="install", action="store_false", help="do not make the private environment")
+    parser.add_argument("--record", action="store_true", help="write benches/results/<device>.md")
+    parser.add_argument("--keep", action="store_true", help="leave the inputs of all engines")
+    args = parser.parse_args()
+    if not args.hexaqua.exists():
+        parser.error(f"{args.hexaqua} is not there: cargo build --release")
+    return args
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def environment(install):
+    """The Python of the private environment; made on first use."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    folder = cache / "hexaqua-peers"
+    python = folder / "bin" / "python"
+    if install and not python.exists():
+        say(f"making {folder} with OpenMM and LAMMPS")
+        try:
+            subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+            for packages in (["openmm"], ["lammps", "mpich"]):
+                # one that cannot be had must not take the other along
+                subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=False)
+        except (OSError, subprocess.CalledProcessError) as error:
+            say(f"no private environment: {error}")
+    return python
+
+
+def section(args, box, engines):
+    """Table of one box."""
+    energies, failed = {}, {}
+    for engine in engines:
+        try:
+            engine.prepare(box)
+            energies[engine.name] = engine.energy(box)
+        except (OSError, RuntimeError) as error:
+            failed[engine.name] = str(error)
+            say(f"{engine.name} failed:\n{error}")
+    home = engines[0]
+    if home.name in failed:
+        raise RuntimeError(failed[home.name])
+    times = {e.name: [] for e in engines if e.name not in failed}
+    steps, disturbed = {home.name: None}, {}
+    for repeat in range(args.repeats):
+        for engine in engines:
+            if engine.name not in times:
+                continue
+            if engine.name not in steps:
+                pace = PACE[engine.name.split()[0].rstrip(",")] * times[home.name][0]
+                steps[engine.name] = max(100, round(1e3 * args.seconds / pace, -2)) // 100 * 100
+            n = steps[engine.name]
+            t, others = undisturbed(args.tries, lambda: engine.time(box, None if n is None else int(n)))
+            times[engine.name].append(t)
+            disturbed[engine.name] = max(disturbed.get(engine.name, 0.0), others)
+            say(f"  {repeat + 1}/{args.repeats} {engine.name}: {t:.3f} ms/step, others took {100 * others:.0f} %")
+    lines = [f"### {box.name}, {box.n_atoms} atoms, mesh {box.grid}³", "",
+             "| engine | ms/step | spread | ns/day | hexaqua is faster by | energy differs by | others took |",
+             "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"]
+    for engine in engines:
+        if engine.name in failed:
+            lines.append(f"| {engine.name} | failed | | | | | |")
+            continue
+        t = times[engine.name]
+        median = statistics.median(t)
+        ratio = statistics.median(a / b for a, b in zip(t, times[home.name]))
+        difference = abs(energies[engine.name] / energies[home.name] - 1.0)
+        own = engine is home
+        lines.append(f"| {engine.name} | {median:.3f} | {min(t):.3f}–{max(t):.3f} | {86400.0 * boxes.DT / median:.2f} | "
+                     f"{'' if own else f'{ratio:.2f}'} | {'' if own else f'{difference:.1e}'} | {100.0 * disturbed[engine.name]:.0f} % |")
+    return "\n".join(lines) + "\n"
+
+
+# share of the processor time that others may take before a measurement counts as disturbed
+QUIET = 0.03
+
+
+def undisturbed(tries, measure):
+    """(result, share of the processors' time that other programs took) of the quietest of a few tries.
+
+    Engines suffer differently from a busy machine: GROMACS, whose threads wait for each other in a loop, can lose a
+    factor of ten. The share is known on Linux only.
+    """
+    best = None
+    for _ in range(tries):
+        wait_until_quiet(30.0)
+        own, busy, wall = children_time(), busy_time(), time.monotonic()
+        value = measure()
+        own, busy, wall = children_time() - own, busy_time() - busy, time.monotonic() - wall
+        others = max(0.0, busy - own) / (wall * (os.cpu_count() or 1))
+        if best is None or others < best[1]:
+            best = (value, others)
+        if others < QUIET:
+            break
+    return best
+
+
+def wait_until_quiet(seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        before = busy_time()
+        time.sleep(0.2)
+        if busy_time() - before < 0.2 * 2.0 * QUIET * (os.cpu_count() or 1):
+            return
+
+
+def children_time():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def busy_time():
+    """Processor time of everybody since the machine started, s."""
+    try:
+        fields = [int(x) for x in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+    except OSError:
+        return children_time()
+    idle = fields[3] + fields[4]
+    return (sum(fields[:8]) - idle) / os.sysconf("SC_CLK_TCK")
+
+
+def processor():
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+        return re.search(r"model name\s*:\s*(.*)", text).group(1).strip()
+    except (OSError, AttributeError):
+        return platform.processor() or platform.machine()
+
+
+def device_name(args):
+    name = f"{processor()}-{args.threads}core" if args.backend == "cpu" else args.backend
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def report(args, engines, absent, sections):
+    git = lambda *command: subprocess.run(["git", *command], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    changed = " with uncommitted changes" if git("status", "--porcelain", "--untracked-files=no") else ""
+    lines = [
+        f"# {processor()}, {args.threads} threads", "",
+        f"{datetime.date.today()}, commit {git('rev-parse', '--short=12', 'HEAD')}{changed}. Written by "
+        "`python3 benches/compare/compare.py --record`; what is equal and what is not: `benches/compare/README.md`.", "",
+        f"NVT, rigid SPC/E, {1e3 * boxes.DT:g} fs, cutoff {boxes.CUTOFF} nm, PME with erfc(β r_cut) = {boxes.TOLERANCE:g}, spacing at "
+        f"most {boxes.SPACING} nm, splines of order {boxes.ORDER} unless said otherwise. Medians of {args.repeats} interleaved "
+        f"measurements, fastest and slowest beside them; ratios are taken within a round. Last column: the largest share of the "
+        f"processors' time that other programs took during a measurement; above {100 * QUIET:.0f} % it is noise that counts.", "",
+        *[f"- {e.name}: {e.version}, {e.device}" for e in engines], *[f"- {a}" for a in absent], "", *sections,
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
