@@ -274,11 +274,6 @@ fn warnings_of(library: &Library, ion: &str, set: &IonSet, water: &WaterModel, m
         )),
         None => {}
     }
-    if set.kind == Form::LennardJones1264 {
-        warnings.push(format!(
-            "`{name}` of {ion} has a -C4/r^4 term whose tail beyond the cutoff is in no dispersion correction"
-        ));
-    }
     if mixing != Mixing::Geometric && set.combination == Combination::Geometric {
         warnings.push(format!(
             "`{name}` of {ion} was fitted with geometric mixing, and this input mixes it with {} by the {mixing} rule; \

@@ -199,6 +199,25 @@ fn bad_input_exits_with_2_names_the_line_and_touches_nothing() {
     expect(2, &["validate", "no-such-case"]);
 }
 
+/// The C4 tail is missing from the dispersion correction: said once, and only when there is such a correction.
+#[test]
+fn the_c4_tail_warns_once_and_only_beside_a_dispersion_correction() {
+    let base = ["build", "validation/zn-peaks/input.toml", "--set", "system.water.model=TIP3P"];
+    let with = |model: &str, correction: &str| {
+        let scratch = tempfile::tempdir().expect("a scratch folder");
+        let out = scratch.path().join("box.gro").display().to_string();
+        let (model, correction) = (
+            format!("system.solutes.Zn2+.model={model}"),
+            format!("nonbonded.dispersion_correction={correction}"),
+        );
+        let (_, err) = expect(0, &[&base[..], &["--set", &model, "--set", &correction, "--out", &out]].concat());
+        err.lines().filter(|l| l.contains("C4")).count()
+    };
+    assert_eq!(with("li-merz-12-6-4", "true"), 1);
+    assert_eq!(with("li-merz-12-6-4", "false"), 0);
+    assert_eq!(with("li-merz-iod", "true"), 0);
+}
+
 /// Two zinc ions 0.06 nm apart fly away from each other at once.
 #[test]
 fn a_blow_up_exits_with_1_and_names_step_atom_and_term() {

@@ -218,7 +218,6 @@ fn every_set_that_runs_does_run() {
                 set.usable(library().runnable_water(water).unwrap().key())
                     && set.own.is_none()
                     && set.verified
-                    && ion.c4.is_none()
                     && set.combination != Combination::Geometric,
                 "{}: {:?}",
                 set.full_name(),
@@ -240,7 +239,8 @@ fn a_12_6_4_set_carries_its_c4_to_oxygen_and_ions_only() {
     assert_eq!((c4(1, 2), c4(0, 0), c4(0, 3), c4(3, 3)), (0.0, 0.0, 0.0, 0.0));
     close(c4(2, 3), 231.6 * 4.184e-4 * 3.235 / 1.444, 1e-12);
     close(c4(2, 2), 2.0 * 231.6 * 4.184e-4 * 0.344 / 1.444, 1e-12);
-    assert!(assembled.warnings.iter().any(|w| w.contains("C4") && w.contains("dispersion")));
+    // The tail matters only with a dispersion correction, which is not known here: who prepares the run warns.
+    assert!(assembled.warnings.is_empty(), "{:?}", assembled.warnings);
     let text = pair_table_text(&assembled);
     assert!(text.contains("c4 of li-merz-12-6-4@tip3p"), "{text}");
     // Without a polarizability there is no silent 12-6.
