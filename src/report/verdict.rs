@@ -22,22 +22,23 @@ pub enum Verdict {
     Fail,
     /// The reference is from memory.
     Recalled,
-    /// The reference is of another system or method, or nothing was measured.
+    /// The reference is of another system or method.
     NotApplicable,
 }
 
 impl Verdict {
-    /// Judges a measured value (with its standard error) against a reference.
+    /// Judges a measured value (with its standard error) against a reference. A reference that decides and was not measured is a
+    /// failure: a case that lost an analysis must not pass.
     pub fn of(measured: Option<(f64, Option<f64>)>, reference: &Reference) -> Self {
-        let Some((value, error)) = measured else {
-            return Verdict::NotApplicable;
-        };
         if !reference.comparable {
             return Verdict::NotApplicable;
         }
         if reference.status == Status::Recalled {
             return Verdict::Recalled;
         }
+        let Some((value, error)) = measured else {
+            return Verdict::Fail;
+        };
         // Room for the rounding of decimal numbers in files, so that 0.21 ± 0.01 includes 0.2.
         let rounding = 1e-9 * reference.value.abs().max(1e-9);
         // A NaN fails.

@@ -206,10 +206,8 @@ fn the_c4_tail_warns_once_and_only_beside_a_dispersion_correction() {
     let with = |model: &str, correction: &str| {
         let scratch = tempfile::tempdir().expect("a scratch folder");
         let out = scratch.path().join("box.gro").display().to_string();
-        let (model, correction) = (
-            format!("system.solutes.Zn2+.model={model}"),
-            format!("nonbonded.dispersion_correction={correction}"),
-        );
+        let (model, correction) =
+            (format!("system.solutes.Zn2+.model={model}"), format!("nonbonded.dispersion_correction={correction}"));
         let (_, err) = expect(0, &[&base[..], &["--set", &model, "--set", &correction, "--out", &out]].concat());
         err.lines().filter(|l| l.contains("C4")).count()
     };
@@ -320,6 +318,43 @@ fn energy_reproduces_other_engines_on_the_device() {
     for name in ["spce_216", "zncl2_1000w"] {
         engine_case(name, "gpu", 5e-6, 1e-5);
     }
+}
+
+/// A case shortened to some picoseconds: its ion-oxygen distance is there at once, and with the ion of another set it is not.
+#[test]
+fn validate_exits_with_0_when_all_agrees_and_with_3_when_a_value_differs() {
+    let short = [
+        "validate",
+        "zn-peaks/spce/li-merz-iod",
+        "--backend",
+        "cpu",
+        "--json",
+        "--set",
+        "stage.equilibrate.duration=4 ps",
+        "--set",
+        "stage.production.duration=16 ps",
+    ];
+    let verdicts = |out: &str| -> Vec<(String, String)> {
+        let rows: serde_json::Value = serde_json::from_str(out).expect("JSON");
+        let text = |row: &serde_json::Value, key: &str| row[key].as_str().expect("text").to_string();
+        rows.as_array().expect("rows").iter().map(|r| (text(r, "quantity"), text(r, "verdict"))).collect()
+    };
+    let (out, err) = expect(0, &short);
+    let found = verdicts(&out);
+    assert!(found.len() == 2 && found.iter().all(|(_, v)| v != "FAIL"), "{found:?}");
+    assert!(found.contains(&("coordination_number(Zn2+,OW)".into(), "PASS".into())), "{found:?}");
+    assert!(err.contains("--set changes the cases"), "{err}");
+    let other = [&short[..], &["--set", "system.solutes.Zn2+.model=li-merz-hfe"]].concat();
+    let (out, err) = expect(3, &other);
+    assert!(verdicts(&out).contains(&("first_peak(Zn2+,OW)".into(), "FAIL".into())), "{out}");
+    assert!(err.contains("verdict(s) failed"), "{err}");
+    // an input that lost its analysis: not measured is not passed
+    let lost = [&short[..], &["--set", r#"analysis.1.rdf.pairs=[["OW", "OW"]]"#]].concat();
+    let (out, _) = expect(3, &lost);
+    assert!(verdicts(&out).contains(&("first_peak(Zn2+,OW)".into(), "FAIL".into())), "{out}");
+    assert!(verdicts(&out).contains(&("coordination_number(Zn2+,OW)".into(), "PASS".into())), "{out}");
+    expect(2, &["validate", "zn-peaks/spce/li-merz-iod", "--set", "stage.production.duration"]);
+    expect(2, &["validate", "zn-peaks/spce/li-merz-iod", "--set", "stage.production.durtion=1 ps"]);
 }
 
 /// 200 steps of the demo on each backend; `report.html` and the rest must be there.

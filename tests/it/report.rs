@@ -3,7 +3,7 @@
 use crate::analysis::hydrated_zinc;
 use hexaqua::analysis::{AnalysisSet, Column, Quantity};
 use hexaqua::forcefield::Library;
-use hexaqua::io::expected;
+use hexaqua::io::{expected, input};
 use hexaqua::report::{self, RunReport, Verdict, verdict};
 use hexaqua::system::Frame;
 use hexaqua::system::expected::{Reference, Status};
@@ -55,7 +55,21 @@ fn memory_and_foreign_systems_never_decide() {
     assert_eq!(Verdict::of(Some((0.9, None)), &recalled), Verdict::Recalled);
     let foreign = Reference { comparable: false, ..reference(0.214, Some(0.001), None, Status::Verified) };
     assert_eq!(Verdict::of(Some((0.214, None)), &foreign), Verdict::NotApplicable);
-    assert_eq!(Verdict::of(None, &reference(1.0, None, Some(1.0), Status::Verified)), Verdict::NotApplicable);
+    // … not even when nothing was measured.
+    assert_eq!(Verdict::of(None, &recalled), Verdict::Recalled);
+    assert_eq!(Verdict::of(None, &foreign), Verdict::NotApplicable);
+}
+
+#[test]
+fn a_deciding_reference_that_was_not_measured_fails() {
+    for status in [Status::Verified, Status::Computed] {
+        assert_eq!(Verdict::of(None, &reference(1.0, None, Some(1.0), status)), Verdict::Fail);
+    }
+    let known = reference(0.2076, Some(0.001), None, Status::Computed);
+    let other = [quantity("second_peak(Zn2+,OW)", 0.2076, None, "nm")];
+    let rows = verdict::judge("case", &[known], &other).expect("same unit");
+    assert!(verdict::any_failed(&rows) && rows[0].value.is_none());
+    assert!(report::text::verdict_table(&rows).contains("not measured"));
 }
 
 #[test]
@@ -123,6 +137,32 @@ fn zn_peaks_holds_every_zinc_set_that_runs_with_a_three_site_water() {
     wanted.sort_by(by_name);
     listed.sort_by(by_name);
     assert_eq!(listed, wanted);
+}
+
+/// A misspelled id, or an analysis that an input lost, would leave a reference without a value.
+#[test]
+fn every_reference_is_of_something_its_input_measures() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (topology, cell, frames) = hydrated_zinc(500, 400, 7);
+    for case in expected::built_in().expect("readable") {
+        for system in &case.systems {
+            let input = input::read(&root.join(&system.input), &[]).expect("the input of the case");
+            let mut set = AnalysisSet::new(&input.analyses, &topology, &cell).expect("valid");
+            for (k, positions) in frames.iter().enumerate() {
+                let frame = Frame { step: 100 * k as u64, time: 0.2 * k as f64, cell: &cell, positions };
+                set.sample(&frame).expect("good frame");
+            }
+            assert_eq!(set.n_frames(), 400);
+            let mut measured: Vec<Quantity> = set.finish().into_iter().flat_map(|r| r.values).collect();
+            measured.push(quantity("temperature", 298.15, None, "K"));
+            for r in &system.references {
+                let found = measured.iter().find(|q| q.id == r.quantity);
+                let found =
+                    found.unwrap_or_else(|| panic!("{}/{} cannot measure {}", case.name, system.name, r.quantity));
+                assert_eq!(found.unit, r.unit, "{}", r.quantity);
+            }
+        }
+    }
 }
 
 #[test]
