@@ -48,6 +48,24 @@ fn the_rule_passes_and_fails_where_it_says() {
     assert_eq!(of(5.0, &exact), Verdict::Fail);
 }
 
+/// Twice the error is allowed, so a run that knows nothing would agree with everything.
+#[test]
+fn a_value_much_less_certain_than_its_reference_does_not_pass() {
+    let known = reference(0.2076, Some(0.001), None, Status::Computed);
+    let of = |error: f64, reference: &Reference| Verdict::of(Some((reference.value, Some(error))), reference);
+    assert_eq!(of(0.0019, &known), Verdict::Pass);
+    assert_eq!(of(0.0021, &known), Verdict::Inconclusive);
+    assert_eq!(Verdict::of(Some((0.2076, None)), &known), Verdict::Inconclusive);
+    assert_eq!(Verdict::of(Some((0.3, Some(0.0021))), &known), Verdict::Fail);
+    // A stated tolerance and an exact value have no such scale.
+    assert_eq!(of(1.0, &reference(6.0, None, Some(0.1), Status::Verified)), Verdict::Pass);
+    let exact = reference(298.15, Some(0.0), None, Status::Computed);
+    assert_eq!(of(0.5, &exact), Verdict::Pass);
+    assert_eq!(Verdict::of(Some((299.2, Some(0.5))), &exact), Verdict::Fail);
+    let rows = verdict::judge("case", &[known], &[quantity("first_peak(Zn2+,OW)", 0.2076, Some(0.01), "nm")]);
+    assert_eq!(verdict::tally(&rows.expect("same unit")), "1 inconclusive");
+}
+
 #[test]
 fn memory_and_foreign_systems_never_decide() {
     let recalled = reference(0.2078, Some(0.0003), None, Status::Recalled);
