@@ -1,12 +1,13 @@
 //! `hexaqua validate`: cases against literature and other engines.
 
+use super::outcome;
 use super::prepare;
 use super::simulate::simulate;
 use super::{BackendChoice, CliError};
 use crate::analysis::Quantity;
 use crate::io::{expected, input};
 use crate::report::{VerdictRow, text, verdict};
-use crate::system::expected::CaseSystem;
+use crate::system::expected::{CaseSystem, Reference};
 use std::path::Path;
 
 #[derive(Debug, clap::Args)]
@@ -63,8 +64,8 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     }
     let mut rows: Vec<VerdictRow> = Vec::new();
     for (case, system, name) in full_names().filter(|(_, _, name)| wanted(name)) {
-        let measured = measure(&name, system, &overrides, args.backend)?;
-        let judged = verdict::judge(&case.name, &system.references, &measured).map_err(CliError::run)?;
+        let (references, measured) = measure(&name, system, &overrides, args.backend)?;
+        let judged = verdict::judge(&case.name, &references, &measured).map_err(CliError::run)?;
         if !args.json {
             println!("{name}\n{}", text::verdict_table(&judged));
         }
@@ -79,13 +80,14 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     if failed > 0 { Err(CliError::Verdict(failed)) } else { Ok(()) }
 }
 
-/// Runs one system of a case; `asked` overrides keys of its input, also those that the system sets.
+/// Runs one system of a case; `asked` overrides keys of its input, also those that the system sets. Returns the references, that of the
+/// temperature at the set point, and what was measured.
 fn measure(
     name: &str,
     system: &CaseSystem,
     asked: &[(String, String)],
     backend: BackendChoice,
-) -> Result<Vec<Quantity>, CliError> {
+) -> Result<(Vec<Reference>, Vec<Quantity>), CliError> {
     let (_, text) = INPUTS
         .iter()
         .find(|(path, _)| *path == system.input)
@@ -102,5 +104,6 @@ fn measure(
     let (input, locations) = located.map_err(if asked.is_empty() { CliError::run } else { CliError::input })?;
     let prepared = prepare::prepare(input, &locations)?;
     let backend = prepare::backend(backend, &prepared.system)?;
-    simulate(name, &prepared, backend)
+    let references = outcome::references_of(system, &prepared.input);
+    Ok((references, simulate(name, &prepared, backend)?))
 }

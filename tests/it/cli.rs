@@ -320,6 +320,34 @@ fn energy_reproduces_other_engines_on_the_device() {
     }
 }
 
+/// The reference values speak of a dilute solution at 298 K with Ewald sums; a run of anything else says why it is not compared.
+#[test]
+fn a_run_is_set_beside_the_literature_only_if_it_is_of_the_same_system() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let table_of = |name: &str, change: &str| {
+        let out = scratch.path().join(name).display().to_string();
+        let short = ["stage.minimise.minimise.max_force=5000 kJ/mol/nm", "stage.equilibrate.duration=0.1 ps"];
+        let sampled = ["stage.production.duration=0.2 ps", "stage.production.trajectory.every=0.1 ps"];
+        let mut args = vec!["run", "inputs/zn-hydration.toml", "--backend", "cpu", "--out", &out];
+        args.extend([short[0], short[1], sampled[0], sampled[1], change].iter().flat_map(|set| ["--set", *set]));
+        expect(0, &args).0
+    };
+    let same = table_of("same", "dynamics.thermostat.csvr.temperature=297.5 K");
+    let temperature = same.lines().find(|l| l.starts_with("Temperature")).expect("a verdict on the temperature");
+    assert!(temperature.contains("297.5") && !same.contains("no verdict"), "the set point is the reference: {same}");
+    for (name, change, why) in [
+        ("hot", "dynamics.thermostat.csvr.temperature=350 K", "298.15 K within 1 K"),
+        ("dense", "system.density=1.1 g/cm3", "0.997 g/cm³ within 2 %"),
+        ("cut", "nonbonded.coulomb={ cutoff = {} }", "Ewald sums"),
+        ("water", "system.water.model=TIP3P", "spce/li-merz-iod"),
+    ] {
+        let out = table_of(name, change);
+        let line = out.lines().find(|l| l.contains("no verdict against the literature")).expect("a reason");
+        assert!(line.contains(why), "{line}");
+        assert!(!out.contains("Verdict") && out.contains("first peak"), "{out}");
+    }
+}
+
 /// A case shortened to some picoseconds: its ion-oxygen distance is there at once, and with the ion of another set it is not.
 #[test]
 fn validate_exits_with_0_when_all_agrees_and_with_3_when_a_value_differs() {

@@ -326,7 +326,8 @@ fn geometric_sets_mix_geometrically_among_themselves_and_by_the_input_with_all_e
     }
     // With water that is not what the set was fitted with: named, with the rule in use and the remedy.
     for name in ["aqvist", "opls-1984"] {
-        let told = |w: &&String| w.contains(name) && w.contains("Lorentz-Berthelot") && w.contains("mixing = \"geometric\"");
+        let told =
+            |w: &&String| w.contains(name) && w.contains("Lorentz-Berthelot") && w.contains("mixing = \"geometric\"");
         assert_eq!(assembled.warnings.iter().filter(told).count(), 1, "{name}: {:?}", assembled.warnings);
     }
     let solutes = [("Na+", "aqvist"), ("Cl-", "opls-1984")];
