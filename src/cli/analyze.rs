@@ -62,18 +62,21 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         warnings.push(format!("{skipped} of {n_frames} frames fell between the sampling times and were not used"));
     }
     let files: Vec<String> = args.trajectories.iter().map(|p| p.display().to_string()).collect();
+    let literature = outcome::literature_verdicts(&prepared, &quantities)?;
+    let mut facts = vec![("Trajectories".into(), files.join(", ")), ("Frames".into(), n_frames.to_string())];
+    facts.extend(literature.facts());
     let report = RunReport {
         title: prepared.input.title.clone(),
-        facts: vec![("Trajectories".into(), files.join(", ")), ("Frames".into(), n_frames.to_string())],
+        facts,
         warnings,
         log: Vec::new(),
-        verdicts: outcome::literature_verdicts(&prepared, &quantities)?,
+        verdicts: literature.rows,
         results,
     };
     for warning in &report.warnings {
         warn!("warning: {warning}");
     }
-    outcome::print_tables(&report, &quantities);
+    outcome::print_tables(&report, &quantities, literature.note.as_deref());
     if let Some(dir) = &args.out {
         let page = report::write_all(dir, &report).map_err(CliError::run)?;
         say!("report: {}", page.display());

@@ -72,7 +72,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         }
     }
     if args.json {
-        println!("{:#}", Value::Array(records));
+        say!("{:#}", Value::Array(records));
     }
     Ok(())
 }
@@ -197,19 +197,19 @@ fn measure(args: &Args, name: &str, prepared: &Prepared) -> Result<Value, CliErr
     let list = neighbors::build(engine.backend.neighbor_kind(), system, &engine.state, plan.list_radius);
     let pairs_per_atom = list.n_pairs() as f64 / n_atoms as f64;
     if !args.json {
-        println!("{name}, {n_atoms} atoms on {} ({}), {n_steps} steps", engine.backend.name(), engine.backend.device());
-        println!("  {ms_per_step:.3} ms/step  {ns_per_day:.2} ns/day  {matom_steps_per_s:.2} Matom·steps/s");
+        say!("{name}, {n_atoms} atoms on {} ({}), {n_steps} steps", engine.backend.name(), engine.backend.device());
+        say!("  {ms_per_step:.3} ms/step  {ns_per_day:.2} ns/day  {matom_steps_per_s:.2} Matom·steps/s");
         let text: Vec<String> = passes.iter().map(|(name, t)| format!("{name} {t:.3}")).collect();
-        println!("  ms/step by pass: {}", text.join("  "));
+        say!("  ms/step by pass: {}", text.join("  "));
         if after.is_empty() {
-            println!("  the {} backend does not time its passes", engine.backend.name());
+            say!("  the {} backend does not time its passes", engine.backend.name());
         }
-        println!(
+        say!(
             "  list: radius {:.3} nm, {lifetime} steps, {pairs_per_atom:.0} pairs per atom looked at",
             plan.list_radius
         );
         if let Some(bytes) = peak {
-            println!(
+            say!(
                 "  peak memory: {:.1} MB, {:.0} bytes per atom",
                 bytes as f64 * 1e-6,
                 bytes as f64 / n_atoms as f64

@@ -13,6 +13,7 @@ use crate::io::log::Log;
 use crate::io::output::OutputFolder;
 use crate::io::structure;
 use crate::report::{self, RunReport, VerdictRow, text, verdict};
+use crate::system::expected::{CaseSystem, Reference};
 use crate::system::spec::{Input, StageKind, ThermostatSpec};
 use crate::system::{Coulomb, Interactions, LjModifier};
 
@@ -35,21 +36,21 @@ pub fn finish(prepared: &Prepared, folder: &OutputFolder, done: Finished, wall: 
     let results = if done.analyses.n_frames() > 0 { done.analyses.finish() } else { Vec::new() };
     let mut quantities: Vec<Quantity> = results.iter().flat_map(|r| r.values.iter().cloned()).collect();
     quantities.extend(mean_temperature(&prepared.input, &log));
-    let verdicts = literature_verdicts(prepared, &quantities)?;
+    let literature = literature_verdicts(prepared, &quantities)?;
     let warnings: Vec<String> = prepared.warnings.iter().chain(&done.warnings).cloned().collect();
     for warning in &done.warnings {
         warn!("warning: {warning}");
     }
     let report = RunReport {
         title: prepared.input.title.clone(),
-        facts: facts(prepared, &done, wall),
+        facts: [facts(prepared, &done, wall), literature.facts()].concat(),
         warnings,
         log: log_columns(&log),
         results,
-        verdicts,
+        verdicts: literature.rows.clone(),
     };
     let page = report::write_all(folder.path(), &report).map_err(CliError::run)?;
-    print_tables(&report, &quantities);
+    print_tables(&report, &quantities, literature.note.as_deref());
     for (stage, summary, speed) in &done.stages {
         say!(
             "{stage}: {} steps in {} ({speed:.2} ns/day, {:.3} ms/step, {:.0} % of it neighbor search)",
@@ -64,14 +65,14 @@ pub fn finish(prepared: &Prepared, folder: &OutputFolder, done: Finished, wall: 
 }
 
 /// The verdict table if the system is one of the validation cases, else the measured values.
-pub fn print_tables(report: &RunReport, quantities: &[Quantity]) {
+pub fn print_tables(report: &RunReport, quantities: &[Quantity], literature: Option<&str>) {
     say!("");
     if report.verdicts.is_empty() {
         say!("{}", text::value_table(quantities));
     } else {
         say!("{}", text::verdict_table(&report.verdicts));
     }
-    for note in notes(&report.results) {
+    for note in notes(&report.results).into_iter().map(String::as_str).chain(literature) {
         say!("note: {note}");
     }
     say!("");
@@ -87,10 +88,40 @@ fn notes(results: &[AnalysisResult]) -> Vec<&String> {
     seen
 }
 
-/// Sets the quantities beside the literature when the models are those of a built-in case.
-pub fn literature_verdicts(prepared: &Prepared, quantities: &[Quantity]) -> Result<Vec<VerdictRow>, CliError> {
+/// What the built-in literature case says of a run.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Literature {
+    pub rows: Vec<VerdictRow>,
+    /// Why there is no verdict, or which references have none.
+    pub note: Option<String>,
+}
+
+impl Literature {
+    fn none(why: impl std::fmt::Display) -> Self {
+        Literature { rows: Vec::new(), note: Some(format!("no verdict against the literature: {why}")) }
+    }
+
+    /// For the report's table of facts.
+    pub fn facts(&self) -> Vec<(String, String)> {
+        self.note.iter().map(|note| ("Literature".to_string(), note.clone())).collect()
+    }
+}
+
+/// Temperature of the literature case, K, and how far a set point may be from it.
+const CASE_TEMPERATURE: (f64, f64) = (298.15, 1.0);
+/// Density of the literature case, g/cm³, and the accepted relative difference.
+const CASE_DENSITY: (f64, f64) = (0.997, 0.02);
+/// Fewer waters than this are not a dilute solution.
+const CASE_WATERS: usize = 200;
+
+/// Sets the quantities beside the literature when models, composition and state are those of a built-in case.
+///
+/// References of quantities that this run did not measure are left out and named: an input need not ask for all of them.
+pub fn literature_verdicts(prepared: &Prepared, quantities: &[Quantity]) -> Result<Literature, CliError> {
     let cases = expected::built_in().map_err(CliError::run)?;
-    let Some(case) = cases.iter().find(|c| c.name == "zn-hydration") else { return Ok(Vec::new()) };
+    let Some(case) = cases.iter().find(|c| c.name == "zn-hydration") else {
+        return Ok(Literature::none("no case is built in"));
+    };
     let library = Library::builtin().map_err(CliError::run)?;
     let models: Vec<&str> = prepared.assembled.provenance.iter().map(|p| p.model.as_str()).collect();
     let is_this_case = |name: &str| {
@@ -99,14 +130,80 @@ pub fn literature_verdicts(prepared: &Prepared, quantities: &[Quantity]) -> Resu
             models.first() == Some(&library.water_name(water)) && models.iter().skip(1).any(|m| base(m))
         })
     };
-    // the references speak of one ion at high dilution
-    let solutes = prepared.composition.rows.iter().filter(|r| !r.is_water && r.count > 0);
-    let dilute = solutes.clone().all(|r| (r.name == "Zn2+" && r.count == 1) || (r.name == "Cl-" && r.count <= 2));
-    if !dilute {
-        return Ok(Vec::new());
+    let Some(system) = case.systems.iter().find(|s| is_this_case(&s.name)) else {
+        let known: Vec<&str> = case.systems.iter().map(|s| s.name.as_str()).collect();
+        return Ok(Literature::none(format!("the built-in reference values are of {}", known.join(", "))));
+    };
+    if let Some(difference) = differs_from_case(prepared) {
+        return Ok(Literature::none(difference));
     }
-    let Some(system) = case.systems.iter().find(|s| is_this_case(&s.name)) else { return Ok(Vec::new()) };
-    verdict::judge(&case.name, &system.references, quantities).map_err(CliError::run)
+    let (measured, missing): (Vec<Reference>, Vec<Reference>) =
+        references_of(system, &prepared.input).into_iter().partition(|r| quantities.iter().any(|q| q.id == r.quantity));
+    let mut labels: Vec<&str> = missing.iter().map(|r| r.label.as_str()).collect();
+    labels.dedup();
+    let note = (!labels.is_empty()).then(|| format!("not measured here, so not compared: {}", labels.join(", ")));
+    Ok(Literature { rows: verdict::judge(&case.name, &measured, quantities).map_err(CliError::run)?, note })
+}
+
+/// The references of a system of a case; that of the temperature is the set point of the thermostat, known exactly, so that only the
+/// statistical error of the measured mean decides.
+pub fn references_of(system: &CaseSystem, input: &Input) -> Vec<Reference> {
+    let set_point = set_point(input);
+    let mut references = system.references.clone();
+    references.retain(|r| r.quantity != "temperature" || set_point.is_some());
+    for reference in references.iter_mut().filter(|r| r.quantity == "temperature") {
+        reference.value = set_point.unwrap_or(reference.value);
+        reference.uncertainty = Some(0.0);
+        reference.tolerance = None;
+    }
+    references
+}
+
+/// Temperature (K) that the thermostats of all analysed stages hold; `None` without one, or if they differ.
+pub fn set_point(input: &Input) -> Option<f64> {
+    let mut points = input.stages.iter().filter_map(|stage| match &stage.kind {
+        StageKind::Dynamics { dynamics, analyse: true, .. } => Some(match dynamics.thermostat {
+            ThermostatSpec::None { .. } => None,
+            ThermostatSpec::Csvr { temperature, .. } | ThermostatSpec::Langevin { temperature, .. } => {
+                Some(temperature)
+            }
+        }),
+        _ => None,
+    });
+    let first = points.next()??;
+    points.all(|p| p == Some(first)).then_some(first)
+}
+
+/// The first way in which composition, state or electrostatics are not those the literature case speaks of.
+fn differs_from_case(prepared: &Prepared) -> Option<String> {
+    let composition = &prepared.composition;
+    // the references speak of one ion at high dilution
+    let mut solutes = composition.rows.iter().filter(|r| !r.is_water && r.count > 0);
+    if !solutes.all(|r| (r.name == "Zn2+" && r.count == 1) || (r.name == "Cl-" && r.count <= 2)) {
+        return Some("it speaks of one Zn2+ with at most two Cl-".to_string());
+    }
+    let n_waters: usize = composition.rows.iter().filter(|r| r.is_water).map(|r| r.count).sum();
+    if n_waters < CASE_WATERS {
+        return Some(format!("it speaks of a dilute solution, at least {CASE_WATERS} waters; here are {n_waters}"));
+    }
+    let (density, relative) = CASE_DENSITY;
+    // A NaN differs.
+    if !((composition.density - density).abs() <= relative * density) {
+        let here = composition.density;
+        return Some(format!("it speaks of {density} g/cm³ within {} %; here are {here:.3}", 100.0 * relative));
+    }
+    let (temperature, within) = CASE_TEMPERATURE;
+    match set_point(&prepared.input) {
+        Some(here) if (here - temperature).abs() <= within => {}
+        Some(here) => return Some(format!("it speaks of {temperature} K within {within} K; here are {here} K")),
+        None => return Some(format!("it speaks of {temperature} K; no thermostat holds a temperature here")),
+    }
+    match prepared.system.interactions.coulomb {
+        Coulomb::Pme { .. } | Coulomb::Ewald { .. } => None,
+        Coulomb::ReactionField { .. } | Coulomb::Cutoff => {
+            Some("it speaks of Ewald sums; here the Coulomb interaction is truncated".to_string())
+        }
+    }
 }
 
 /// Mean temperature of the analysed stages with a block error, K.

@@ -30,14 +30,18 @@ pub struct Prepared {
 
 /// Reads the input and its `--set` overrides.
 pub fn read_input(args: &InputArgs) -> Result<(Input, Locations), CliError> {
-    let mut overrides = Vec::new();
-    for item in &args.set {
+    input::read_located(&args.input, &overrides(&args.set)?).map_err(CliError::input)
+}
+
+/// `KEY=VALUE` of every `--set` as (key, value).
+pub fn overrides(set: &[String]) -> Result<Vec<(String, String)>, CliError> {
+    let pair = |item: &String| {
         let (key, value) = item.split_once('=').ok_or_else(|| {
             CliError::Input(format!("--set {item}: expected KEY=VALUE, for example --set dynamics.timestep=\"1 fs\""))
         })?;
-        overrides.push((key.trim().to_string(), value.trim().to_string()));
-    }
-    input::read_located(&args.input, &overrides).map_err(CliError::input)
+        Ok((key.trim().to_string(), value.trim().to_string()))
+    };
+    set.iter().map(pair).collect()
 }
 
 /// Reads an input file and builds its system.

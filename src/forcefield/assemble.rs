@@ -1,8 +1,8 @@
 //! From the names of a system to species, types and the pair table.
 //!
 //! * **Mixing.** A pair whose two types both come from sets with the geometric rule uses geometric, any other pair the
-//!   rule of the input. A water takes the rule of its partner, because an ion set is fitted to its water by its own
-//!   rule. Explicit pair tables beat both.
+//!   rule of the input. A water is no such set: an ion of a geometric set mixes with water by the rule of the input, and
+//!   a warning says so unless that is geometric. Explicit pair tables beat both.
 //! * **12-6-4.** C4 of an ion acts on the water oxygen by the tabulated value and on any other Lennard-Jones atom by
 //!   C4 α/α_water (P. Li, K. M. Merz, J. Chem. Theory Comput. 10, 289 (2014), eq. 9); in an ion pair both ions
 //!   contribute. Hydrogens of water have none.
@@ -121,11 +121,8 @@ pub fn assemble_from(library: &Library, system: &SystemSpec, mixing: Mixing) -> 
 }
 
 fn rule_of_pair(a: &TypeEntry, b: &TypeEntry, mixing: Mixing) -> Mixing {
-    let geometric = |t: &TypeEntry| t.ion.map(|(_, set, _)| set.combination == Combination::Geometric);
-    match (geometric(a), geometric(b)) {
-        (Some(true), Some(true) | None) | (None, Some(true)) => Mixing::Geometric,
-        _ => mixing,
-    }
+    let geometric = |t: &TypeEntry| t.ion.is_some_and(|(_, set, _)| set.combination == Combination::Geometric);
+    if geometric(a) && geometric(b) { Mixing::Geometric } else { mixing }
 }
 
 /// Replaces every pair that involves an explicit set by the set's own entry.
@@ -277,9 +274,11 @@ fn warnings_of(library: &Library, ion: &str, set: &IonSet, water: &WaterModel, m
         )),
         None => {}
     }
-    if set.kind == Form::LennardJones1264 {
+    if mixing != Mixing::Geometric && set.combination == Combination::Geometric {
         warnings.push(format!(
-            "`{name}` of {ion} has a -C4/r^4 term whose tail beyond the cutoff is in no dispersion correction"
+            "`{name}` of {ion} was fitted with geometric mixing, and this input mixes it with {} by the {mixing} rule; \
+             `[nonbonded] mixing = \"geometric\"` gives the fitted pair",
+            water.name
         ));
     }
     if mixing == Mixing::Geometric && set.combination == Combination::LorentzBerthelot {

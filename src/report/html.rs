@@ -74,14 +74,14 @@ fn verdict_class(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "pass",
         Verdict::Fail => "fail",
-        Verdict::Recalled => "recalled",
+        Verdict::Inconclusive | Verdict::Recalled => "recalled",
         Verdict::NotApplicable => "na",
     }
 }
 
 fn tally_badges(out: &mut String, rows: &[VerdictRow]) {
     let _ = write!(out, "<p class=\"tally\" aria-label=\"{}\">", tally(rows));
-    for verdict in [Verdict::Pass, Verdict::Fail, Verdict::Recalled, Verdict::NotApplicable] {
+    for verdict in [Verdict::Pass, Verdict::Fail, Verdict::Inconclusive, Verdict::Recalled, Verdict::NotApplicable] {
         let n = rows.iter().filter(|r| r.verdict == verdict).count();
         if n > 0 {
             let _ = write!(out, "<span class=\"badge {}\">{n} {}</span> ", verdict_class(verdict), verdict.word());

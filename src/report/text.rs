@@ -137,7 +137,7 @@ pub fn source_number(sources: &[&str], row: &VerdictRow) -> usize {
 
 /// Does the row's reference decide a verdict?
 pub fn decides(row: &VerdictRow) -> bool {
-    matches!(row.verdict, Verdict::Pass | Verdict::Fail)
+    matches!(row.verdict, Verdict::Pass | Verdict::Fail | Verdict::Inconclusive)
 }
 
 /// Measured values as lines `label   value unit`.

@@ -6,6 +6,10 @@
 //! **The rule**, for all cases: a value passes if |value − reference| ≤ allowed. `allowed` is the tolerance stated with the reference if
 //! there is one; otherwise 2 √(error² + uncertainty²), the 95 % interval of the difference of two independent
 //! estimates. See [`allowed`].
+//!
+//! The second kind of `allowed` grows with our own error, so a bad enough run would agree with anything. Where the error
+//! exceeds twice the uncertainty of the reference, or is unknown, agreement is therefore `inconclusive`: run longer. A difference beyond
+//! `allowed` still fails. An exact reference (uncertainty 0) sets no scale of its own and is judged by the error alone.
 
 use crate::analysis::Quantity;
 use crate::system::expected::{Reference, Status};
@@ -16,35 +20,45 @@ pub fn allowed(reference: &Reference, error: Option<f64>) -> f64 {
     reference.tolerance.unwrap_or_else(from_uncertainties)
 }
 
+/// Is our own error what makes the difference acceptable? See the module's rule.
+fn too_uncertain(reference: &Reference, error: Option<f64>) -> bool {
+    let own_scale = reference.uncertainty.filter(|u| *u > 0.0 && reference.tolerance.is_none());
+    own_scale.is_some_and(|uncertainty| error.is_none_or(|error| error > 2.0 * uncertainty))
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     Pass,
     Fail,
+    /// Agrees only because the measured value is far less certain than the reference.
+    Inconclusive,
     /// The reference is from memory.
     Recalled,
-    /// The reference is of another system or method, or nothing was measured.
+    /// The reference is of another system or method.
     NotApplicable,
 }
 
 impl Verdict {
-    /// Judges a measured value (with its standard error) against a reference.
+    /// Judges a measured value (with its standard error) against a reference. A reference that decides and was not measured is a
+    /// failure: a case that lost an analysis must not pass.
     pub fn of(measured: Option<(f64, Option<f64>)>, reference: &Reference) -> Self {
-        let Some((value, error)) = measured else {
-            return Verdict::NotApplicable;
-        };
         if !reference.comparable {
             return Verdict::NotApplicable;
         }
         if reference.status == Status::Recalled {
             return Verdict::Recalled;
         }
+        let Some((value, error)) = measured else {
+            return Verdict::Fail;
+        };
         // Room for the rounding of decimal numbers in files, so that 0.21 ± 0.01 includes 0.2.
         let rounding = 1e-9 * reference.value.abs().max(1e-9);
         // A NaN fails.
-        if (value - reference.value).abs() <= allowed(reference, error) + rounding {
-            Verdict::Pass
-        } else {
-            Verdict::Fail
+        let agrees = (value - reference.value).abs() <= allowed(reference, error) + rounding;
+        match agrees {
+            false => Verdict::Fail,
+            true if too_uncertain(reference, error) => Verdict::Inconclusive,
+            true => Verdict::Pass,
         }
     }
 
@@ -52,6 +66,7 @@ impl Verdict {
         match self {
             Verdict::Pass => "PASS",
             Verdict::Fail => "FAIL",
+            Verdict::Inconclusive => "inconclusive",
             Verdict::Recalled => "recalled",
             Verdict::NotApplicable => "n/a",
         }
@@ -133,7 +148,7 @@ pub fn any_failed(rows: &[VerdictRow]) -> bool {
 
 /// How many rows have each verdict: `7 PASS, 1 FAIL, 3 recalled, 1 n/a`; verdicts that do not occur are left out.
 pub fn tally(rows: &[VerdictRow]) -> String {
-    let all = [Verdict::Pass, Verdict::Fail, Verdict::Recalled, Verdict::NotApplicable];
+    let all = [Verdict::Pass, Verdict::Fail, Verdict::Inconclusive, Verdict::Recalled, Verdict::NotApplicable];
     let counted = all.map(|v| (rows.iter().filter(|r| r.verdict == v).count(), v.word()));
     let parts: Vec<String> = counted.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
     parts.join(", ")

@@ -199,6 +199,23 @@ fn bad_input_exits_with_2_names_the_line_and_touches_nothing() {
     expect(2, &["validate", "no-such-case"]);
 }
 
+/// The C4 tail is missing from the dispersion correction: said once, and only when there is such a correction.
+#[test]
+fn the_c4_tail_warns_once_and_only_beside_a_dispersion_correction() {
+    let base = ["build", "validation/zn-peaks/input.toml", "--set", "system.water.model=TIP3P"];
+    let with = |model: &str, correction: &str| {
+        let scratch = tempfile::tempdir().expect("a scratch folder");
+        let out = scratch.path().join("box.gro").display().to_string();
+        let (model, correction) =
+            (format!("system.solutes.Zn2+.model={model}"), format!("nonbonded.dispersion_correction={correction}"));
+        let (_, err) = expect(0, &[&base[..], &["--set", &model, "--set", &correction, "--out", &out]].concat());
+        err.lines().filter(|l| l.contains("C4")).count()
+    };
+    assert_eq!(with("li-merz-12-6-4", "true"), 1);
+    assert_eq!(with("li-merz-12-6-4", "false"), 0);
+    assert_eq!(with("li-merz-iod", "true"), 0);
+}
+
 /// Two zinc ions 0.06 nm apart fly away from each other at once.
 #[test]
 fn a_blow_up_exits_with_1_and_names_step_atom_and_term() {
@@ -301,6 +318,71 @@ fn energy_reproduces_other_engines_on_the_device() {
     for name in ["spce_216", "zncl2_1000w"] {
         engine_case(name, "gpu", 5e-6, 1e-5);
     }
+}
+
+/// The reference values speak of a dilute solution at 298 K with Ewald sums; a run of anything else says why it is not compared.
+#[test]
+fn a_run_is_set_beside_the_literature_only_if_it_is_of_the_same_system() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let table_of = |name: &str, change: &str| {
+        let out = scratch.path().join(name).display().to_string();
+        let short = ["stage.minimise.minimise.max_force=5000 kJ/mol/nm", "stage.equilibrate.duration=0.1 ps"];
+        let sampled = ["stage.production.duration=0.2 ps", "stage.production.trajectory.every=0.1 ps"];
+        let mut args = vec!["run", "inputs/zn-hydration.toml", "--backend", "cpu", "--out", &out];
+        args.extend([short[0], short[1], sampled[0], sampled[1], change].iter().flat_map(|set| ["--set", *set]));
+        expect(0, &args).0
+    };
+    let same = table_of("same", "dynamics.thermostat.csvr.temperature=297.5 K");
+    let temperature = same.lines().find(|l| l.starts_with("Temperature")).expect("a verdict on the temperature");
+    assert!(temperature.contains("297.5") && !same.contains("no verdict"), "the set point is the reference: {same}");
+    for (name, change, why) in [
+        ("hot", "dynamics.thermostat.csvr.temperature=350 K", "298.15 K within 1 K"),
+        ("dense", "system.density=1.1 g/cm3", "0.997 g/cm³ within 2 %"),
+        ("cut", "nonbonded.coulomb={ cutoff = {} }", "Ewald sums"),
+        ("water", "system.water.model=TIP3P", "spce/li-merz-iod"),
+    ] {
+        let out = table_of(name, change);
+        let line = out.lines().find(|l| l.contains("no verdict against the literature")).expect("a reason");
+        assert!(line.contains(why), "{line}");
+        assert!(!out.contains("Verdict") && out.contains("first peak"), "{out}");
+    }
+}
+
+/// A case shortened to some picoseconds: its ion-oxygen distance is there at once, and with the ion of another set it is not.
+#[test]
+fn validate_exits_with_0_when_all_agrees_and_with_3_when_a_value_differs() {
+    let short = [
+        "validate",
+        "zn-peaks/spce/li-merz-iod",
+        "--backend",
+        "cpu",
+        "--json",
+        "--set",
+        "stage.equilibrate.duration=4 ps",
+        "--set",
+        "stage.production.duration=16 ps",
+    ];
+    let verdicts = |out: &str| -> Vec<(String, String)> {
+        let rows: serde_json::Value = serde_json::from_str(out).expect("JSON");
+        let text = |row: &serde_json::Value, key: &str| row[key].as_str().expect("text").to_string();
+        rows.as_array().expect("rows").iter().map(|r| (text(r, "quantity"), text(r, "verdict"))).collect()
+    };
+    let (out, err) = expect(0, &short);
+    let found = verdicts(&out);
+    assert!(found.len() == 2 && found.iter().all(|(_, v)| v != "FAIL"), "{found:?}");
+    assert!(found.contains(&("coordination_number(Zn2+,OW)".into(), "PASS".into())), "{found:?}");
+    assert!(err.contains("--set changes the cases"), "{err}");
+    let other = [&short[..], &["--set", "system.solutes.Zn2+.model=li-merz-hfe"]].concat();
+    let (out, err) = expect(3, &other);
+    assert!(verdicts(&out).contains(&("first_peak(Zn2+,OW)".into(), "FAIL".into())), "{out}");
+    assert!(err.contains("verdict(s) failed"), "{err}");
+    // an input that lost its analysis: not measured is not passed
+    let lost = [&short[..], &["--set", r#"analysis.1.rdf.pairs=[["OW", "OW"]]"#]].concat();
+    let (out, _) = expect(3, &lost);
+    assert!(verdicts(&out).contains(&("first_peak(Zn2+,OW)".into(), "FAIL".into())), "{out}");
+    assert!(verdicts(&out).contains(&("coordination_number(Zn2+,OW)".into(), "PASS".into())), "{out}");
+    expect(2, &["validate", "zn-peaks/spce/li-merz-iod", "--set", "stage.production.duration"]);
+    expect(2, &["validate", "zn-peaks/spce/li-merz-iod", "--set", "stage.production.durtion=1 ps"]);
 }
 
 /// 200 steps of the demo on each backend; `report.html` and the rest must be there.
