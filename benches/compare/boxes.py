@@ -169,6 +169,9 @@ def read_gro(box):
         box.velocities.append(numbers[3:6])
 
 
+WARM_UP = 100  # untimed steps of hexaqua
+
+
 class Hexaqua:
     """The engine at home."""
 
@@ -178,7 +181,7 @@ class Hexaqua:
         self.program, self.backend = program, backend
         self.environment = {**os.environ, "RAYON_NUM_THREADS": str(threads)}
         self.version = run([program, "--version"]).strip()
-        self.device = ""
+        self.device, self.steps = "", 0
 
     def prepare(self, box):
         pass
@@ -187,11 +190,14 @@ class Hexaqua:
         text = run([self.program, "energy", box.folder / "box.toml", "--backend", self.backend, "--json"])
         return json.loads(text)["total"]
 
+    def total_steps(self, n_steps):
+        return n_steps + WARM_UP
+
     def time(self, box, n_steps):
         """ms/step; `None` steps lets hexaqua choose."""
         steps = [] if n_steps is None else ["--steps", n_steps]
-        text = run([self.program, "bench", box.folder / "box.toml", "--backend", self.backend, "--warm-up", 100, "--json",
+        text = run([self.program, "bench", box.folder / "box.toml", "--backend", self.backend, "--warm-up", WARM_UP, "--json",
                     *steps], env=self.environment)
         record = json.loads(text)[0]
-        self.device = record["device"]
+        self.device, self.steps = record["device"], record["steps"]
         return record["ms_per_step"]

@@ -58,7 +58,6 @@ def main():
                 box = boxes.build(args.hexaqua.resolve(), kind, n, scratch / f"{kind}-{n}", args.equilibration)
                 say(f"{kind}, {box.n_atoms} atoms: built")
                 sections.append(section(args, box, present))
-                print(sections[-1], flush=True)
     finally:
         if args.keep:
             say(f"files kept in {scratch}")
@@ -86,12 +85,16 @@ def arguments():
     parser.add_argument("--hexaqua", type=Path, default=ROOT / "target" / "release" / "hexaqua")
     parser.add_argument("--backend", default="cpu")
     parser.add_argument("--tries", type=int, default=6, help="repeat a measurement that others disturbed, at most so often")
+    parser.add_argument("--clock", choices=["wall", "processor"], default="wall",
+                        help="processor: processor time of one thread, for a machine that is shared")
     parser.add_argument("--no-install", dest="install", action="store_false", help="do not make the private environment")
     parser.add_argument("--record", action="store_true", help="write benches/results/<device>.md")
     parser.add_argument("--keep", action="store_true", help="leave the inputs of all engines")
     args = parser.parse_args()
     if not args.hexaqua.exists():
         parser.error(f"{args.hexaqua} is not there: cargo build --release")
+    if args.clock == "processor":
+        args.threads = 1  # threads that wait in a loop would count
     return args
 
 
@@ -130,19 +133,22 @@ def section(args, box, engines):
     if home.name in failed:
         raise RuntimeError(failed[home.name])
     times = {e.name: [] for e in engines if e.name not in failed}
-    steps, disturbed = {home.name: None}, {}
+    first = home.time(box, None)
+    disturbed = dict.fromkeys(times, 0.0)
     for repeat in range(args.repeats):
         for engine in engines:
             if engine.name not in times:
                 continue
-            if engine.name not in steps:
-                pace = PACE[engine.name.split()[0].rstrip(",")] * times[home.name][0]
-                steps[engine.name] = max(100, round(1e3 * args.seconds / pace, -2)) // 100 * 100
-            n = steps[engine.name]
-            t, others = undisturbed(args.tries, lambda: engine.time(box, None if n is None else int(n)))
+            pace = PACE.get(engine.name.split()[0].rstrip(","), 1.0) * first
+            n = max(100, round(1e3 * args.seconds / pace / 100) * 100)
+            if args.clock == "processor":
+                t, others = processor_time(engine, box, n), 0.0
+            else:
+                t, others = undisturbed(args.tries, lambda: engine.time(box, n))
             times[engine.name].append(t)
-            disturbed[engine.name] = max(disturbed.get(engine.name, 0.0), others)
-            say(f"  {repeat + 1}/{args.repeats} {engine.name}: {t:.3f} ms/step, others took {100 * others:.0f} %")
+            disturbed[engine.name] = max(disturbed[engine.name], others)
+            busy = f", others took {100 * others:.0f} %" if others else ""
+            say(f"  {repeat + 1}/{args.repeats} {engine.name}: {t:.3f} ms/step{busy}")
     lines = [f"### {box.name}, {box.n_atoms} atoms, mesh {box.grid}³", "",
              "| engine | ms/step | spread | ns/day | hexaqua is faster by | energy differs by | others took |",
              "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"]
@@ -154,9 +160,10 @@ def section(args, box, engines):
         median = statistics.median(t)
         ratio = statistics.median(a / b for a, b in zip(t, times[home.name]))
         difference = abs(energies[engine.name] / energies[home.name] - 1.0)
+        others = f"{100.0 * disturbed[engine.name]:.0f} %" if args.clock == "wall" else "–"
         own = engine is home
         lines.append(f"| {engine.name} | {median:.3f} | {min(t):.3f}–{max(t):.3f} | {86400.0 * boxes.DT / median:.2f} | "
-                     f"{'' if own else f'{ratio:.2f}'} | {'' if own else f'{difference:.1e}'} | {100.0 * disturbed[engine.name]:.0f} % |")
+                     f"{'' if own else f'{ratio:.2f}'} | {'' if own else f'{difference:.1e}'} | {others} |")
     return "\n".join(lines) + "\n"
 
 
@@ -182,6 +189,19 @@ def undisturbed(tries, measure):
         if others < QUIET:
             break
     return best
+
+
+def processor_time(engine, box, n_steps):
+    """Processor time per step, ms: what a long run takes beyond a short one.
+
+    It hardly depends on who else uses the machine, but only means something with one thread: waiting in a loop counts.
+    """
+    short = max(20, n_steps // 5 // 20 * 20)
+    marks = [children_time()]
+    for n in (short, n_steps):
+        engine.time(box, n)
+        marks.append(children_time())
+    return 1e3 * (marks[2] - 2.0 * marks[1] + marks[0]) / (engine.total_steps(n_steps) - engine.total_steps(short))
 
 
 def wait_until_quiet(seconds):
@@ -224,14 +244,18 @@ def device_name(args):
 def report(args, engines, absent, sections):
     git = lambda *command: subprocess.run(["git", *command], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
     changed = " with uncommitted changes" if git("status", "--porcelain", "--untracked-files=no") else ""
+    note = {
+        "wall": "Last column: the largest share of the processors' time that other programs took during a measurement; above "
+                f"{100 * QUIET:.0f} % the machine was not idle and the row is to be taken with care.",
+        "processor": "Times are processor time of one thread, not wall time: the machine was shared with other work.",
+    }[args.clock]
     lines = [
-        f"# {processor()}, {args.threads} threads", "",
+        f"# {processor()}, {args.threads} thread{'s' if args.threads > 1 else ''}", "",
         f"{datetime.date.today()}, commit {git('rev-parse', '--short=12', 'HEAD')}{changed}. Written by "
         "`python3 benches/compare/compare.py --record`; what is equal and what is not: `benches/compare/README.md`.", "",
         f"NVT, rigid SPC/E, {1e3 * boxes.DT:g} fs, cutoff {boxes.CUTOFF} nm, PME with erfc(β r_cut) = {boxes.TOLERANCE:g}, spacing at "
         f"most {boxes.SPACING} nm, splines of order {boxes.ORDER} unless said otherwise. Medians of {args.repeats} interleaved "
-        f"measurements, fastest and slowest beside them; ratios are taken within a round. Last column: the largest share of the "
-        f"processors' time that other programs took during a measurement; above {100 * QUIET:.0f} % it is noise that counts.", "",
+        f"measurements, fastest and slowest beside them; ratios are taken within a round. {note}", "",
         *[f"- {e.name}: {e.version}, {e.device}" for e in engines], *[f"- {a}" for a in absent], "", *sections,
     ]
     return "\n".join(lines)

@@ -109,8 +109,12 @@ class Gromacs:
         del text
         return float((self.folder(box) / "e.xvg").read_text().split()[-1])
 
+    def total_steps(self, n_steps):
+        """Steps that `time` takes in all."""
+        return 2 * n_steps
+
     def time(self, box, n_steps):
         """ms/step of the second half of the steps: load balancing and tuning are over by then."""
-        log = self.mdrun(box, 2 * n_steps, 0, "-resethway")
+        log = self.mdrun(box, self.total_steps(n_steps), 0, "-resethway")
         ns_per_day = float(re.search(r"Performance:\s+(\S+)", log).group(1))
         return 86400.0 * DT / ns_per_day

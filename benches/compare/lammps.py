@@ -102,6 +102,10 @@ class Lammps:
         rows = text.split("E_pair", 1)[1].splitlines()
         return KCAL * float(rows[1].split()[-1])
 
+    def total_steps(self, n_steps):
+        """Steps that `time` takes in all."""
+        return n_steps + n_steps // 4 + 20
+
     def time(self, box, n_steps):
         text = self.call(box, DYNAMICS.format(temperature=TEMPERATURE, warm_up=n_steps // 4 + 20, n_steps=n_steps))
         seconds = [float(s) for s in re.findall(r"Loop time of (\S+)", text)]
