@@ -146,8 +146,8 @@ pub struct FirstStep {
     pub kinetic_after: f64,
     /// Σ ½ m |v(n+½) − s·v(n−½)|², kJ/mol: the kick, from which the work of scaling follows exactly
     pub kick: f64,
-    /// Kinetic-energy tensor Σ ½ m v ⊗ v, mean of both half steps, kJ/mol; its trace is the mean of `kinetic_before`
-    /// and `kinetic_after`
+    /// Kinetic-energy tensor Σ ½ m v ⊗ v, mean of s·v(n−½) and v(n+½), kJ/mol: the velocities that the constraint virial
+    /// belongs to. Its trace is ½ (s² `kinetic_before` + `kinetic_after`)
     pub kinetic_tensor: DMat3,
 }
 

@@ -1,6 +1,6 @@
 //! The `cpu` backend as the engine sees it: trajectories, reports, determinism, restarts and blow-ups.
 
-use crate::support::compare::{assert_absolute, assert_relative, assert_tensor};
+use crate::support::compare::{assert_absolute, assert_relative, assert_scaled_trace, assert_tensor};
 use crate::support::systems::{
     EngineCase, electrolyte, on_a_grid, skewed_cell, small_electrolyte, thermal_velocities, truncated,
 };
@@ -98,6 +98,14 @@ fn compare_reports(a: &ChunkReport, b: &ChunkReport) {
     assert_relative("kinetic_after", a.kinetic_after, b.kinetic_after, 1e-6);
     assert_relative("kick", a.kick, b.kick, 1e-5);
     assert_tensor("kinetic tensor", a.kinetic_tensor, b.kinetic_tensor, 1e-6);
+}
+
+#[test]
+fn the_kinetic_tensor_belongs_to_the_scaled_velocities() {
+    let (system, state) = case();
+    let mut cpu = start(&system, &state, 2, best());
+    let report = cpu.advance(&Chunk { velocity_scale: 1.05, ..chunk(0, 3) }).unwrap();
+    assert_scaled_trace(&report.first.expect("reported"), 1.05, 1e-12);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The whole gpu backend: against the engines' cases, against the f64 reference step by step, and against itself.
 
-use crate::support::compare::{assert_forces, assert_relative, assert_tensor, relative_error, rms_error};
+use crate::support::compare::{
+    assert_forces, assert_relative, assert_scaled_trace, assert_tensor, relative_error, rms_error,
+};
 use crate::support::gpu::{backend, edited, load, present, rounded, selector};
 use crate::support::systems::{EngineCase, electrolyte, thermal_velocities, truncated};
 use glam::DVec3;
@@ -231,6 +233,16 @@ fn runs_repeat_bit_for_bit_and_restart_without_a_trace() {
     let bath = LangevinStep { seed: 12, ..BATH };
     run(&mut other, &case, &mut state, 2, &Chunk { langevin: Some(bath), ..chunk(10) });
     assert_ne!(bits(&state), bits(&first));
+}
+
+#[test]
+fn the_kinetic_tensor_belongs_to_the_scaled_velocities() {
+    let (case, start) = water();
+    let Some(mut gpu) = backend(&case.system) else { return };
+    let velocities = thermal_velocities(&case.system.topology, 300.0, 5);
+    load(&mut gpu, &case.system, &State { velocities, ..start }, RADIUS);
+    let report = gpu.advance(&Chunk { velocity_scale: 1.05, ..chunk(3) }).expect("the chunk succeeds");
+    assert_scaled_trace(&report.first.expect("reported"), 1.05, 1e-6);
 }
 
 #[test]

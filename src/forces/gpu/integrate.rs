@@ -207,14 +207,16 @@ impl Integrator {
 }
 
 impl StepSums {
-    pub fn from_partials(partials: &[f32]) -> Self {
+    /// * `partials` – what `update` left, `[workgroups * UPDATE_PARTIALS]`
+    /// * `velocity_scale` – of the chunk's first step: `update` sums the velocities before scaling
+    pub fn from_partials(partials: &[f32], velocity_scale: f64) -> Self {
         let sums = sum_partials::<UPDATE_PARTIALS>(partials);
         let (before, after) = (symmetric(&sums[0..6]), symmetric(&sums[6..12]));
         let trace = |m: DMat3| m.x_axis.x + m.y_axis.y + m.z_axis.z;
         StepSums {
             kinetic_before: trace(before),
             kinetic_after: trace(after),
-            kinetic_tensor: 0.5 * (before + after),
+            kinetic_tensor: 0.5 * (velocity_scale * velocity_scale * before + after),
             kick: sums[12],
             constraint_virial: symmetric(&sums[13..19]),
             bath_heat: sums[19],

@@ -514,7 +514,7 @@ impl Backend for GpuBackend {
         }
         let status: StatusWords = bytemuck::pod_read_unaligned(&finished[1]);
         self.check_status(chunk, status)?;
-        let sums = StepSums::from_partials(&cast::<f32>(&finished[0]));
+        let sums = StepSums::from_partials(&cast::<f32>(&finished[0]), chunk.velocity_scale);
         let first = chunk.report.then(|| {
             let (energies, virial) = self.collect(cell, &finished[2], &finished[3]);
             FirstStep {
