@@ -25,8 +25,13 @@ pub enum ForceError {
     /// Out of memory, a driver that rejects a shader, or a broken invariant of ours.
     #[error("the device reported an error: {0}")]
     Device(String),
-    #[error("this backend cannot run the input: {what}; use --backend {instead}")]
+    /// Another backend can: `what` is missing here, with a remedy that keeps this one if there is any; `instead` is the
+    /// name of the other.
+    #[error("this backend cannot run the input: {what}; or use --backend {instead}")]
     Unsupported { what: String, instead: &'static str },
+    /// No backend can; the text says what to change.
+    #[error("no backend can run the input: {0}")]
+    Impossible(String),
     #[error("the neighbor list is missing; call set_neighbors before evaluating")]
     NoNeighbors,
     /// A force, energy or coordinate is not finite, or an atom moved farther than the list allows.

@@ -278,12 +278,17 @@ fn faults_are_errors_that_name_them() {
     assert!(matches!(gpu.load(&broken), Err(ForceError::BlowUp { atom: Some(7), .. })));
     let mut small = start.clone();
     small.cell = Cell::cubic(1.7).expect("valid");
-    assert!(matches!(gpu.load(&small), Err(ForceError::Unsupported { .. })));
+    assert!(matches!(gpu.load(&small), Err(ForceError::Impossible(what)) if what.contains("choose a shorter cutoff")));
 
     let unsupported = |coulomb: Coulomb| {
         let mut system = case.system.clone();
         system.interactions.coulomb = coulomb;
-        matches!(GpuBackend::new(&system, Some(&selector())), Err(ForceError::Unsupported { .. }))
+        match GpuBackend::new(&system, Some(&selector())) {
+            Err(error @ ForceError::Unsupported { instead: "cpu", .. }) => {
+                error.to_string().contains("; choose ") && error.to_string().ends_with("; or use --backend cpu")
+            }
+            _ => false,
+        }
     };
     assert!(unsupported(Coulomb::Pme { beta: 3.0, grid: [22, 20, 20], order: 5 }), "22 has a factor 11");
     assert!(unsupported(Coulomb::Pme { beta: 3.0, grid: [20; 3], order: 8 }));

@@ -94,17 +94,14 @@ impl CpuBackend {
     /// The same with a given instruction set, which must be one of [`SimdLevel::available`].
     pub fn with_level(system: &System, threads: Option<usize>, level: SimdLevel) -> Result<Self, ForceError> {
         if !SimdLevel::available().contains(&level) {
-            let what = format!("{} instructions on this processor", level.name());
-            return Err(ForceError::Unsupported { what, instead: "cpu without a given instruction set" });
+            let what = format!("this processor has no {} instructions; let the backend choose", level.name());
+            return Err(ForceError::Unsupported { what, instead: "reference" });
         }
         let charges = &system.topology.charges;
         let long_range = match system.interactions.coulomb {
             Coulomb::Pme { beta, grid, order } => {
                 if !(3..=MAX_ORDER).contains(&order) || grid.iter().any(|&n| n < order) {
-                    return Err(ForceError::Unsupported {
-                        what: format!("PME of order {order} on a mesh of {grid:?} points"),
-                        instead: "auto with order 4, 5 or 6 and at least that many mesh points per axis",
-                    });
+                    return Err(reference::pme::Pme::impossible(order, grid));
                 }
                 LongRange::Mesh(Box::new(Pme::new(level, grid, order, beta, charges)))
             }
@@ -117,7 +114,10 @@ impl CpuBackend {
             .num_threads(threads.unwrap_or(0))
             .thread_name(|k| format!("hexaqua-cpu-{k}"))
             .build()
-            .map_err(|e| ForceError::Unsupported { what: format!("starting threads: {e}"), instead: "reference" })?;
+            .map_err(|e| {
+                let what = format!("the threads do not start ({e}); ask for fewer");
+                ForceError::Unsupported { what, instead: "reference" }
+            })?;
         let n_atoms = system.topology.n_atoms();
         let dispersion = system.interactions.dispersion_correction.then(|| DispersionCorrection::new(system));
         let engine = Engine {

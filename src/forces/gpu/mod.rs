@@ -133,7 +133,8 @@ impl GpuBackend {
         let context = Context::new(selector)?;
         let n_atoms = system.topology.n_atoms();
         if n_atoms == 0 {
-            return Err(ForceError::Unsupported { what: "a system without atoms".to_string(), instead: "reference" });
+            let what = "the system has no atoms; add some".to_string();
+            return Err(ForceError::Unsupported { what, instead: "reference" });
         }
         let n_slots = n_atoms.next_multiple_of(CLUSTER) as u32;
         let nonbonded = Nonbonded::new(&context, shaders, system, n_slots)?;
@@ -321,13 +322,11 @@ impl Backend for GpuBackend {
         assert_eq!(state.n_atoms(), topology.n_atoms(), "state and topology describe the same atoms");
         let cutoff = self.system.interactions.cutoff;
         if cutoff > state.cell.half_height() * (1.0 + 1e-12) {
-            return Err(ForceError::Unsupported {
-                what: format!(
-                    "a cutoff of {cutoff} nm in a cell whose smallest half height is {:.4} nm",
-                    state.cell.half_height()
-                ),
-                instead: "any, with a shorter cutoff or a larger cell",
-            });
+            return Err(ForceError::Impossible(format!(
+                "a cutoff of {cutoff} nm in a cell whose smallest half height is {:.4} nm; choose a shorter cutoff or a \
+                 larger cell",
+                state.cell.half_height()
+            )));
         }
         if let Some(atom) =
             (0..state.n_atoms()).find(|&i| !state.positions[i].is_finite() || !state.velocities[i].is_finite())

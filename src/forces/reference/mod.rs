@@ -63,10 +63,7 @@ impl ReferenceBackend {
         let mesh = match system.interactions.coulomb {
             Coulomb::Pme { beta, grid, order } => {
                 if !(3..=MAX_ORDER).contains(&order) || grid.iter().any(|&n| n < order) {
-                    return Err(ForceError::Unsupported {
-                        what: format!("PME of order {order} on a mesh of {grid:?} points"),
-                        instead: "auto with order 4, 5 or 6 and at least that many mesh points per axis",
-                    });
+                    return Err(Pme::impossible(order, grid));
                 }
                 Some(Pme::new(grid, order, beta))
             }
