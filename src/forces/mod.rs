@@ -34,7 +34,8 @@ pub enum ForceError {
     Impossible(String),
     #[error("the neighbor list is missing; call set_neighbors before evaluating")]
     NoNeighbors,
-    /// A force, energy or coordinate is not finite, or an atom moved farther than the list allows.
+    /// A force, energy or coordinate is not finite, or an atom moved absurdly far. `detail` names the atom, its largest
+    /// force term and a remedy: see [`reference::blame`].
     #[error("step {step}: {detail}")]
     BlowUp { step: u64, atom: Option<usize>, detail: String },
 }
@@ -122,7 +123,8 @@ pub struct Chunk {
     pub remove_com: bool,
     /// Compute energies and virial at the first step.
     pub report: bool,
-    /// Largest displacement of an atom since the neighbor list was built that the list tolerates, nm.
+    /// An atom farther than this from where it was when the neighbor list was built has blown up, nm. Far more than the
+    /// buffer of the list, which is the business of whoever builds it.
     pub max_displacement: f64,
 }
 

@@ -237,7 +237,8 @@ fn an_atom_that_leaves_its_list_stops_the_run() {
     match backend.advance(&Chunk { max_displacement: 0.05, ..chunk(100, 40) }) {
         Err(ForceError::BlowUp { step, atom: Some(atom), detail }) => {
             assert!((102..112).contains(&step) && (30..33).contains(&atom), "{step} {atom}");
-            assert!(detail.contains("0.050 nm"), "{detail}");
+            let taken = format!("in {} steps: the run has blown up (limit 0.05 nm)", step - 99);
+            assert!(detail.contains(&taken) && detail.contains("largest force term"), "{detail}");
         }
         other => panic!("{other:?}"),
     }

@@ -104,9 +104,9 @@ pub fn step_blocks(chunk: &Chunk, from: usize, count: usize) -> Vec<u8> {
             step_low: number as u32,
             step_high: (number >> 32) as u32,
             flags,
-            step_in_chunk: k as u32,
             _pad0: 0,
             _pad1: 0,
+            _pad2: 0,
         };
         if let Some(bath) = chunk.langevin {
             let decay = (-bath.friction * chunk.dt).exp();
