@@ -2,7 +2,7 @@
 //
 // group 0: cell | start: positions when the chunk began | positions: fixed-point x, y, z, slot
 // group 1: status
-// twin: Cell::minimum_image in tests
+// twin: src/forces/reference/mod.rs (max_displacement of a chunk); src/cell.rs, Cell::minimum_image
 
 override n_atoms: u32;
 

@@ -8,7 +8,7 @@
 //          i cluster | entries: (j cluster, mask) | masks: listed pairs lo, hi, pairs that are not excluded lo, hi;
 //          bit 8 i + j | table: (c6, c12, c4, U(r_cut)) by type pair
 // group 1: forces, kJ mol^-1 nm^-1, by atom | partials: N_PARTIALS slots per workgroup, kJ mol^-1
-// twin: src/forces/reference, pair part
+// twin: src/forces/reference/pair.rs, exclusions.rs
 
 override n_slots: u32;
 override n_types: u32;

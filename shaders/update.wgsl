@@ -14,7 +14,7 @@
 
 override n_groups: u32;
 
-// A longer move in one step, nm, is a blow-up: the atom stays and the step is reported.
+// A longer move in one step, nm, is a blow-up: the atom stays and is reported; the host finds the step.
 const LONGEST_MOVE: f32 = 0.5;
 // Sums per workgroup, kJ mol^-1: kinetic-energy tensors xx yy zz xy xz yz of v(n-1/2) and v(n+1/2); energy of v(n+1/2) - s v(n-1/2);
 // constraint virial xx yy zz xy xz yz; heat of the bath; kinetic energy the chunk leaves behind.
@@ -76,7 +76,7 @@ fn noise_of(atom: u32) -> vec3<f32> {
 
 fn move_atom(atom: u32, d: vec3<f32>, v: vec3<f32>, inv_mass: f32) {
     if exceeds(d.x, LONGEST_MOVE) || exceeds(d.y, LONGEST_MOVE) || exceeds(d.z, LONGEST_MOVE) {
-        atomicMin(&status.first_bad, (min(params.step_in_chunk, 255u) << 24u) | min(atom, 0xffffffu));
+        atomicMin(&status.first_bad, atom);
         return;
     }
     let here = positions[atom];

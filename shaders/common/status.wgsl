@@ -1,7 +1,7 @@
 // What a chunk reports besides sums. layout: StatusWords in src/forces/gpu/layout.rs
 
 struct Status {
-    // smallest (step in the chunk << 24 | atom) whose move was not finite or absurdly long; 0xffffffff = none
+    // smallest atom whose move was not finite or absurdly long; 0xffffffff = none
     first_bad: atomic<u32>,
     // bits of the largest squared displacement since the neighbor list was built, nm^2
     since_list_sq: atomic<u32>,

@@ -14,9 +14,9 @@ struct StepUniform {
     step_high: u32,
     // bits of STEP_*
     flags: u32,
-    step_in_chunk: u32,
     _pad0: u32,
     _pad1: u32,
+    _pad2: u32,
 }
 
 // first step of a chunk: bath heat starts at zero

@@ -26,11 +26,17 @@ pub enum ForceError {
     /// Out of memory, a driver that rejects a shader, or a broken invariant of ours.
     #[error("the device reported an error: {0}")]
     Device(String),
-    #[error("this backend cannot run the input: {what}; use --backend {instead}")]
+    /// Another backend can: `what` is missing here, with a remedy that keeps this one if there is any; `instead` is the
+    /// name of the other.
+    #[error("this backend cannot run the input: {what}; or use --backend {instead}")]
     Unsupported { what: String, instead: &'static str },
+    /// No backend can; the text says what to change.
+    #[error("no backend can run the input: {0}")]
+    Impossible(String),
     #[error("the neighbor list is missing; call set_neighbors before evaluating")]
     NoNeighbors,
-    /// A force, energy or coordinate is not finite, or an atom moved farther than the list allows.
+    /// A force, energy or coordinate is not finite, or an atom moved absurdly far. `detail` names the atom, its largest
+    /// force term and a remedy: see [`reference::blame`].
     #[error("step {step}: {detail}")]
     BlowUp { step: u64, atom: Option<usize>, detail: String },
 }
@@ -118,7 +124,8 @@ pub struct Chunk {
     pub remove_com: bool,
     /// Compute energies and virial at the first step.
     pub report: bool,
-    /// Largest displacement of an atom since the neighbor list was built that the list tolerates, nm.
+    /// An atom farther than this from where it was when the neighbor list was built has blown up, nm. Far more than the
+    /// buffer of the list, which is the business of whoever builds it.
     pub max_displacement: f64,
 }
 
@@ -147,8 +154,8 @@ pub struct FirstStep {
     pub kinetic_after: f64,
     /// Σ ½ m |v(n+½) − s·v(n−½)|², kJ/mol: the kick, from which the work of scaling follows exactly
     pub kick: f64,
-    /// Kinetic-energy tensor Σ ½ m v ⊗ v, mean of both half steps, kJ/mol; its trace is the mean of `kinetic_before`
-    /// and `kinetic_after`
+    /// Kinetic-energy tensor Σ ½ m v ⊗ v, mean of s·v(n−½) and v(n+½), kJ/mol: the velocities that the constraint virial
+    /// belongs to. Its trace is ½ (s² `kinetic_before` + `kinetic_after`)
     pub kinetic_tensor: DMat3,
 }
 

@@ -241,10 +241,11 @@ name = "production"
 duration = "1 ps"
 "#;
     let input = write(scratch.path(), "clash.toml", input);
-    for backend in ["reference", "cpu"] {
+    let backends = ["reference", "cpu", "gpu"];
+    for backend in backends.into_iter().filter(|&b| b != "gpu" || device()) {
         let out = scratch.path().join(backend);
         let (_, err) = expect(1, &["run", &input, "--backend", backend, "--out", &out.display().to_string()]);
-        for word in ["step", "ZN", "Zn2+", "molecule"] {
+        for word in ["step", "ZN", "Zn2+", "molecule", "largest force term: lj (", "minimise longer"] {
             assert!(err.contains(word), "{backend}: should mention {word:?}:\n{err}");
         }
         assert!(out.join("checkpoint").exists(), "{backend}: the last good checkpoint stays");

@@ -1,6 +1,6 @@
 //! The `cpu` backend as the engine sees it: trajectories, reports, determinism, restarts and blow-ups.
 
-use crate::support::compare::{assert_absolute, assert_relative, assert_tensor};
+use crate::support::compare::{assert_absolute, assert_relative, assert_scaled_trace, assert_tensor};
 use crate::support::systems::{
     EngineCase, electrolyte, on_a_grid, skewed_cell, small_electrolyte, thermal_velocities, truncated,
 };
@@ -98,6 +98,14 @@ fn compare_reports(a: &ChunkReport, b: &ChunkReport) {
     assert_relative("kinetic_after", a.kinetic_after, b.kinetic_after, 1e-6);
     assert_relative("kick", a.kick, b.kick, 1e-5);
     assert_tensor("kinetic tensor", a.kinetic_tensor, b.kinetic_tensor, 1e-6);
+}
+
+#[test]
+fn the_kinetic_tensor_belongs_to_the_scaled_velocities() {
+    let (system, state) = case();
+    let mut cpu = start(&system, &state, 2, best());
+    let report = cpu.advance(&Chunk { velocity_scale: 1.05, ..chunk(0, 3) }).unwrap();
+    assert_scaled_trace(&report.first.expect("reported"), 1.05, 1e-12);
 }
 
 #[test]
@@ -229,7 +237,8 @@ fn an_atom_that_leaves_its_list_stops_the_run() {
     match backend.advance(&Chunk { max_displacement: 0.05, ..chunk(100, 40) }) {
         Err(ForceError::BlowUp { step, atom: Some(atom), detail }) => {
             assert!((102..112).contains(&step) && (30..33).contains(&atom), "{step} {atom}");
-            assert!(detail.contains("0.050 nm"), "{detail}");
+            let taken = format!("in {} steps: the run has blown up (limit 0.05 nm)", step - 99);
+            assert!(detail.contains(&taken) && detail.contains("largest force term"), "{detail}");
         }
         other => panic!("{other:?}"),
     }
@@ -263,5 +272,11 @@ fn every_coulomb_method_runs_in_a_skewed_cell() {
 #[test]
 fn unusable_settings_are_refused() {
     let system = electrolyte(&[2], truncated(0.4, Coulomb::Pme { beta: 4.0, grid: [4, 20, 20], order: 5 }));
-    assert!(matches!(CpuBackend::new(&system, Some(1)), Err(ForceError::Unsupported { .. })));
+    let refused = |made: Result<String, ForceError>| made.expect_err("a mesh smaller than its splines").to_string();
+    for message in [
+        refused(CpuBackend::new(&system, Some(1)).map(|b| b.device())),
+        refused(ReferenceBackend::new(&system).map(|b| b.device())),
+    ] {
+        assert!(message.starts_with("no backend can run") && message.contains("choose order 4, 5 or 6"), "{message}");
+    }
 }

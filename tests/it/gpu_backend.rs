@@ -1,7 +1,9 @@
 //! The whole gpu backend: against the engines' cases, against the f64 reference step by step, and against itself.
 
-use crate::support::compare::{assert_forces, assert_relative, assert_tensor, relative_error, rms_error};
-use crate::support::gpu::{backend, edited, load, present, rounded, selector};
+use crate::support::compare::{
+    assert_forces, assert_relative, assert_scaled_trace, assert_tensor, relative_error, rms_error,
+};
+use crate::support::gpu::{backend, edited, load, oracle, present, rounded, selector};
 use crate::support::systems::{EngineCase, electrolyte, thermal_velocities, truncated};
 use glam::DVec3;
 use hexaqua::cell::Cell;
@@ -234,6 +236,16 @@ fn runs_repeat_bit_for_bit_and_restart_without_a_trace() {
 }
 
 #[test]
+fn the_kinetic_tensor_belongs_to_the_scaled_velocities() {
+    let (case, start) = water();
+    let Some(mut gpu) = backend(&case.system) else { return };
+    let velocities = thermal_velocities(&case.system.topology, 300.0, 5);
+    load(&mut gpu, &case.system, &State { velocities, ..start }, RADIUS);
+    let report = gpu.advance(&Chunk { velocity_scale: 1.05, ..chunk(3) }).expect("the chunk succeeds");
+    assert_scaled_trace(&report.first.expect("reported"), 1.05, 1e-6);
+}
+
+#[test]
 fn faults_are_errors_that_name_them() {
     let (case, start) = water();
     let Some(mut gpu) = backend(&case.system) else { return };
@@ -251,31 +263,68 @@ fn faults_are_errors_that_name_them() {
     match error {
         ForceError::BlowUp { step: 70, atom: Some(atom), detail } => {
             assert!((0..3).contains(&atom) || (300..303).contains(&atom), "{atom}");
-            assert!(detail.contains("SPC/E"), "{detail}");
+            assert!(detail.contains("SPC/E") && detail.contains("largest force term: lj ("), "{detail}");
         }
         other => panic!("{other}"),
     }
+    // the device is left before the step that failed
+    let mut kept = start.clone();
+    gpu.store(&mut kept).expect("stores");
+    assert!(largest_distance(&kept, &clash) < 1e-8);
 
     // farther than the list allows
     load(&mut gpu, &case.system, &start, RADIUS);
     let error = gpu.advance(&Chunk { max_displacement: 0.001, ..chunk(5) }).expect_err("too far");
-    assert!(matches!(&error, ForceError::BlowUp { detail, .. } if detail.contains("allows 0.001 nm")), "{error}");
+    assert!(matches!(&error, ForceError::BlowUp { detail, .. } if detail.contains("(limit 0.001 nm)")), "{error}");
 
     let mut broken = start.clone();
     broken.positions[7].y = f64::NAN;
     assert!(matches!(gpu.load(&broken), Err(ForceError::BlowUp { atom: Some(7), .. })));
     let mut small = start.clone();
     small.cell = Cell::cubic(1.7).expect("valid");
-    assert!(matches!(gpu.load(&small), Err(ForceError::Unsupported { .. })));
+    assert!(matches!(gpu.load(&small), Err(ForceError::Impossible(what)) if what.contains("choose a shorter cutoff")));
 
     let unsupported = |coulomb: Coulomb| {
         let mut system = case.system.clone();
         system.interactions.coulomb = coulomb;
-        matches!(GpuBackend::new(&system, Some(&selector())), Err(ForceError::Unsupported { .. }))
+        match GpuBackend::new(&system, Some(&selector())) {
+            Err(error @ ForceError::Unsupported { instead: "cpu", .. }) => {
+                error.to_string().contains("; choose ") && error.to_string().ends_with("; or use --backend cpu")
+            }
+            _ => false,
+        }
     };
     assert!(unsupported(Coulomb::Pme { beta: 3.0, grid: [22, 20, 20], order: 5 }), "22 has a factor 11");
     assert!(unsupported(Coulomb::Pme { beta: 3.0, grid: [20; 3], order: 8 }));
     assert!(unsupported(Coulomb::Pme { beta: 9.0, grid: [20; 3], order: 5 }), "beta * cutoff beyond the fit");
+}
+
+/// A chunk says when and where it failed, however long it is, in the words of the reference.
+#[test]
+fn a_late_blow_up_is_traced_to_its_step_and_atom() {
+    let system = electrolyte(&[0, 0], truncated(0.5, Coulomb::Cutoff));
+    let positions = vec![DVec3::splat(0.5), DVec3::new(2.5, 0.5, 1.0)];
+    let start = State::at_rest(Cell::cubic(4.0).expect("valid"), positions);
+    let start = State { velocities: vec![DVec3::ZERO, DVec3::new(0.5, 0.0, 0.0)], ..start };
+    let Some(mut gpu) = backend(&system) else { return };
+    load(&mut gpu, &system, &start, 0.6);
+    // 0.001 nm per step: the 301st, which is step 1300, goes beyond the limit
+    let settings = Chunk { first_step: 1000, max_displacement: 0.3005, ..chunk(400) };
+    let mut blow_up = |backend: &mut dyn Backend| match backend.advance(&settings) {
+        Err(ForceError::BlowUp { step: 1300, atom: Some(1), detail }) => {
+            let mut kept = start.clone();
+            backend.store(&mut kept).expect("stores");
+            assert!((kept.positions[1].x - 2.8).abs() < 1e-6 && (kept.velocities[1].x - 0.5).abs() < 1e-6);
+            detail
+        }
+        other => panic!("{other:?}"),
+    };
+    let detail = blow_up(&mut gpu);
+    assert!(detail.contains("moved 0.301 nm in 301 steps"), "{detail}");
+    assert_eq!(detail, blow_up(&mut oracle(&system, &start, 0.6)));
+    // and the run can go on from there
+    let report = gpu.advance(&Chunk { first_step: 1300, max_displacement: 1.0, ..chunk(10) }).expect("goes on");
+    assert!((report.max_displacement - 0.01).abs() < 1e-6, "{report:?}");
 }
 
 /// New positions without a new list, as a minimiser loads them, are evaluated with the old one.
@@ -299,7 +348,7 @@ fn a_list_outlives_a_load() {
     load(&mut gpu, &case.system, &start, RADIUS);
     gpu.load(&moved).expect("loads");
     let error = gpu.advance(&Chunk { max_displacement: 0.01, dt: 1e-6, ..chunk(1) }).expect_err("too far");
-    assert!(matches!(&error, ForceError::BlowUp { detail, .. } if detail.contains("allows 0.010 nm")), "{error}");
+    assert!(matches!(&error, ForceError::BlowUp { detail, .. } if detail.contains("(limit 0.01 nm)")), "{error}");
 }
 
 /// Dozens of ions around one mesh point leave the range of the fixed-point mesh: an error, never a wrong sum.
@@ -313,7 +362,11 @@ fn a_mesh_overflow_is_an_error() {
         let Some(mut gpu) = backend(&system) else { return };
         load(&mut gpu, &system, &state, 0.006);
         match gpu.evaluate() {
-            Err(ForceError::BlowUp { detail, .. }) if overflows => assert!(detail.contains("16 e"), "{detail}"),
+            Err(ForceError::BlowUp { detail, atom: Some(_), .. }) if overflows => {
+                for word in ["16 e", "pair forces are largest on", "largest force term", "overlapping atoms"] {
+                    assert!(detail.contains(word), "should mention {word}: {detail}");
+                }
+            }
             Ok(_) if !overflows => {}
             other => panic!("{n_ions} ions: {other:?}"),
         }

@@ -39,9 +39,9 @@ fn structs_agree_with_the_shaders() {
             step_low,
             step_high,
             flags,
-            step_in_chunk,
             _pad0,
             _pad1,
+            _pad2,
         }
     );
     check!(&source, "Status", StatusWords { first_bad, since_list_sq, in_chunk_sq, mesh_overflow });

@@ -19,6 +19,7 @@ mod update;
 
 pub use simd::SimdLevel;
 
+use super::reference::blame::{AFTER_A_STEP, BEFORE_ANY_STEP, Scene};
 use super::reference::{self, Contribution, dispersion::DispersionCorrection, ewald::WaveVectors};
 use super::{Backend, Chunk, ChunkReport, Energies, Evaluation, FirstStep, ForceError, NeighborKind};
 use crate::cell::Cell;
@@ -73,6 +74,8 @@ struct Engine {
     next_positions: Vec<DVec3>,
     next_velocities: Vec<DVec3>,
     forces: Vec<DVec3>,
+    /// Steps taken since the list was set.
+    steps_since_list: u64,
     times: PassTimes,
 }
 
@@ -94,17 +97,14 @@ impl CpuBackend {
     /// The same with a given instruction set, which must be one of [`SimdLevel::available`].
     pub fn with_level(system: &System, threads: Option<usize>, level: SimdLevel) -> Result<Self, ForceError> {
         if !SimdLevel::available().contains(&level) {
-            let what = format!("{} instructions on this processor", level.name());
-            return Err(ForceError::Unsupported { what, instead: "cpu without a given instruction set" });
+            let what = format!("this processor has no {} instructions; let the backend choose", level.name());
+            return Err(ForceError::Unsupported { what, instead: "reference" });
         }
         let charges = &system.topology.charges;
         let long_range = match system.interactions.coulomb {
             Coulomb::Pme { beta, grid, order } => {
                 if !(3..=MAX_ORDER).contains(&order) || grid.iter().any(|&n| n < order) {
-                    return Err(ForceError::Unsupported {
-                        what: format!("PME of order {order} on a mesh of {grid:?} points"),
-                        instead: "auto with order 4, 5 or 6 and at least that many mesh points per axis",
-                    });
+                    return Err(reference::pme::Pme::impossible(order, grid));
                 }
                 LongRange::Mesh(Box::new(Pme::new(level, grid, order, beta, charges)))
             }
@@ -117,7 +117,10 @@ impl CpuBackend {
             .num_threads(threads.unwrap_or(0))
             .thread_name(|k| format!("hexaqua-cpu-{k}"))
             .build()
-            .map_err(|e| ForceError::Unsupported { what: format!("starting threads: {e}"), instead: "reference" })?;
+            .map_err(|e| {
+                let what = format!("the threads do not start ({e}); ask for fewer");
+                ForceError::Unsupported { what, instead: "reference" }
+            })?;
         let n_atoms = system.topology.n_atoms();
         let dispersion = system.interactions.dispersion_correction.then(|| DispersionCorrection::new(system));
         let engine = Engine {
@@ -131,6 +134,7 @@ impl CpuBackend {
             next_positions: vec![DVec3::ZERO; n_atoms],
             next_velocities: vec![DVec3::ZERO; n_atoms],
             forces: vec![DVec3::ZERO; n_atoms],
+            steps_since_list: 0,
             times: PassTimes::default(),
             system: system.clone(),
         };
@@ -303,8 +307,8 @@ impl Engine {
         let (excluded, _) = self.finish(true, None)?;
         let (state, _) = self.loaded()?;
         let (energies, virial) = self.energies(&state.cell, reciprocal, excluded);
-        self.check_forces(state.step)?;
-        self.check_energy(state.step, &energies)?;
+        self.check_forces(state.step, BEFORE_ANY_STEP)?;
+        self.check_energy(state.step, &energies, BEFORE_ANY_STEP)?;
         Ok(Evaluation { forces: self.forces.clone(), energies, virial })
     }
 
@@ -335,7 +339,7 @@ impl Engine {
             report.bath_heat += sums.bath_heat;
             if first {
                 let (energies, virial) = self.energies(&state.cell, reciprocal, excluded);
-                self.check_energy(number, &energies)?;
+                self.check_energy(number, &energies, AFTER_A_STEP)?;
                 report.first = Some(FirstStep {
                     energies,
                     virial: virial + sums.constraint_virial,
@@ -350,6 +354,7 @@ impl Engine {
                 std::mem::swap(&mut state.velocities, &mut self.next_velocities);
                 state.step = number + 1;
             }
+            self.steps_since_list += 1;
             self.times.update += start.elapsed();
         }
         report.max_displacement = farthest_sq.sqrt();
@@ -357,26 +362,31 @@ impl Engine {
         Ok(report)
     }
 
-    fn check_forces(&self, step: u64) -> Result<(), ForceError> {
+    fn scene(&self, step: u64, remedy: &'static str) -> Result<Scene<'_>, ForceError> {
         let (state, _) = self.loaded()?;
-        let bad_position = state.positions.iter().position(|r| !r.is_finite());
-        let Some(atom) = bad_position.or_else(|| self.forces.iter().position(|f| !f.is_finite())) else {
-            return Ok(());
-        };
-        let what = if bad_position.is_some() { "the position" } else { "the force" };
-        let name = self.system.topology.describe_atom(atom);
-        let detail = format!("{what} on {name} is not finite; {}", self.largest_term(atom));
-        Err(ForceError::BlowUp { step, atom: Some(atom), detail })
+        Ok(Scene { system: &self.system, cell: &state.cell, positions: &state.positions, step, remedy })
     }
 
-    fn check_energy(&self, step: u64, energies: &Energies) -> Result<(), ForceError> {
+    fn check_forces(&self, step: u64, remedy: &'static str) -> Result<(), ForceError> {
+        let (state, list) = self.loaded()?;
+        if let Some(atom) = state.positions.iter().position(|r| !r.is_finite()) {
+            let last_good = Scene { positions: &list.positions, ..self.scene(step, remedy)? };
+            return Err(last_good.blow_up(atom, "has a position that is not finite"));
+        }
+        match self.forces.iter().position(|f| !f.is_finite()) {
+            Some(atom) => Err(self.scene(step, remedy)?.blow_up(atom, "has a force that is not finite")),
+            None => Ok(()),
+        }
+    }
+
+    fn check_energy(&self, step: u64, energies: &Energies, remedy: &'static str) -> Result<(), ForceError> {
         if energies.total().is_finite() {
             return Ok(());
         }
-        Err(ForceError::BlowUp { step, atom: None, detail: "the potential energy is not finite".to_string() })
+        Err(self.scene(step, remedy)?.blow_up_somewhere("the potential energy is not finite"))
     }
 
-    /// Refuses the step just taken if an atom moved farther than the list allows, or nowhere at all.
+    /// Refuses the step just taken if an atom moved farther than `max_displacement` (nm) or to no place at all.
     ///
     /// Returns the largest squared distance from `start`, nm².
     fn check_step(&self, step: u64, max_displacement: f64, start: &[DVec3]) -> Result<f64, ForceError> {
@@ -392,50 +402,12 @@ impl Engine {
         if !outside {
             return Ok(farthest);
         }
-        self.check_forces(step)?;
+        self.check_forces(step, AFTER_A_STEP)?;
         let distance = |atom: usize| (self.next_positions[atom] - list.positions[atom]).length();
         let rank = |atom: usize| if distance(atom).is_finite() { distance(atom) } else { f64::INFINITY };
         let atom = (1..list.positions.len()).fold(0, |most, atom| if rank(atom) > rank(most) { atom } else { most });
-        let name = self.system.topology.describe_atom(atom);
-        let what = if distance(atom).is_finite() {
-            let moved = distance(atom);
-            let limit = max_displacement;
-            format!("{name} moved {moved:.3} nm since the neighbor list was built, which allows {limit:.3} nm")
-        } else {
-            format!("{name} cannot be placed after the step")
-        };
-        Err(ForceError::BlowUp { step, atom: Some(atom), detail: format!("{what}; {}", self.largest_term(atom)) })
-    }
-
-    /// "largest force term: lj (1.2e9 kJ/mol/nm)", from a plain sum over all atoms.
-    fn largest_term(&self, atom: usize) -> String {
-        let Ok((state, _)) = self.loaded() else { return String::new() };
-        let topology = &self.system.topology;
-        let cutoff = self.system.interactions.cutoff;
-        let excluded: Vec<usize> = topology.excluded_partners(atom).collect();
-        let (mut lj, mut c4, mut coulomb) = (DVec3::ZERO, DVec3::ZERO, DVec3::ZERO);
-        for other in (0..topology.n_atoms()).filter(|&j| j != atom && !excluded.contains(&j)) {
-            let d = state.cell.minimum_image(state.positions[atom] - state.positions[other]);
-            if d.length_squared() <= cutoff * cutoff {
-                let pair = reference::pair::terms(&self.system, atom, other, d.length_squared());
-                lj += pair.lj.force_over_r * d;
-                c4 += pair.lj_c4.force_over_r * d;
-                coulomb += pair.coulomb.force_over_r * d;
-            }
-        }
-        let long_range = match &self.long_range {
-            LongRange::Mesh(pme) => pme.force(atom),
-            LongRange::Direct(_, forces) => forces[atom],
-            LongRange::None => DVec3::ZERO,
-        };
-        let terms = [("lj", lj), ("lj_c4", c4), ("coulomb_real", coulomb), ("coulomb_reciprocal", long_range)];
-        let size = |f: DVec3| if f.is_finite() { f.length() } else { f64::INFINITY };
-        let (name, f) = terms.into_iter().fold(terms[0], |a, b| if size(b.1) > size(a.1) { b } else { a });
-        if f.is_finite() {
-            format!("largest force term: {name} ({:.3e} kJ/mol/nm)", f.length())
-        } else {
-            format!("largest force term: {name} (not finite: two atoms coincide)")
-        }
+        let n_steps = self.steps_since_list + 1;
+        Err(self.scene(step, AFTER_A_STEP)?.runaway(atom, distance(atom), n_steps, max_displacement))
     }
 }
 
@@ -486,6 +458,7 @@ impl Backend for CpuBackend {
         match list {
             NeighborList::HalfClusters(list) if list.positions.len() == self.engine.forces.len() => {
                 let CpuBackend { pool, engine } = self;
+                engine.steps_since_list = 0;
                 pool.install(|| engine.nonbonded.set_list(list));
                 Ok(())
             }

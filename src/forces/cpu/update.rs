@@ -35,7 +35,7 @@ pub(super) struct StepSums {
     pub kinetic_before: f64,
     pub kinetic_after: f64,
     pub kick: f64,
-    /// Σ ½ m v ⊗ v, mean of before and after
+    /// Σ ½ m v ⊗ v, mean of before the step (scaled) and after
     pub kinetic_tensor: DMat3,
     pub constraint_virial: DMat3,
     pub bath_heat: f64,
@@ -148,11 +148,12 @@ impl Integrator {
         if step.report {
             for (k, i) in task.atoms.clone().enumerate() {
                 let (before, after) = (atoms.old_velocities[k], atoms.velocities[k]);
+                let scaled = step.velocity_scale * before;
                 let half_mass = 0.5 * self.masses[i];
                 sums.kinetic_before += half_mass * before.length_squared();
                 sums.kinetic_after += half_mass * after.length_squared();
-                sums.kick += half_mass * (after - step.velocity_scale * before).length_squared();
-                sums.kinetic_tensor += (outer(before, before) + outer(after, after)) * (0.5 * half_mass);
+                sums.kick += half_mass * (after - scaled).length_squared();
+                sums.kinetic_tensor += (outer(scaled, scaled) + outer(after, after)) * (0.5 * half_mass);
             }
         }
         sums

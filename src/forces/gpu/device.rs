@@ -119,6 +119,25 @@ fn select(selector: &AdapterSelector) -> Result<(usize, wgpu::Adapter), ForceErr
     })
 }
 
+/// An adapter that is there and cannot run this engine.
+fn unusable(name: &str, why: &str) -> ForceError {
+    ForceError::Device(format!("{name} cannot be used: {why}; update its driver or use --backend cpu"))
+}
+
+/// What is asked of a device: the WebGPU defaults, and the largest buffers that the adapter has.
+fn required_limits(name: &str, has: &wgpu::Limits) -> Result<wgpu::Limits, ForceError> {
+    let limits = wgpu::Limits {
+        max_storage_buffer_binding_size: has.max_storage_buffer_binding_size,
+        max_buffer_size: has.max_buffer_size,
+        ..wgpu::Limits::default()
+    };
+    let mut short = Vec::new();
+    limits.check_limits_with_fail_fn(has, false, |limit, needed, found| {
+        short.push(format!("{limit} is {found}, needed {needed}"));
+    });
+    if short.is_empty() { Ok(limits) } else { Err(unusable(name, &short.join(", "))) }
+}
+
 /// First fault that the device reported.
 #[derive(Debug, Clone, Default)]
 struct Faults(Arc<Mutex<Option<Fault>>>);
@@ -145,25 +164,17 @@ pub struct Context {
 }
 
 impl Context {
-    /// Opens an adapter. Asks for nothing beyond the WebGPU defaults except larger buffers where the adapter has them.
+    /// Opens an adapter; one that exists but cannot be used is [`ForceError::Device`], not a missing one. Asks for nothing beyond the WebGPU defaults except larger buffers where the adapter has them.
     pub fn new(selector: &AdapterSelector) -> Result<Self, ForceError> {
         let (index, adapter) = select(selector)?;
         let description = describe(index, &adapter);
-        let has = adapter.limits();
-        let limits = wgpu::Limits {
-            max_storage_buffer_binding_size: has.max_storage_buffer_binding_size,
-            max_buffer_size: has.max_buffer_size,
-            ..wgpu::Limits::default()
-        };
-        if !limits.check_limits(&has) {
-            return Err(ForceError::NoAdapter(format!("{} is below the WebGPU limits", description.name)));
-        }
+        let limits = required_limits(&description.name, &adapter.limits())?;
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("hexaqua"),
             required_limits: limits,
             ..Default::default()
         }))
-        .map_err(|error| ForceError::NoAdapter(format!("{}: {error}", description.name)))?;
+        .map_err(|error| unusable(&description.name, &error.to_string()))?;
         let faults = Faults::default();
         let (on_error, on_loss) = (faults.clone(), faults.clone());
         device.on_uncaptured_error(Arc::new(move |error| on_error.record(Fault::Error(error.to_string()))));
@@ -285,4 +296,18 @@ impl Context {
 /// Read-back bytes as numbers.
 pub fn cast<T: bytemuck::AnyBitPattern>(bytes: &[u8]) -> Vec<T> {
     bytes.chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_adapter_below_the_limits_is_not_a_missing_one() {
+        assert!(required_limits("good", &wgpu::Limits::default()).is_ok());
+        let poor = wgpu::Limits { max_storage_buffers_per_shader_stage: 4, ..wgpu::Limits::default() };
+        let error = required_limits("an old card", &poor).expect_err("too few buffers");
+        let ForceError::Device(why) = &error else { panic!("{error:?}") };
+        assert!(why.contains("an old card") && why.contains("max_storage_buffers_per_shader_stage is 4"), "{why}");
+    }
 }

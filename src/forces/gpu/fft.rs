@@ -70,10 +70,8 @@ impl Fft3d {
         for axis in order {
             let n = grid[axis];
             let plan = radices(n).ok_or_else(|| ForceError::Unsupported {
-                what: format!(
-                    "a mesh of {n} points along one axis (the device FFT takes 2^a 3^b 5^c 7^d from 16 to 256)"
-                ),
-                instead: "cpu, or choose another mesh",
+                what: format!("a mesh of {n} points along one axis; choose 2^a 3^b 5^c 7^d points, from 16 to 256"),
+                instead: "cpu",
             })?;
             let digits = plan.iter().rev().fold(0u32, |digits, radix| digits << 4 | radix);
             let n_lines = grid.iter().product::<usize>() / n;

@@ -104,9 +104,9 @@ pub fn step_blocks(chunk: &Chunk, from: usize, count: usize) -> Vec<u8> {
             step_low: number as u32,
             step_high: (number >> 32) as u32,
             flags,
-            step_in_chunk: k as u32,
             _pad0: 0,
             _pad1: 0,
+            _pad2: 0,
         };
         if let Some(bath) = chunk.langevin {
             let decay = (-bath.friction * chunk.dt).exp();
@@ -207,14 +207,16 @@ impl Integrator {
 }
 
 impl StepSums {
-    pub fn from_partials(partials: &[f32]) -> Self {
+    /// * `partials` – what `update` left, `[workgroups * UPDATE_PARTIALS]`
+    /// * `velocity_scale` – of the chunk's first step: `update` sums the velocities before scaling
+    pub fn from_partials(partials: &[f32], velocity_scale: f64) -> Self {
         let sums = sum_partials::<UPDATE_PARTIALS>(partials);
         let (before, after) = (symmetric(&sums[0..6]), symmetric(&sums[6..12]));
         let trace = |m: DMat3| m.x_axis.x + m.y_axis.y + m.z_axis.z;
         StepSums {
             kinetic_before: trace(before),
             kinetic_after: trace(after),
-            kinetic_tensor: 0.5 * (before + after),
+            kinetic_tensor: 0.5 * (velocity_scale * velocity_scale * before + after),
             kick: sums[12],
             constraint_virial: symmetric(&sums[13..19]),
             bath_heat: sums[19],

@@ -52,9 +52,9 @@ pub struct StepUniform {
     pub step_high: u32,
     /// [`STEP_FIRST`], …
     pub flags: u32,
-    pub step_in_chunk: u32,
     pub _pad0: u32,
     pub _pad1: u32,
+    pub _pad2: u32,
 }
 
 /// First step of a chunk.
@@ -70,7 +70,7 @@ pub const STEP_LANGEVIN: u32 = 8;
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct StatusWords {
-    /// Smallest (step in the chunk << 24 | atom) whose move was not finite or absurd; `u32::MAX` = none.
+    /// Smallest atom whose move was not finite or absurdly long; `u32::MAX` = none.
     pub first_bad: u32,
     /// Bits of an f32, nm².
     pub since_list_sq: u32,

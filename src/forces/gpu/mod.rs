@@ -14,6 +14,7 @@
 pub mod device;
 pub mod ewald;
 pub mod ewald_fit;
+mod failure;
 pub mod fft;
 pub mod fixed;
 pub mod integrate;
@@ -30,6 +31,7 @@ pub use self_test::{SelfTestReport, self_test};
 use super::{Backend, Chunk, ChunkReport, Energies, Evaluation, FirstStep, ForceError, NeighborKind};
 use crate::cell::Cell;
 use crate::forces::reference::Contribution;
+use crate::forces::reference::blame::BEFORE_ANY_STEP;
 use crate::forces::reference::dispersion::DispersionCorrection;
 use crate::forces::reference::ewald::{WaveVectors, neutralizing_background};
 use crate::forces::reference::exclusions::{ewald_self_energy, reaction_field_self_energy};
@@ -39,6 +41,7 @@ use crate::potential::coulomb::ReactionField;
 use crate::system::{Coulomb, State, System};
 use device::cast;
 use ewald::DirectEwald;
+use failure::OVERFLOW;
 use fixed::FixedPosition;
 use glam::{DMat3, DVec3};
 use integrate::{Integrator, STEPS_PER_SUBMISSION, StateBuffers, StepDispatches, StepSums, step_blocks};
@@ -95,8 +98,17 @@ struct Buffers {
     slots: wgpu::Buffer,
     charges: wgpu::Buffer,
     origin: wgpu::Buffer,
+    /// Positions and velocities when the chunk began.
     start: wgpu::Buffer,
+    start_velocities: wgpu::Buffer,
     status: wgpu::Buffer,
+}
+
+/// What the steps of a chunk left on the device.
+struct Outcome {
+    status: StatusWords,
+    sums: StepSums,
+    first: Option<FirstStep>,
 }
 
 /// One system on one device.
@@ -116,6 +128,8 @@ pub struct GpuBackend {
     bound: Option<Bound>,
     n_slots: u32,
     step: u64,
+    /// Steps taken since the list was set.
+    steps_since_list: u64,
     /// Upper bound of the distance any atom moved since the last read-back, nm.
     moved_since_read_back: f64,
 }
@@ -133,7 +147,8 @@ impl GpuBackend {
         let context = Context::new(selector)?;
         let n_atoms = system.topology.n_atoms();
         if n_atoms == 0 {
-            return Err(ForceError::Unsupported { what: "a system without atoms".to_string(), instead: "reference" });
+            let what = "the system has no atoms; add some".to_string();
+            return Err(ForceError::Unsupported { what, instead: "reference" });
         }
         let n_slots = n_atoms.next_multiple_of(CLUSTER) as u32;
         let nonbonded = Nonbonded::new(&context, shaders, system, n_slots)?;
@@ -164,6 +179,7 @@ impl GpuBackend {
             forces: per_atom("forces"),
             origin: per_atom("origin"),
             start: per_atom("start"),
+            start_velocities: per_atom("start velocities"),
             sorted: context.storage("sorted", n_slots as usize * 16),
             slots: context.storage("slots", n_slots as usize * 8),
             charges: context.storage_of("charges", &device_charges(system)),
@@ -182,6 +198,7 @@ impl GpuBackend {
             bound: None,
             n_slots,
             step: 0,
+            steps_since_list: 0,
             moved_since_read_back: 0.0,
             system: system.clone(),
             context,
@@ -260,14 +277,6 @@ impl GpuBackend {
         (energies, virial)
     }
 
-    fn blow_up(&self, step: u64, atom: Option<usize>, what: &str) -> ForceError {
-        let detail = match atom {
-            Some(atom) => format!("{what} {}", self.system.topology.describe_atom(atom)),
-            None => what.to_string(),
-        };
-        ForceError::BlowUp { step, atom, detail }
-    }
-
     /// Takes positions from the device and follows them across boundaries.
     fn read_back_positions(&mut self) -> Result<(), ForceError> {
         let bytes = self.fixed.len() * 16;
@@ -279,26 +288,66 @@ impl GpuBackend {
         Ok(())
     }
 
-    fn check_status(&self, chunk: &Chunk, status: StatusWords) -> Result<(), ForceError> {
-        if status.mesh_overflow != 0 {
-            let what = "more than 16 e on one point of the charge mesh: ions overlap";
-            return Err(self.blow_up(chunk.first_step, None, what));
+    /// Keeps the positions and velocities of the device, then takes the steps of a chunk and reads what they sum to.
+    fn run(&self, chunk: &Chunk) -> Result<Outcome, ForceError> {
+        let (cell, bound) = self.loaded()?;
+        let n_steps = chunk.n_steps as usize;
+        self.reset_status();
+        let mut finished = Vec::new();
+        for from in (0..n_steps).step_by(STEPS_PER_SUBMISSION) {
+            let count = STEPS_PER_SUBMISSION.min(n_steps - from);
+            self.context.write(&self.integrator.steps, &step_blocks(chunk, from, count));
+            let mut encoder = self.context.encoder();
+            if from == 0 {
+                let b = &self.buffers;
+                encoder.copy_buffer_to_buffer(&b.positions, 0, &b.start, 0, b.positions.size());
+                encoder.copy_buffer_to_buffer(&b.velocities, 0, &b.start_velocities, 0, b.velocities.size());
+            }
+            let is_last = from + count == n_steps;
+            {
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+                if from == 0 && chunk.remove_com {
+                    bound.step.remove_com.iter().for_each(|d| d.encode(&mut pass));
+                }
+                for k in 0..count {
+                    let with_sums = chunk.report && from + k == 0;
+                    if with_sums { &bound.pairs_with_sums } else { &bound.pairs }.encode(&mut pass);
+                    bound.long_range.encode(&mut pass, with_sums);
+                    bound.step.update.encode_block(&mut pass, &[(k * UNIFORM_STRIDE) as u32]);
+                }
+                if is_last {
+                    bound.step.displacement.encode(&mut pass);
+                }
+            }
+            let (long_range, long_range_bytes) = self.long_range_sums();
+            if is_last {
+                finished = self.context.submit_and_read(
+                    encoder,
+                    &[
+                        (&self.integrator.partials, self.integrator.partials_bytes()),
+                        (&self.buffers.status, size_of::<StatusWords>()),
+                        (&self.nonbonded.partials, Nonbonded::partials_bytes(self.n_slots)),
+                        (long_range, long_range_bytes),
+                    ],
+                )?;
+            } else {
+                self.context.submit(encoder);
+            }
         }
-        if status.first_bad != u32::MAX {
-            let step = chunk.first_step + u64::from(status.first_bad >> 24);
-            let atom = (status.first_bad & 0xff_ffff) as usize;
-            let what = "a move that is not finite or longer than 0.5 nm in one step:";
-            return Err(self.blow_up(step, Some(atom), what));
-        }
-        let moved = f64::from(f32::from_bits(status.since_list_sq)).sqrt();
-        if moved > chunk.max_displacement {
-            let what = format!(
-                "an atom moved {moved:.3} nm since the neighbor list was built, which allows {:.3} nm",
-                chunk.max_displacement
-            );
-            return Err(self.blow_up(chunk.first_step + u64::from(chunk.n_steps) - 1, None, &what));
-        }
-        Ok(())
+        let status: StatusWords = bytemuck::pod_read_unaligned(&finished[1]);
+        let sums = StepSums::from_partials(&cast::<f32>(&finished[0]), chunk.velocity_scale);
+        let first = chunk.report.then(|| {
+            let (energies, virial) = self.collect(cell, &finished[2], &finished[3]);
+            FirstStep {
+                energies,
+                virial: virial + sums.constraint_virial,
+                kinetic_before: sums.kinetic_before,
+                kinetic_after: sums.kinetic_after,
+                kick: sums.kick,
+                kinetic_tensor: sums.kinetic_tensor,
+            }
+        });
+        Ok(Outcome { status, sums, first })
     }
 }
 
@@ -321,18 +370,18 @@ impl Backend for GpuBackend {
         assert_eq!(state.n_atoms(), topology.n_atoms(), "state and topology describe the same atoms");
         let cutoff = self.system.interactions.cutoff;
         if cutoff > state.cell.half_height() * (1.0 + 1e-12) {
-            return Err(ForceError::Unsupported {
-                what: format!(
-                    "a cutoff of {cutoff} nm in a cell whose smallest half height is {:.4} nm",
-                    state.cell.half_height()
-                ),
-                instead: "any, with a shorter cutoff or a larger cell",
-            });
+            return Err(ForceError::Impossible(format!(
+                "a cutoff of {cutoff} nm in a cell whose smallest half height is {:.4} nm; choose a shorter cutoff or a \
+                 larger cell",
+                state.cell.half_height()
+            )));
         }
         if let Some(atom) =
             (0..state.n_atoms()).find(|&i| !state.positions[i].is_finite() || !state.velocities[i].is_finite())
         {
-            return Err(self.blow_up(state.step, Some(atom), "position or velocity is not finite:"));
+            let name = topology.describe_atom(atom);
+            let detail = format!("position or velocity of {name} is not finite; {BEFORE_ANY_STEP}");
+            return Err(ForceError::BlowUp { step: state.step, atom: Some(atom), detail });
         }
         self.fixed = state.positions.iter().map(|&r| FixedPosition::from_cartesian(&state.cell, r)).collect();
         let positions: Vec<[i32; 4]> = self
@@ -372,7 +421,7 @@ impl Backend for GpuBackend {
         let bytes = self.fixed.len() * 16;
         let parts = self.context.submit_and_read(self.context.encoder(), &[(&self.buffers.velocities, bytes)])?;
         state.cell = cell;
-        state.positions = self.fixed.iter().map(|fixed| fixed.to_cartesian(&cell)).collect();
+        state.positions = self.cartesian(&cell);
         state.velocities = (cast::<[f32; 4]>(&parts[0]).into_iter())
             .map(|[x, y, z, _]| DVec3::new(f64::from(x), f64::from(y), f64::from(z)))
             .collect();
@@ -424,12 +473,13 @@ impl Backend for GpuBackend {
             self.pack[k].dispatch(&self.context, buffers, self.n_slots.div_ceil(WORKGROUP))
         });
         self.submit_one(&pack);
+        self.steps_since_list = 0;
         self.bound = Some(Bound { pairs, pairs_with_sums, long_range, step, repack });
         self.context.check()
     }
 
     fn evaluate(&mut self) -> Result<Evaluation, ForceError> {
-        let (cell, bound) = self.loaded()?;
+        let (&cell, bound) = self.loaded()?;
         self.reset_status();
         let mut encoder = self.context.encoder();
         {
@@ -449,93 +499,39 @@ impl Backend for GpuBackend {
         )?;
         let status: StatusWords = bytemuck::pod_read_unaligned(&parts[3]);
         if status.mesh_overflow != 0 {
-            let what = "more than 16 e on one point of the charge mesh: ions overlap";
-            return Err(self.blow_up(self.step, None, what));
+            return Err(self.not_evaluated(None, OVERFLOW));
         }
         let forces: Vec<DVec3> = (cast::<[f32; 4]>(&parts[0]).into_iter())
             .map(|[x, y, z, _]| DVec3::new(f64::from(x), f64::from(y), f64::from(z)))
             .collect();
-        let (energies, virial) = self.collect(cell, &parts[1], &parts[2]);
+        let (energies, virial) = self.collect(&cell, &parts[1], &parts[2]);
         if let Some(atom) = forces.iter().position(|f| !f.is_finite()) {
-            return Err(self.blow_up(self.step, Some(atom), "the force is not finite on"));
+            return Err(self.not_evaluated(Some(atom), "has a force that is not finite"));
         }
         if !energies.total().is_finite() {
-            return Err(self.blow_up(self.step, None, "the potential energy is not finite"));
+            return Err(self.not_evaluated(None, "the potential energy is not finite"));
         }
         Ok(Evaluation { forces, energies, virial })
     }
 
+    /// After a blow-up, positions and velocities are those before the step that failed.
     fn advance(&mut self, chunk: &Chunk) -> Result<ChunkReport, ForceError> {
-        let (cell, bound) = self.loaded()?;
-        let n_steps = chunk.n_steps as usize;
-        if n_steps == 0 {
+        if chunk.n_steps == 0 {
             return Ok(ChunkReport::default());
         }
-        self.reset_status();
-        let mut finished = Vec::new();
-        for from in (0..n_steps).step_by(STEPS_PER_SUBMISSION) {
-            let count = STEPS_PER_SUBMISSION.min(n_steps - from);
-            self.context.write(&self.integrator.steps, &step_blocks(chunk, from, count));
-            let mut encoder = self.context.encoder();
-            if from == 0 {
-                let bytes = self.buffers.positions.size();
-                encoder.copy_buffer_to_buffer(&self.buffers.positions, 0, &self.buffers.start, 0, bytes);
-            }
-            let is_last = from + count == n_steps;
-            {
-                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                if from == 0 && chunk.remove_com {
-                    bound.step.remove_com.iter().for_each(|d| d.encode(&mut pass));
-                }
-                for k in 0..count {
-                    let with_sums = chunk.report && from + k == 0;
-                    if with_sums { &bound.pairs_with_sums } else { &bound.pairs }.encode(&mut pass);
-                    bound.long_range.encode(&mut pass, with_sums);
-                    bound.step.update.encode_block(&mut pass, &[(k * UNIFORM_STRIDE) as u32]);
-                }
-                if is_last {
-                    bound.step.displacement.encode(&mut pass);
-                }
-            }
-            let (long_range, long_range_bytes) = self.long_range_sums();
-            if is_last {
-                finished = self.context.submit_and_read(
-                    encoder,
-                    &[
-                        (&self.integrator.partials, self.integrator.partials_bytes()),
-                        (&self.buffers.status, size_of::<StatusWords>()),
-                        (&self.nonbonded.partials, Nonbonded::partials_bytes(self.n_slots)),
-                        (long_range, long_range_bytes),
-                    ],
-                )?;
-            } else {
-                self.context.submit(encoder);
-            }
+        let outcome = self.run(chunk)?;
+        if outcome.fault(chunk).is_some() {
+            return Err(self.diagnose(chunk));
         }
-        let status: StatusWords = bytemuck::pod_read_unaligned(&finished[1]);
-        self.check_status(chunk, status)?;
-        let sums = StepSums::from_partials(&cast::<f32>(&finished[0]));
-        let first = chunk.report.then(|| {
-            let (energies, virial) = self.collect(cell, &finished[2], &finished[3]);
-            FirstStep {
-                energies,
-                virial: virial + sums.constraint_virial,
-                kinetic_before: sums.kinetic_before,
-                kinetic_after: sums.kinetic_after,
-                kick: sums.kick,
-                kinetic_tensor: sums.kinetic_tensor,
-            }
-        });
+        let Outcome { status, sums, first } = outcome;
         let report = ChunkReport {
             first,
             kinetic_end: sums.kinetic_end,
             bath_heat: if chunk.langevin.is_some() { sums.bath_heat } else { 0.0 },
             max_displacement: f64::from(f32::from_bits(status.in_chunk_sq)).sqrt(),
         };
-        if !report.kinetic_end.is_finite() || first.is_some_and(|f| !f.energies.total().is_finite()) {
-            return Err(self.blow_up(chunk.first_step, None, "an energy is not finite"));
-        }
-        let quarter = 0.5 * cell.half_height();
+        let quarter = 0.5 * self.loaded()?.0.half_height();
+        self.steps_since_list += u64::from(chunk.n_steps);
         self.step = chunk.first_step + u64::from(chunk.n_steps);
         self.moved_since_read_back += report.max_displacement;
         if self.moved_since_read_back > quarter {

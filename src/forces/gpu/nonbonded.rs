@@ -93,8 +93,12 @@ fn forms(system: &System) -> Result<(Pieces, Constants), ForceError> {
         Coulomb::Pme { beta, .. } | Coulomb::Ewald { beta, .. } => {
             if (beta * cutoff).powi(2) > T_MAX {
                 return Err(ForceError::Unsupported {
-                    what: format!("beta * cutoff = {:.3}, above {:.3} (erfc below 5e-9)", beta * cutoff, T_MAX.sqrt()),
-                    instead: "cpu or reference, or a smaller beta",
+                    what: format!(
+                        "beta * cutoff = {:.3}, above {:.3} (erfc below 5e-9); choose a smaller beta",
+                        beta * cutoff,
+                        T_MAX.sqrt()
+                    ),
+                    instead: "cpu",
                 });
             }
             constants.extend([("beta", beta), ("erfc_cut", erfc(beta * cutoff)), ("coulomb_cut", cutoff)]);

@@ -66,8 +66,8 @@ impl MeshEwald {
     ) -> Result<Self, ForceError> {
         if !(3..=MAX_ORDER).contains(&order) {
             return Err(ForceError::Unsupported {
-                what: format!("PME of order {order}"),
-                instead: "gpu with order 4, 5 or 6",
+                what: format!("PME of order {order}; choose order 4, 5 or 6"),
+                instead: "cpu",
             });
         }
         let n_points = grid.iter().product::<usize>();

@@ -5,11 +5,27 @@
 
 use super::{Contribution, outer};
 use crate::cell::Cell;
+use crate::potential::PairTerm;
 use crate::potential::coulomb::{ReactionField, ewald_excluded};
 use crate::system::{Coulomb, System};
 use crate::units::COULOMB;
 use glam::DVec3;
 use std::f64::consts::PI;
+
+/// The correction of one excluded pair, or `None` where there is nothing to correct.
+///
+/// * `qq` – k_e q_i q_j, kJ mol⁻¹ nm
+/// * `r_sq` – nm²
+pub fn term(system: &System, qq: f64, r_sq: f64) -> Option<PairTerm> {
+    let cutoff = system.interactions.cutoff;
+    match system.interactions.coulomb {
+        Coulomb::Pme { beta, .. } | Coulomb::Ewald { beta, .. } => Some(ewald_excluded(r_sq, qq, beta)),
+        Coulomb::ReactionField { epsilon } if r_sq <= cutoff * cutoff => {
+            Some(ReactionField::new(epsilon, cutoff).excluded(r_sq, qq))
+        }
+        Coulomb::ReactionField { .. } | Coulomb::Cutoff => None,
+    }
+}
 
 /// Adds the correction of every excluded pair: −erf(β r)/r for Ewald sums, the field part for a reaction field.
 ///
@@ -19,19 +35,12 @@ use std::f64::consts::PI;
 /// * `forces` – `[n_atoms]`, kJ/mol/nm, added to
 pub fn add_forces(system: &System, cell: &Cell, positions: &[DVec3], forces: &mut [DVec3]) -> Contribution {
     let charges = &system.topology.charges;
-    let cutoff = system.interactions.cutoff;
     let mut sum = Contribution::ZERO;
     for (i, j) in system.topology.excluded_pairs() {
         let qq = COULOMB * charges[i] * charges[j];
         let d = cell.minimum_image(positions[i] - positions[j]);
         let r_sq = d.length_squared();
-        let term = match system.interactions.coulomb {
-            Coulomb::Pme { beta, .. } | Coulomb::Ewald { beta, .. } => ewald_excluded(r_sq, qq, beta),
-            Coulomb::ReactionField { epsilon } if r_sq <= cutoff * cutoff => {
-                ReactionField::new(epsilon, cutoff).excluded(r_sq, qq)
-            }
-            Coulomb::ReactionField { .. } | Coulomb::Cutoff => continue,
-        };
+        let Some(term) = term(system, qq, r_sq) else { continue };
         sum.energy += term.energy;
         let f = term.force_over_r * d;
         forces[i] += f;

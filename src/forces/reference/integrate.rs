@@ -42,7 +42,7 @@ pub struct StepSums {
     pub kinetic_after: f64,
     /// Σ ½ m |v_after − s v_before|²
     pub kick: f64,
-    /// Σ ½ m v ⊗ v, mean of before and after
+    /// Σ ½ m v ⊗ v, mean of before the step (scaled) and after
     pub kinetic_tensor: DMat3,
     /// Σ r ⊗ F_c
     pub constraint_virial: DMat3,
@@ -129,10 +129,10 @@ impl Integrator {
         let dt = step.dt;
         let n_atoms = positions.len();
         let kinetic_before = self.kinetic_energy(velocities);
-        let tensor_before = self.kinetic_tensor(velocities);
         let mut bath_heat = 0.0;
 
         let scaled: Vec<DVec3> = velocities.iter().map(|&v| step.velocity_scale * v).collect();
+        let tensor_before = self.kinetic_tensor(&scaled);
         for i in 0..n_atoms {
             velocities[i] = scaled[i] + dt * self.inv_masses[i] * forces[i];
         }

@@ -3,8 +3,10 @@
 //! Runs every input. Slow wherever speed would cost clarity. Results do not depend on the number of threads. It knows
 //! nothing of devices, and the engine decides when to search, couple and write.
 //!
-//! Passes: [`pair`], [`exclusions`], [`ewald`] or [`pme`], [`dispersion`]; steps: [`settle`], [`integrate`].
+//! Passes: [`pair`], [`exclusions`], [`ewald`] or [`pme`], [`dispersion`]; steps: [`settle`], [`integrate`]; messages about
+//! failed steps: [`blame`].
 
+pub mod blame;
 pub mod dispersion;
 pub mod ewald;
 pub mod exclusions;
@@ -19,6 +21,7 @@ use crate::neighbor::{NeighborList, pairs::PairList};
 use crate::potential::bspline::MAX_ORDER;
 use crate::potential::coulomb::ReactionField;
 use crate::system::{Coulomb, State, System};
+use blame::{AFTER_A_STEP, BEFORE_ANY_STEP, Scene};
 use dispersion::DispersionCorrection;
 use ewald::WaveVectors;
 use glam::{DMat3, DVec3};
@@ -55,6 +58,8 @@ pub struct ReferenceBackend {
     list: Option<Arc<PairList>>,
     /// `[n_atoms]`, nm: positions when the list was set
     list_positions: Vec<DVec3>,
+    /// Steps taken since the list was set.
+    steps_since_list: u64,
 }
 
 impl ReferenceBackend {
@@ -63,10 +68,7 @@ impl ReferenceBackend {
         let mesh = match system.interactions.coulomb {
             Coulomb::Pme { beta, grid, order } => {
                 if !(3..=MAX_ORDER).contains(&order) || grid.iter().any(|&n| n < order) {
-                    return Err(ForceError::Unsupported {
-                        what: format!("PME of order {order} on a mesh of {grid:?} points"),
-                        instead: "auto with order 4, 5 or 6 and at least that many mesh points per axis",
-                    });
+                    return Err(Pme::impossible(order, grid));
                 }
                 Some(Pme::new(grid, order, beta))
             }
@@ -81,6 +83,7 @@ impl ReferenceBackend {
             state: None,
             list: None,
             list_positions: Vec::new(),
+            steps_since_list: 0,
         })
     }
 
@@ -148,71 +151,29 @@ impl ReferenceBackend {
 
     /// The force on `atom` by term, kJ/mol/nm: `lj`, `lj_c4`, `coulomb_real`, `coulomb_reciprocal`.
     pub fn forces_by_term(&self, atom: usize) -> Result<Vec<(&'static str, DVec3)>, ForceError> {
-        let (state, list) = self.loaded()?;
-        let (cell, positions) = (&state.cell, &state.positions);
-        let cutoff = self.system.interactions.cutoff;
-        let (mut lj, mut c4, mut coulomb) = (DVec3::ZERO, DVec3::ZERO, DVec3::ZERO);
-        for &(i, j) in &list.pairs {
-            let (i, j) = (i as usize, j as usize);
-            if i != atom && j != atom {
-                continue;
-            }
-            let other = if i == atom { j } else { i };
-            let d = cell.minimum_image(positions[atom] - positions[other]);
-            if d.length_squared() > cutoff * cutoff {
-                continue;
-            }
-            let pair = pair::terms(&self.system, atom, other, d.length_squared());
-            lj += pair.lj.force_over_r * d;
-            c4 += pair.lj_c4.force_over_r * d;
-            coulomb += pair.coulomb.force_over_r * d;
-        }
-        let mut long_range = vec![DVec3::ZERO; positions.len()];
-        exclusions::add_forces(&self.system, cell, positions, &mut long_range);
-        if matches!(self.system.interactions.coulomb, Coulomb::ReactionField { .. }) {
-            coulomb += long_range[atom];
-            long_range[atom] = DVec3::ZERO;
-        }
-        self.add_reciprocal(cell, positions, &mut long_range);
-        Ok(vec![("lj", lj), ("lj_c4", c4), ("coulomb_real", coulomb), ("coulomb_reciprocal", long_range[atom])])
+        let (state, _) = self.loaded()?;
+        Ok(blame::forces_by_term(&self.system, &state.cell, &state.positions, atom))
     }
 
     fn loaded(&self) -> Result<(&State, &Arc<PairList>), ForceError> {
         self.state.as_ref().zip(self.list.as_ref()).ok_or(ForceError::NoNeighbors)
     }
 
-    /// The first force, energy or position that is not finite, as an error that names atom and largest term.
-    fn check_finite(&self, step: u64, evaluation: &Evaluation) -> Result<(), ForceError> {
+    /// Fails on the first force, energy or position that is not finite.
+    fn check_finite(&self, step: u64, evaluation: &Evaluation, remedy: &'static str) -> Result<(), ForceError> {
         let (state, _) = self.loaded()?;
-        let bad_position = state.positions.iter().position(|r| !r.is_finite());
-        let bad_force = evaluation.forces.iter().position(|f| !f.is_finite());
-        let Some(atom) = bad_position.or(bad_force) else {
-            if evaluation.energies.total().is_finite() {
-                return Ok(());
-            }
-            let detail = "the potential energy is not finite".to_string();
-            return Err(ForceError::BlowUp { step, atom: None, detail });
-        };
-        let what = if bad_position.is_some() { "the position" } else { "the force" };
-        let name = self.system.topology.describe_atom(atom);
-        let detail = format!("{what} on {name} is not finite; {}", self.largest_term(atom));
-        Err(ForceError::BlowUp { step, atom: Some(atom), detail })
-    }
-
-    /// "largest force term: lj (1.200e9 kJ/mol/nm)"; the first term that is not finite counts as the largest.
-    fn largest_term(&self, atom: usize) -> String {
-        let size = |f: DVec3| if f.is_finite() { f.length() } else { f64::INFINITY };
-        let mut largest: Option<(&str, f64)> = None;
-        for (name, f) in self.forces_by_term(atom).unwrap_or_default() {
-            if largest.is_none_or(|(_, most)| size(f) > most) {
-                largest = Some((name, size(f)));
-            }
+        let (system, cell) = (&self.system, &state.cell);
+        let scene = |positions| Scene { system, cell, positions, step, remedy };
+        if let Some(atom) = state.positions.iter().position(|r| !r.is_finite()) {
+            return Err(scene(&self.list_positions).blow_up(atom, "has a position that is not finite"));
         }
-        match largest {
-            Some((name, f)) if f.is_finite() => format!("largest force term: {name} ({f:.3e} kJ/mol/nm)"),
-            Some((name, _)) => format!("largest force term: {name} (not finite: two atoms coincide)"),
-            None => "no force term".to_string(),
+        if let Some(atom) = evaluation.forces.iter().position(|f| !f.is_finite()) {
+            return Err(scene(&state.positions).blow_up(atom, "has a force that is not finite"));
         }
+        if !evaluation.energies.total().is_finite() {
+            return Err(scene(&state.positions).blow_up_somewhere("the potential energy is not finite"));
+        }
+        Ok(())
     }
 }
 
@@ -246,6 +207,7 @@ impl Backend for ReferenceBackend {
     fn set_neighbors(&mut self, list: NeighborList) -> Result<(), ForceError> {
         let state = self.state.as_ref().ok_or(ForceError::NoNeighbors)?;
         self.list_positions.clone_from(&state.positions);
+        self.steps_since_list = 0;
         match list {
             NeighborList::Pairs(pairs) => self.list = Some(pairs),
             _ => return Err(ForceError::NoNeighbors),
@@ -256,7 +218,7 @@ impl Backend for ReferenceBackend {
     fn evaluate(&mut self) -> Result<Evaluation, ForceError> {
         let (state, list) = self.loaded()?;
         let evaluation = self.evaluate_at(&state.cell, &state.positions, list);
-        self.check_finite(state.step, &evaluation)?;
+        self.check_finite(state.step, &evaluation, BEFORE_ANY_STEP)?;
         Ok(evaluation)
     }
 
@@ -273,7 +235,7 @@ impl Backend for ReferenceBackend {
             let step = chunk.first_step + k;
             let (state, list) = self.loaded()?;
             let evaluation = self.evaluate_at(&state.cell, &state.positions, list);
-            self.check_finite(step, &evaluation)?;
+            self.check_finite(step, &evaluation, AFTER_A_STEP)?;
             let (before_positions, before_velocities) = (state.positions.clone(), state.velocities.clone());
             let settings = Step {
                 number: step,
@@ -287,15 +249,9 @@ impl Backend for ReferenceBackend {
             if let Some((atom, moved)) = beyond(x, &self.list_positions, chunk.max_displacement) {
                 *x = before_positions;
                 *v = before_velocities;
-                let name = self.system.topology.describe_atom(atom);
-                let what = if moved.is_finite() {
-                    let limit = chunk.max_displacement;
-                    format!("{name} moved {moved:.3} nm since the neighbor list was built, which allows {limit:.3} nm")
-                } else {
-                    format!("{name} cannot be placed after the step")
-                };
-                let detail = format!("{what}; {}", self.largest_term(atom));
-                return Err(ForceError::BlowUp { step, atom: Some(atom), detail });
+                let (system, cell, positions) = (&self.system, &state.cell, &state.positions);
+                let scene = Scene { system, cell, positions, step, remedy: AFTER_A_STEP };
+                return Err(scene.runaway(atom, moved, self.steps_since_list + 1, chunk.max_displacement));
             }
             let moved = x.iter().zip(&start_positions).map(|(a, b)| (*a - *b).length());
             report.max_displacement = moved.fold(report.max_displacement, f64::max);
@@ -311,6 +267,7 @@ impl Backend for ReferenceBackend {
                 });
             }
             state.step = step + 1;
+            self.steps_since_list += 1;
         }
         report.kinetic_end = self.integrator.kinetic_energy(&self.loaded()?.0.velocities);
         Ok(report)

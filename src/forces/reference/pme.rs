@@ -13,6 +13,7 @@
 use super::Contribution;
 use super::ewald::wave_virial;
 use crate::cell::Cell;
+use crate::forces::ForceError;
 use crate::potential::bspline::{euler_factors, weights};
 use crate::units::COULOMB;
 use glam::{DMat3, DVec3};
@@ -66,6 +67,15 @@ impl Pme {
         let forward = grid.map(|n| planner.plan_fft(n, FftDirection::Forward));
         let inverse = grid.map(|n| planner.plan_fft(n, FftDirection::Inverse));
         Pme { grid, order, beta, euler: grid.map(|n| euler_factors(n, order)), forward, inverse }
+    }
+
+    /// The error for splines that no mesh of this code can hold.
+    pub fn impossible(order: usize, grid: [usize; 3]) -> ForceError {
+        ForceError::Impossible(format!(
+            "PME of order {order} on a mesh of {} x {} x {} points; choose order 4, 5 or 6 and at least that many points \
+             along every axis",
+            grid[0], grid[1], grid[2]
+        ))
     }
 
     pub fn grid(&self) -> [usize; 3] {

@@ -1,6 +1,7 @@
 //! Comparisons that can fail: NaN, wrong lengths and all-zero references never pass.
 
 use glam::DVec3;
+use hexaqua::forces::FirstStep;
 
 /// |value − reference| / |reference|; infinite when either is not finite or the reference is zero.
 pub fn relative_error(value: f64, reference: f64) -> f64 {
@@ -83,4 +84,15 @@ fn nan_and_empty_references_never_pass() {
     let nan = glam::DMat3::from_diagonal(DVec3::NAN);
     assert!(std::panic::catch_unwind(|| assert_tensor("nan", nan, glam::DMat3::IDENTITY, 1.0)).is_err());
     assert!(std::panic::catch_unwind(|| assert_tensor("zero", glam::DMat3::IDENTITY, glam::DMat3::ZERO, 1.0)).is_err());
+}
+
+/// The kinetic tensor of a first step belongs to the scaled velocities: its trace is ½ (s² K(before) + K(after)).
+///
+/// Fails as well when the tensor of the unscaled velocities would pass.
+pub fn assert_scaled_trace(first: &FirstStep, s: f64, tolerance: f64) {
+    let t = first.kinetic_tensor;
+    let trace = t.x_axis.x + t.y_axis.y + t.z_axis.z;
+    assert_relative("trace", trace, 0.5 * (s * s * first.kinetic_before + first.kinetic_after), tolerance);
+    let unscaled = 0.5 * (first.kinetic_before + first.kinetic_after);
+    assert!((trace / unscaled - 1.0).abs() > 10.0 * tolerance, "the scale must matter: {trace} and {unscaled}");
 }
