@@ -209,11 +209,7 @@ fn measure(args: &Args, name: &str, prepared: &Prepared) -> Result<Value, CliErr
             plan.list_radius
         );
         if let Some(bytes) = peak {
-            say!(
-                "  peak memory: {:.1} MB, {:.0} bytes per atom",
-                bytes as f64 * 1e-6,
-                bytes as f64 / n_atoms as f64
-            );
+            say!("  peak memory: {:.1} MB, {:.0} bytes per atom", bytes as f64 * 1e-6, bytes as f64 / n_atoms as f64);
         }
     }
     let passes: Map<String, Value> = passes.into_iter().map(|(name, t)| (name.to_string(), t.into())).collect();

@@ -188,7 +188,7 @@ fn differs_from_case(prepared: &Prepared) -> Option<String> {
     }
     let (density, relative) = CASE_DENSITY;
     // A NaN differs.
-    if !((composition.density - density).abs() <= relative * density) {
+    if (composition.density - density).abs() > relative * density {
         let here = composition.density;
         return Some(format!("it speaks of {density} g/cm³ within {} %; here are {here:.3}", 100.0 * relative));
     }
