@@ -310,7 +310,7 @@ fn a_late_blow_up_is_traced_to_its_step_and_atom() {
     load(&mut gpu, &system, &start, 0.6);
     // 0.001 nm per step: the 301st, which is step 1300, goes beyond the limit
     let settings = Chunk { first_step: 1000, max_displacement: 0.3005, ..chunk(400) };
-    let mut blow_up = |backend: &mut dyn Backend| match backend.advance(&settings) {
+    let blow_up = |backend: &mut dyn Backend| match backend.advance(&settings) {
         Err(ForceError::BlowUp { step: 1300, atom: Some(1), detail }) => {
             let mut kept = start.clone();
             backend.store(&mut kept).expect("stores");
