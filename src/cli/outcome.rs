@@ -187,8 +187,7 @@ fn differs_from_case(prepared: &Prepared) -> Option<String> {
         return Some(format!("it speaks of a dilute solution, at least {CASE_WATERS} waters; here are {n_waters}"));
     }
     let (density, relative) = CASE_DENSITY;
-    // A NaN differs.
-    if !((composition.density - density).abs() <= relative * density) {
+    if (composition.density - density).abs() > relative * density {
         let here = composition.density;
         return Some(format!("it speaks of {density} g/cm³ within {} %; here are {here:.3}", 100.0 * relative));
     }
