@@ -171,7 +171,7 @@ pub fn backend(choice: BackendChoice, system: &System) -> Result<Box<dyn Backend
         },
     };
     made.map_err(|error| match error {
-        ForceError::Unsupported { .. } | ForceError::NoAdapter(_) => CliError::input(error),
+        ForceError::Unsupported { .. } | ForceError::Impossible(_) | ForceError::NoAdapter(_) => CliError::input(error),
         other => CliError::run(other),
     })
 }
