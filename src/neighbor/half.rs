@@ -35,12 +35,14 @@ pub struct Entry {
     _pad: i8,
 }
 
-/// The entries of one half cluster, those with a mask first.
+/// The entries of one half cluster: those with a mask, then those with a pair inside the cutoff, then the buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
     pub first: u32,
     /// Entries first … plain−1 need their mask, plain … end−1 interact fully.
     pub plain: u32,
+    /// Entries far … end−1 had no pair inside the cutoff when the list was built.
+    pub far: u32,
     pub end: u32,
     /// Leading atoms of the half that may have a Lennard-Jones interaction; the others have none.
     pub n_lj: u32,
@@ -114,7 +116,8 @@ impl HalfList {
             origins: &origins,
             slot_of: &slot_of,
             radius_sq: (radius + ROUNDING).powi(2) as f32,
-            near_halves: choose_near_halves(),
+            cutoff_sq: system.interactions.cutoff.powi(2) as f32,
+            nearest_of_halves: choose_nearest_of_halves(),
         };
         let n_tasks = clusters.n_clusters().div_ceil(CLUSTERS_PER_TASK);
         let tasks: Vec<TaskOutput> = (0..n_tasks).into_par_iter().map(|t| search.task(t)).collect();
@@ -124,10 +127,10 @@ impl HalfList {
         for task in tasks {
             let base = entries.len() as u32;
             entries.extend_from_slice(&task.entries);
-            for (first, plain, end) in task.rows {
+            for [first, plain, far, end] in task.rows {
                 let atoms = &clusters.order[rows.len() * HALF..(rows.len() + 1) * HALF];
                 let n_lj = atoms.iter().filter(|&&a| atom_has_lj(a)).count() as u32;
-                rows.push(Row { first: base + first, plain: base + plain, end: base + end, n_lj });
+                rows.push(Row { first: base + first, plain: base + plain, far: base + far, end: base + end, n_lj });
             }
         }
         HalfList { radius, cell: *cell, positions: positions.to_vec(), clusters, slot_of, frame, rows, entries }
@@ -159,8 +162,8 @@ const FAR: f32 = 1e6;
 
 struct TaskOutput {
     entries: Vec<Entry>,
-    /// (first, plain, end) relative to this task
-    rows: Vec<(u32, u32, u32)>,
+    /// [first, plain, far, end] relative to this task
+    rows: Vec<[u32; 4]>,
 }
 
 struct Search<'a> {
@@ -173,10 +176,11 @@ struct Search<'a> {
     origins: &'a [DVec3],
     slot_of: &'a [u32],
     radius_sq: f32,
-    near_halves: NearHalves,
+    cutoff_sq: f32,
+    nearest_of_halves: NearestOfHalves,
 }
 
-type NearHalves = fn(&Local, &Local, Vec3, f32) -> [bool; 2];
+type NearestOfHalves = fn(&Local, &Local, Vec3) -> [f32; 2];
 /// Coordinates of eight atoms: x, then y, then z, nm.
 type Local = [[f32; CLUSTER]; 3];
 
@@ -186,17 +190,18 @@ impl Search<'_> {
         let last = ((task + 1) * CLUSTERS_PER_TASK).min(self.clusters.n_clusters());
         let mut masked = [Vec::new(), Vec::new()];
         let mut plain = [Vec::new(), Vec::new()];
+        let mut far = [Vec::new(), Vec::new()];
         for i in task * CLUSTERS_PER_TASK..last {
             let exclusions = self.exclusions_of(i);
-            for list in masked.iter_mut().chain(plain.iter_mut()) {
+            for list in masked.iter_mut().chain(&mut plain).chain(&mut far) {
                 list.clear();
             }
             self.tree.neighbors(i, |candidate| {
                 let shift = candidate.shift;
                 let j = candidate.j as usize;
                 let offset = (self.origins[j] + self.cell.to_cartesian(shift.as_dvec3()) - self.origins[i]).as_vec3();
-                let near = (self.near_halves)(&self.local[i], &self.local[j], offset, self.radius_sq);
-                for half in (0..2).filter(|&h| near[h]) {
+                let nearest = (self.nearest_of_halves)(&self.local[i], &self.local[j], offset);
+                for half in (0..2).filter(|&h| nearest[h] < self.radius_sq) {
                     let mut mask = u32::MAX;
                     if i == j && shift == IVec3::ZERO {
                         mask = upper_triangle(half);
@@ -209,7 +214,12 @@ impl Search<'_> {
                     }
                     let [x, y, z] = shift.to_array().map(|k| k as i8);
                     let entry = Entry { j: j as u32, mask, offset: offset.to_array(), shift: [x, y, z], _pad: 0 };
-                    if mask == u32::MAX { plain[half].push(entry) } else { masked[half].push(entry) }
+                    let group = match () {
+                        () if mask != u32::MAX => &mut masked,
+                        () if nearest[half] < self.cutoff_sq => &mut plain,
+                        () => &mut far,
+                    };
+                    group[half].push(entry);
                 }
             });
             for half in 0..2 {
@@ -217,7 +227,9 @@ impl Search<'_> {
                 out.entries.extend_from_slice(&masked[half]);
                 let start_plain = out.entries.len() as u32;
                 out.entries.extend_from_slice(&plain[half]);
-                out.rows.push((first, start_plain, out.entries.len() as u32));
+                let start_far = out.entries.len() as u32;
+                out.entries.extend_from_slice(&far[half]);
+                out.rows.push([first, start_plain, start_far, out.entries.len() as u32]);
             }
         }
         out
@@ -261,33 +273,33 @@ fn upper_triangle(half: usize) -> u32 {
     mask
 }
 
-/// The widest version of [`near_halves`] that the processor runs; all give the same answer (no fused arithmetic).
-fn choose_near_halves() -> NearHalves {
+/// The widest version of [`nearest_of_halves`] that the processor runs; all give the same answer (no fused arithmetic).
+fn choose_nearest_of_halves() -> NearestOfHalves {
     #[cfg(target_arch = "x86_64")]
     {
         #[target_feature(enable = "avx2")]
-        unsafe fn avx2(a: &Local, b: &Local, offset: Vec3, radius_sq: f32) -> [bool; 2] {
-            near_halves(a, b, offset, radius_sq)
+        unsafe fn avx2(a: &Local, b: &Local, offset: Vec3) -> [f32; 2] {
+            nearest_of_halves(a, b, offset)
         }
         if is_x86_feature_detected!("avx2") {
             // SAFETY: the processor has just been asked
-            return |a, b, offset, radius_sq| unsafe { avx2(a, b, offset, radius_sq) };
+            return |a, b, offset| unsafe { avx2(a, b, offset) };
         }
     }
-    near_halves
+    nearest_of_halves
 }
 
-/// Which halves of `a` have an atom closer than the radius to one of `b` + offset?
+/// Squared distance of the closest pair between each half of `a` and `b` + offset, nm².
 #[inline(always)]
-fn near_halves(a: &Local, b: &Local, offset: Vec3, radius_sq: f32) -> [bool; 2] {
+fn nearest_of_halves(a: &Local, b: &Local, offset: Vec3) -> [f32; 2] {
     let [mut x, mut y, mut z] = *b;
     for lane in 0..CLUSTER {
         x[lane] += offset.x;
         y[lane] += offset.y;
         z[lane] += offset.z;
     }
-    let mut near = [false; 2];
-    for (half, near) in near.iter_mut().enumerate() {
+    let mut least = [f32::INFINITY; 2];
+    for (half, least) in least.iter_mut().enumerate() {
         let mut nearest = [f32::INFINITY; CLUSTER];
         for row in 0..HALF {
             let [ax, ay, az] = [a[0][HALF * half + row], a[1][HALF * half + row], a[2][HALF * half + row]];
@@ -297,11 +309,9 @@ fn near_halves(a: &Local, b: &Local, offset: Vec3, radius_sq: f32) -> [bool; 2] 
                 nearest[lane] = if r_sq < nearest[lane] { r_sq } else { nearest[lane] };
             }
         }
-        let mut any = false;
         for r_sq in nearest {
-            any |= r_sq < radius_sq;
+            *least = if r_sq < *least { r_sq } else { *least };
         }
-        *near = any;
     }
-    near
+    least
 }

@@ -191,10 +191,13 @@ unsafe fn both<L: Lanes, const EWALD: bool, const GENERAL: bool, const ENERGY: b
 ) {
     unsafe {
         for entry in input.entries.get_unchecked(row.first as usize..row.plain as usize) {
-            one_entry::<L, EWALD, GENERAL, ENERGY, LJ, true>(input, constants, entry, state, forces);
+            one_entry::<L, EWALD, GENERAL, ENERGY, LJ, true, false>(input, constants, entry, state, forces);
         }
-        for entry in input.entries.get_unchecked(row.plain as usize..row.end as usize) {
-            one_entry::<L, EWALD, GENERAL, ENERGY, LJ, false>(input, constants, entry, state, forces);
+        for entry in input.entries.get_unchecked(row.plain as usize..row.far as usize) {
+            one_entry::<L, EWALD, GENERAL, ENERGY, LJ, false, false>(input, constants, entry, state, forces);
+        }
+        for entry in input.entries.get_unchecked(row.far as usize..row.end as usize) {
+            one_entry::<L, EWALD, GENERAL, ENERGY, LJ, false, true>(input, constants, entry, state, forces);
         }
     }
 }
@@ -355,6 +358,7 @@ unsafe fn one_entry<
     const ENERGY: bool,
     const LJ: usize,
     const MASKED: bool,
+    const FAR: bool,
 >(
     input: &Input,
     constants: &Constants<L>,
@@ -378,6 +382,10 @@ unsafe fn one_entry<
                 mask: entry.mask,
                 part,
             };
+            // what only the list's buffer holds is mostly out of reach
+            if FAR && !any_inside::<L>(constants, &lane, state) {
+                continue;
+            }
             let mut sum = [L::splat(0.0); 3];
             // unrolled by hand: the vectors of the row stay in registers
             macro_rules! vector {
@@ -428,6 +436,28 @@ struct Lane<L: Lanes> {
     types: L::T,
     mask: u32,
     part: usize,
+}
+
+/// Is any pair of this part of the entry inside the cutoff?
+#[inline(always)]
+unsafe fn any_inside<L: Lanes>(constants: &Constants<L>, j: &Lane<L>, i: &RowState<L>) -> bool {
+    unsafe {
+        let mut nearest = constants.cutoff_sq;
+        macro_rules! vector {
+            ($r:literal) => {
+                if $r < L::ROW_VECTORS {
+                    let (dx, dy, dz) = (L::sub(i.x[$r], j.x), L::sub(i.y[$r], j.y), L::sub(i.z[$r], j.z));
+                    let r_sq = L::mul_add(dz, dz, L::mul_add(dy, dy, L::mul(dx, dx)));
+                    nearest = L::min(nearest, r_sq);
+                }
+            };
+        }
+        vector!(0);
+        vector!(1);
+        vector!(2);
+        vector!(3);
+        L::any(L::less(nearest, constants.cutoff_sq))
+    }
 }
 
 /// Horner in numerator and denominator, unrolled by the constant lengths.

@@ -61,6 +61,10 @@ impl Lanes for Neon {
         unsafe { vmaxnmq_f32(a, b) }
     }
     #[inline(always)]
+    unsafe fn min(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        unsafe { vminnmq_f32(a, b) }
+    }
+    #[inline(always)]
     unsafe fn mul_add(a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
         unsafe { vfmaq_f32(c, a, b) }
     }
@@ -79,6 +83,10 @@ impl Lanes for Neon {
     #[inline(always)]
     unsafe fn less(a: float32x4_t, b: float32x4_t) -> uint32x4_t {
         unsafe { vcltq_f32(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn any(m: uint32x4_t) -> bool {
+        unsafe { vmaxvq_u32(m) != 0 }
     }
     #[inline(always)]
     unsafe fn and_bits(m: uint32x4_t, bits: u32, part: usize, r: usize) -> uint32x4_t {

@@ -39,6 +39,7 @@ pub trait Lanes {
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
     /// a b + c
     unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// c − a b
@@ -48,6 +49,8 @@ pub trait Lanes {
     /// 1/x to f32 accuracy
     unsafe fn inverse(x: Self::V) -> Self::V;
     unsafe fn less(a: Self::V, b: Self::V) -> Self::M;
+    /// Is any lane set?
+    unsafe fn any(m: Self::M) -> bool;
     /// Keeps the lanes whose bit (8·row + lane of `bits`) is set.
     unsafe fn and_bits(m: Self::M, bits: u32, part: usize, r: usize) -> Self::M;
     /// v where the mask is set, 0 elsewhere (also where v is not finite).
@@ -119,6 +122,10 @@ impl Lanes for Portable {
         zip(a, b, |a, b| if a > b { a } else { b })
     }
     #[inline(always)]
+    unsafe fn min(a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        zip(a, b, |a, b| if a < b { a } else { b })
+    }
+    #[inline(always)]
     unsafe fn mul_add(a: [f32; 4], b: [f32; 4], c: [f32; 4]) -> [f32; 4] {
         zip(zip(a, b, |a, b| a * b), c, |ab, c| ab + c)
     }
@@ -137,6 +144,10 @@ impl Lanes for Portable {
     #[inline(always)]
     unsafe fn less(a: [f32; 4], b: [f32; 4]) -> [u32; 4] {
         [0, 1, 2, 3].map(|k: usize| if a[k] < b[k] { u32::MAX } else { 0 })
+    }
+    #[inline(always)]
+    unsafe fn any(m: [u32; 4]) -> bool {
+        m != [0; 4]
     }
     #[inline(always)]
     unsafe fn and_bits(m: [u32; 4], bits: u32, part: usize, r: usize) -> [u32; 4] {

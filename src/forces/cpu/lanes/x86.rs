@@ -60,6 +60,10 @@ impl Lanes for Sse2 {
         unsafe { _mm_max_ps(a, b) }
     }
     #[inline(always)]
+    unsafe fn min(a: __m128, b: __m128) -> __m128 {
+        unsafe { _mm_min_ps(a, b) }
+    }
+    #[inline(always)]
     unsafe fn mul_add(a: __m128, b: __m128, c: __m128) -> __m128 {
         unsafe { _mm_add_ps(_mm_mul_ps(a, b), c) }
     }
@@ -85,6 +89,10 @@ impl Lanes for Sse2 {
     #[inline(always)]
     unsafe fn less(a: __m128, b: __m128) -> __m128 {
         unsafe { _mm_cmplt_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn any(m: __m128) -> bool {
+        unsafe { _mm_movemask_ps(m) != 0 }
     }
     #[inline(always)]
     unsafe fn and_bits(m: __m128, bits: u32, part: usize, r: usize) -> __m128 {
@@ -171,6 +179,10 @@ impl Lanes for Avx2 {
         unsafe { _mm256_max_ps(a, b) }
     }
     #[inline(always)]
+    unsafe fn min(a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_min_ps(a, b) }
+    }
+    #[inline(always)]
     unsafe fn mul_add(a: __m256, b: __m256, c: __m256) -> __m256 {
         unsafe { _mm256_fmadd_ps(a, b, c) }
     }
@@ -198,6 +210,10 @@ impl Lanes for Avx2 {
     #[inline(always)]
     unsafe fn less(a: __m256, b: __m256) -> __m256 {
         unsafe { _mm256_cmp_ps::<_CMP_LT_OQ>(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn any(m: __m256) -> bool {
+        unsafe { _mm256_movemask_ps(m) != 0 }
     }
     #[inline(always)]
     unsafe fn and_bits(m: __m256, bits: u32, _part: usize, r: usize) -> __m256 {
@@ -302,6 +318,10 @@ impl Lanes for Avx512 {
         unsafe { _mm512_max_ps(a, b) }
     }
     #[inline(always)]
+    unsafe fn min(a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_min_ps(a, b) }
+    }
+    #[inline(always)]
     unsafe fn mul_add(a: __m512, b: __m512, c: __m512) -> __m512 {
         unsafe { _mm512_fmadd_ps(a, b, c) }
     }
@@ -327,6 +347,10 @@ impl Lanes for Avx512 {
     #[inline(always)]
     unsafe fn less(a: __m512, b: __m512) -> __mmask16 {
         unsafe { _mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn any(m: __mmask16) -> bool {
+        m != 0
     }
     #[inline(always)]
     unsafe fn and_bits(m: __mmask16, bits: u32, _part: usize, r: usize) -> __mmask16 {
