@@ -33,6 +33,7 @@ PACE = {"GROMACS": 1.5, "OpenMM": 5.0, "LAMMPS": 8.0}
 
 def main():
     args = arguments()
+    commit = revision()
     python = environment(args.install)
     present, absent = [], []
     makers = [
@@ -63,7 +64,7 @@ def main():
             say(f"files kept in {scratch}")
         else:
             shutil.rmtree(scratch)
-    text = report(args, present, absent, sections)
+    text = report(args, commit, present, absent, sections)
     print(text)
     if args.record:
         path = ROOT / "benches" / "results" / f"{device_name(args)}.md"
@@ -241,9 +242,16 @@ def device_name(args):
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
-def report(args, engines, absent, sections):
-    git = lambda *command: subprocess.run(["git", *command], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+def revision():
+    """Commit of the working tree, as it is when the comparison starts."""
+    def git(*command):
+        return subprocess.run(["git", *command], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+
     changed = " with uncommitted changes" if git("status", "--porcelain", "--untracked-files=no") else ""
+    return git("rev-parse", "--short=12", "HEAD") + changed
+
+
+def report(args, commit, engines, absent, sections):
     note = {
         "wall": "Last column: the largest share of the processors' time that other programs took during a measurement; above "
                 f"{100 * QUIET:.0f} % the machine was not idle and the row is to be taken with care.",
@@ -251,7 +259,7 @@ def report(args, engines, absent, sections):
     }[args.clock]
     lines = [
         f"# {processor()}, {args.threads} thread{'s' if args.threads > 1 else ''}", "",
-        f"{datetime.date.today()}, commit {git('rev-parse', '--short=12', 'HEAD')}{changed}. Written by "
+        f"{datetime.date.today()}, commit {commit}. Written by "
         "`python3 benches/compare/compare.py --record`; what is equal and what is not: `benches/compare/README.md`.", "",
         f"NVT, rigid SPC/E, {1e3 * boxes.DT:g} fs, cutoff {boxes.CUTOFF} nm, PME with erfc(β r_cut) = {boxes.TOLERANCE:g}, spacing at "
         f"most {boxes.SPACING} nm, splines of order {boxes.ORDER} unless said otherwise. Medians of {args.repeats} interleaved "

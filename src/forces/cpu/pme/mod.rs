@@ -44,6 +44,8 @@ pub(super) struct Pme {
     cell: Option<Cell>,
     /// Atoms with a charge, and the charge
     charged: Vec<(u32, f32)>,
+    /// First plane each of them touches
+    bin_of_charged: Vec<u32>,
     stencils: Vec<Stencil>,
     /// first atom of each plane's bin, `[grid_a + 1]`
     bins: Vec<u32>,
@@ -104,6 +106,7 @@ impl Pme {
             influence: Vec::new(),
             cell: None,
             stencils: vec![Stencil::default(); charged.len()],
+            bin_of_charged: vec![0; charged.len()],
             bins: vec![0; n_a + 1],
             planes: (0..n_a).map(|_| plane()).collect(),
             blocks: (0..n_columns.div_ceil(COLUMNS_PER_TASK)).map(|_| block()).collect(),
@@ -173,25 +176,32 @@ impl Pme {
         let n_a = self.grid[0];
         // the a row of the inverse: s_a needs no more
         let row = cell.inverse().transpose().x_axis;
-        let bin_of = |atom: u32| -> usize {
+        let bin_of = |atom: u32| -> u32 {
             let s = row.dot(positions[atom as usize]);
-            (((s - s.floor()) * n_a as f64) as usize).min(n_a - 1)
+            (((s - s.floor()) * n_a as f64) as u32).min(n_a as u32 - 1)
         };
+        let (charged, bin_of_charged) = (&self.charged, &mut self.bin_of_charged);
+        bin_of_charged.par_chunks_mut(ATOMS_PER_TASK).zip(charged.par_chunks(ATOMS_PER_TASK)).for_each(
+            |(bins, atoms)| {
+                for (bin, &(atom, _)) in bins.iter_mut().zip(atoms) {
+                    *bin = bin_of(atom);
+                }
+            },
+        );
         self.bins.fill(0);
-        for &(atom, _) in &self.charged {
-            self.bins[bin_of(atom) + 1] += 1;
+        for &bin in &self.bin_of_charged {
+            self.bins[bin as usize + 1] += 1;
         }
         for k in 0..n_a {
             self.bins[k + 1] += self.bins[k];
         }
         let mut next = self.bins.clone();
-        for &(atom, charge) in &self.charged {
-            let bin = bin_of(atom);
-            let place = next[bin] as usize;
-            next[bin] += 1;
+        for (&(atom, charge), &bin) in self.charged.iter().zip(&self.bin_of_charged) {
+            let place = next[bin as usize] as usize;
+            next[bin as usize] += 1;
             self.stencils[place].atom = atom;
             self.stencils[place].charge = charge;
-            self.stencils[place].first[0] = bin as u32;
+            self.stencils[place].first[0] = bin;
             self.place[atom as usize] = place as u32;
         }
     }
