@@ -269,8 +269,15 @@ fn facts(prepared: &Prepared, done: &Finished, wall: f64) -> Vec<(String, String
     let interactions = &prepared.system.interactions;
     add("Lennard-Jones", lennard_jones_text(interactions));
     add("Coulomb", coulomb_text(&interactions.coulomb));
-    add("Time step", format!("{} fs", prepared.input.dynamics.timestep * 1e3));
-    add("Thermostat", thermostat_text(&prepared.input.dynamics.thermostat));
+    for stage in &prepared.input.stages {
+        if let StageKind::Dynamics { duration, dynamics, .. } = &stage.kind {
+            let thermostat = thermostat_text(&dynamics.thermostat);
+            add(
+                &format!("Stage {}", stage.name),
+                format!("{duration} ps, time step {} fs, thermostat: {thermostat}", dynamics.timestep * 1e3),
+            );
+        }
+    }
     add("Length", format!("{} ps", total_duration(&prepared.input)));
     add("Seeds", format!("system {}, dynamics {}", prepared.input.system.seed, prepared.input.dynamics.seed));
     add("Backend", format!("{} on {}", done.backend, done.device));

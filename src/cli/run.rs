@@ -55,6 +55,13 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let input_hash = fnv1a(complete_input.as_bytes());
     let checkpoint = if args.resume { Some(load_checkpoint(&path, input_hash)?) } else { None };
     let prepared = prepare::prepare(input, &locations)?;
+    if let Some(c) = &checkpoint
+        && is_complete(&prepared, c)
+        && path.join("report.html").exists()
+    {
+        say!("the run in {} is complete; its report is {}", path.display(), path.join("report.html").display());
+        return Ok(());
+    }
     let mut analyses = AnalysisSet::new(&prepared.input.analyses, &prepared.system.topology, &prepared.state.cell)
         .map_err(CliError::input)?;
     let backend = prepare::backend(args.backend, &prepared.system)?;
@@ -101,6 +108,18 @@ fn load_checkpoint(path: &std::path::Path, input_hash: u64) -> Result<Checkpoint
         )));
     }
     Ok(loaded.checkpoint)
+}
+
+/// Did the checkpoint's run reach the end of its last stage?
+fn is_complete(prepared: &Prepared, checkpoint: &Checkpoint) -> bool {
+    let stages = &prepared.input.stages;
+    checkpoint.stage as usize + 1 == stages.len()
+        && stages.last().is_some_and(|last| match &last.kind {
+            StageKind::Minimise { .. } => checkpoint.stage_step > 0,
+            StageKind::Dynamics { duration, dynamics, .. } => {
+                checkpoint.stage_step >= steps_in(*duration, dynamics.timestep)
+            }
+        })
 }
 
 /// What the stages leave for the report.

@@ -153,6 +153,11 @@ fn resuming_with_another_input_or_nothing_to_resume_is_refused() {
     assert!(err.contains("resume"), "{err}");
     assert!(!Path::new(&out).exists(), "nothing may be made");
     expect(0, &["run", &input, "--backend", "cpu", "--out", &out]);
+    let report = || std::fs::read(Path::new(&out).join("report.html")).expect("readable");
+    let page = report();
+    let (stdout, _) = expect(0, &["run", &input, "--backend", "cpu", "--resume", "--out", &out]);
+    assert!(stdout.contains("complete"), "{stdout}");
+    assert_eq!(page, report(), "a complete run is left alone");
     let before = files(Path::new(&out));
     let (_, err) = expect(2, &["run", &input, "--backend", "cpu", "--out", &out]);
     assert!(err.contains("--resume") && err.contains("already"), "{err}");

@@ -11,7 +11,7 @@ use crate::system::spec::{DynamicsSpec, StageKind, StageSpec, TrajectorySpec};
 const MAX_FORCE: f64 = 100.0;
 const MAX_STEPS: u64 = 5000;
 /// Trajectory formats that chemfiles writes.
-const FORMATS: [&str; 7] = ["xtc", "trr", "dcd", "nc", "gro", "pdb", "xyz"];
+const FORMATS: [&str; 6] = ["xtc", "trr", "dcd", "gro", "pdb", "xyz"];
 
 /// * `base` – `[dynamics]` as written, `defaults` the same with every default
 pub(super) fn read(top: &Table, base: &RawDynamics, defaults: &DynamicsSpec, has_water: bool) -> Vec<StageSpec> {
