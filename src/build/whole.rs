@@ -109,6 +109,7 @@ mod tests {
             bonds: (1..n).rev().map(|i| (i, i - 1)).collect(),
             exclusions: Vec::new(),
             rigid_water: None,
+            ..Species::default()
         };
         Topology::new(vec!["C".into()], vec![species], &[0, 0])
     }

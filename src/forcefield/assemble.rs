@@ -228,6 +228,7 @@ fn water_species(library: &Library, water: &WaterModel) -> Species {
         bonds: vec![(0, 1), (0, 2)],
         exclusions: vec![(0, 1), (0, 2), (1, 2)],
         rigid_water: Some(RigidWater { d_oh: water.d_oh, d_hh: water.d_hh }),
+        ..Species::default()
     }
 }
 
@@ -246,6 +247,7 @@ fn ion_template(species: &IonSpecies, ion: &IonParameters, type_id: u32) -> Spec
         bonds: Vec::new(),
         exclusions: Vec::new(),
         rigid_water: None,
+        ..Species::default()
     }
 }
 

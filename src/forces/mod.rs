@@ -44,14 +44,26 @@ pub enum ForceError {
 /// Energies by term, kJ/mol. A term that does not exist in the system is `None` and left out of reports.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Energies {
+    pub bond: Option<f64>,
+    pub angle: Option<f64>,
+    /// 1-3 distance part of Urey-Bradley angles; their angle part is in `angle`
+    pub urey_bradley: Option<f64>,
+    /// Periodic and Ryckaert-Bellemans
+    pub dihedral: Option<f64>,
+    /// Harmonic and periodic impropers
+    pub improper: Option<f64>,
     /// 12-6 part
     pub lj: Option<f64>,
     /// −c4/r⁴ part
     pub lj_c4: Option<f64>,
+    pub lj_14: Option<f64>,
     pub dispersion_correction: Option<f64>,
     pub coulomb_real: Option<f64>,
     /// Reciprocal sum with the self, excluded-pair and charged-cell corrections.
     pub coulomb_reciprocal: Option<f64>,
+    pub coulomb_14: Option<f64>,
+    /// Position restraints
+    pub restraint: Option<f64>,
     /// Σ of the pair potentials at the cutoff over the pairs inside it. Not part of the total: the conserved quantity
     /// subtracts it, because unshifted energies jump when a pair crosses the cutoff.
     pub cutoff_shift: f64,
@@ -61,11 +73,19 @@ impl Energies {
     /// Term names as they appear in reports, with their values; absent terms are left out.
     pub fn terms(&self) -> Vec<(&'static str, f64)> {
         [
+            ("bond", self.bond),
+            ("angle", self.angle),
+            ("urey_bradley", self.urey_bradley),
+            ("dihedral", self.dihedral),
+            ("improper", self.improper),
             ("lj", self.lj),
+            ("lj_14", self.lj_14),
             ("lj_c4", self.lj_c4),
             ("dispersion_correction", self.dispersion_correction),
             ("coulomb_real", self.coulomb_real),
             ("coulomb_reciprocal", self.coulomb_reciprocal),
+            ("coulomb_14", self.coulomb_14),
+            ("restraint", self.restraint),
         ]
         .into_iter()
         .filter_map(|(name, value)| value.map(|v| (name, v)))

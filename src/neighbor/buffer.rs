@@ -162,6 +162,7 @@ mod tests {
             bonds: vec![],
             exclusions: vec![(0, 1), (0, 2), (1, 2)],
             rigid_water: Some(RigidWater { d_oh: 0.1, d_hh: 0.1633 }),
+            ..Species::default()
         };
         System {
             topology: Topology::new(vec!["OW".into(), "HW".into()], vec![species], &[0; 216]),

@@ -213,6 +213,7 @@ mod tests {
             bonds: vec![(0, 1), (0, 2)],
             exclusions: vec![(0, 1), (0, 2)],
             rigid_water: None,
+            ..Species::default()
         };
         Topology::new(vec!["O".into()], vec![species], &vec![0; n])
     }

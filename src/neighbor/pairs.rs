@@ -90,6 +90,7 @@ mod tests {
             bonds: vec![(0, 1)],
             exclusions: vec![(0, 1)],
             rigid_water: None,
+            ..Species::default()
         };
         let topology = Topology::new(vec!["O".into()], vec![species], &[0; 150]);
         let mut draws = Draws::new(5, Stream::Build, 0);

@@ -1,8 +1,9 @@
-//! What is simulated: atoms and molecules ([`topology`]), where they are ([`state`]), how they interact
+//! What is simulated: atoms and molecules ([`topology`], [`bonded`]), where they are ([`state`]), how they interact
 //! ([`interactions`]) and what the user asked for ([`spec`]).
 //!
 //! Plain data. Nothing here computes a force, reads a file or knows a device.
 
+pub mod bonded;
 pub mod expected;
 pub mod frame;
 pub mod interactions;

@@ -3,6 +3,8 @@
 //! Atoms of one molecule are contiguous. Names, bonds and exclusions are stored once per species, so a million-atom
 //! box costs a few numbers per atom. Nothing here knows positions.
 
+use super::bonded::{Bonded, DistanceConstraint, VirtualSite};
+
 /// One atom of a species.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpeciesAtom {
@@ -27,8 +29,9 @@ pub struct RigidWater {
     pub d_hh: f64,
 }
 
-/// A kind of molecule.
-#[derive(Debug, Clone, PartialEq)]
+/// A kind of molecule. Rigid water, constraints, virtual sites and bonded potentials are what its atoms do to each other;
+/// everything else is pair interactions between atoms that are not excluded.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Species {
     /// Name shown to users and matched by selections, e.g. `Zn2+`, `SPC/E`.
     pub name: String,
@@ -41,8 +44,14 @@ pub struct Species {
     pub bonds: Vec<(u32, u32)>,
     /// Excluded pairs of local indices (i < j): no Lennard-Jones and no bare Coulomb between them.
     pub exclusions: Vec<(u32, u32)>,
-    /// Set when the molecule is a rigid three-site water (SETTLE).
+    /// Set when the first three atoms are a rigid water O, H, H (SETTLE); a fourth site is virtual.
     pub rigid_water: Option<RigidWater>,
+    /// Bonded potentials and 1-4 pairs; bonds that are constrained are not among them.
+    pub bonded: Bonded,
+    /// Distances kept fixed, those of a rigid water left out.
+    pub constraints: Vec<DistanceConstraint>,
+    /// Massless sites built from their parents, in the order of `atoms`.
+    pub virtual_sites: Vec<VirtualSite>,
 }
 
 impl Species {
@@ -183,9 +192,10 @@ impl Topology {
         self.masses.iter().sum()
     }
 
-    /// Number of holonomic constraints (three per rigid water).
+    /// Number of holonomic constraints: three per rigid water, and the constrained distances of other molecules.
     pub fn n_constraints(&self) -> usize {
-        3 * self.rigid_waters().count()
+        let of = |s: &Species| s.constraints.len() + if s.rigid_water.is_some() { 3 } else { 0 };
+        self.molecules.iter().map(|m| of(&self.species[m.species as usize])).sum()
     }
 
     /// Degrees of freedom: 3 × massive atoms − constraints − removed centre-of-mass components.

@@ -24,6 +24,7 @@ fn species(name: &str, residue: &str, atoms: &[(&str, &str, f64)]) -> Species {
         bonds: Vec::new(),
         exclusions: Vec::new(),
         rigid_water: None,
+        ..Species::default()
     }
 }
 

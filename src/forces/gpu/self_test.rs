@@ -66,6 +66,7 @@ fn test_box(coulomb: Coulomb) -> (System, State) {
         bonds: vec![(0, 1), (0, 2)],
         exclusions: vec![(0, 1), (0, 2), (1, 2)],
         rigid_water: Some(RigidWater { d_oh, d_hh }),
+        ..Species::default()
     };
     let ion = |name: &str, type_id, charge, mass| Species {
         name: name.into(),
@@ -75,6 +76,7 @@ fn test_box(coulomb: Coulomb) -> (System, State) {
         bonds: Vec::new(),
         exclusions: Vec::new(),
         rigid_water: None,
+        ..Species::default()
     };
     let types = ["OW", "HW", "ZN", "CL"].map(String::from).to_vec();
     let species = vec![water, ion("Zn", 2, 2.0, 65.38), ion("Cl", 3, -1.0, 35.45)];

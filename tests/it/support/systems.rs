@@ -48,6 +48,7 @@ pub fn spce(charge_scale: f64) -> Species {
         bonds: vec![(0, 1), (0, 2)],
         exclusions: vec![(0, 1), (0, 2), (1, 2)],
         rigid_water: Some(RigidWater { d_oh: 0.1, d_hh: 0.16329931618554522 }),
+        ..Species::default()
     }
 }
 
@@ -61,6 +62,7 @@ pub fn ion(name: &str, element: &str, type_id: u32, charge: f64, mass: f64) -> S
         bonds: vec![],
         exclusions: vec![],
         rigid_water: None,
+        ..Species::default()
     }
 }
 

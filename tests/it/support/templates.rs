@@ -19,6 +19,7 @@ pub fn ion(name: &str, residue: &str, element: &str, charge: f64, mass: f64) -> 
         bonds: Vec::new(),
         exclusions: Vec::new(),
         rigid_water: None,
+        ..Species::default()
     }
 }
 
@@ -43,6 +44,7 @@ pub fn water() -> Species {
         bonds: vec![(0, 1), (0, 2)],
         exclusions: vec![(0, 1), (0, 2), (1, 2)],
         rigid_water: Some(SPCE),
+        ..Species::default()
     }
 }
 
