@@ -2,6 +2,7 @@
 //!
 //! A form is a function of r² and a few coefficients; it knows no atoms, no cell and no list.
 
+pub mod bonded;
 pub mod bspline;
 pub mod coulomb;
 pub mod mixing;

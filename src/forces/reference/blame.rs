@@ -5,7 +5,7 @@
 
 use super::ewald::{self, WaveVectors};
 use super::pme::Pme;
-use super::{exclusions, pair};
+use super::{bonded, exclusions, pair};
 use crate::cell::Cell;
 use crate::forces::ForceError;
 use crate::neighbor::pairs::linked_cells;
@@ -69,7 +69,8 @@ impl Scene<'_> {
     }
 }
 
-/// The force on `atom` by term, kJ/mol/nm: `lj`, `lj_c4`, `coulomb_real`, `coulomb_reciprocal`.
+/// The force on `atom` by term, kJ/mol/nm: `lj`, `lj_c4`, `coulomb_real`, `coulomb_reciprocal`, and the bonded terms
+/// that act on it.
 ///
 /// Excluded pairs count with the part of Coulomb that they correct: the reciprocal sum, or the reaction field.
 ///
@@ -98,7 +99,9 @@ pub fn forces_by_term(system: &System, cell: &Cell, positions: &[DVec3], atom: u
         Coulomb::ReactionField { .. } | Coulomb::Cutoff => real += correction,
         Coulomb::Pme { .. } | Coulomb::Ewald { .. } => reciprocal += correction,
     }
-    vec![("lj", lj), ("lj_c4", c4), ("coulomb_real", real), ("coulomb_reciprocal", reciprocal)]
+    let mut forces = vec![("lj", lj), ("lj_c4", c4), ("coulomb_real", real), ("coulomb_reciprocal", reciprocal)];
+    forces.extend(bonded::forces_by_term(topology, cell, positions, atom));
+    forces
 }
 
 /// The reciprocal sum's force on one atom; zero for a method without one.

@@ -3,10 +3,11 @@
 //! Runs every input. Slow wherever speed would cost clarity. Results do not depend on the number of threads. It knows
 //! nothing of devices, and the engine decides when to search, couple and write.
 //!
-//! Passes: [`pair`], [`exclusions`], [`ewald`] or [`pme`], [`dispersion`]; steps: [`settle`], [`integrate`]; messages about
-//! failed steps: [`blame`].
+//! Passes: [`pair`], [`exclusions`], [`bonded`], [`ewald`] or [`pme`], [`dispersion`], [`virtual_sites`]; steps:
+//! [`settle`], [`integrate`]; messages about failed steps: [`blame`].
 
 pub mod blame;
+pub mod bonded;
 pub mod dispersion;
 pub mod ewald;
 pub mod exclusions;
@@ -14,6 +15,7 @@ pub mod integrate;
 pub mod pair;
 pub mod pme;
 pub mod settle;
+pub mod virtual_sites;
 
 use super::{Backend, Chunk, ChunkReport, Energies, Evaluation, FirstStep, ForceError, NeighborKind};
 use crate::cell::Cell;
@@ -106,14 +108,25 @@ impl ReferenceBackend {
 
     /// Forces, energies and virial of any configuration with any list that covers it.
     ///
-    /// * `positions` – `[n_atoms]`, nm
+    /// * `positions` – `[n_atoms]`, nm; virtual sites are built anew from their parents
     pub fn evaluate_at(&self, cell: &Cell, positions: &[DVec3], list: &PairList) -> Evaluation {
         let topology = &self.system.topology;
         let interactions = &self.system.interactions;
+        let built: Vec<DVec3>;
+        let positions = if virtual_sites::any(topology) {
+            let mut positions = positions.to_vec();
+            virtual_sites::construct(topology, cell, &mut positions);
+            built = positions;
+            &built
+        } else {
+            positions
+        };
         let mut forces = vec![DVec3::ZERO; positions.len()];
         let pairs = pair::add_forces(&self.system, cell, positions, list, &mut forces);
         let excluded = exclusions::add_forces(&self.system, cell, positions, &mut forces);
         let reciprocal = self.add_reciprocal(cell, positions, &mut forces);
+        let bonded = bonded::add_forces(topology, cell, positions, &mut forces);
+        let from_sites = virtual_sites::spread_forces(topology, cell, positions, &mut forces);
 
         let has_lj = self.system.pair_table.coefficients().iter().any(|k| k.c6 != 0.0 || k.c12 != 0.0);
         let has_c4 = self.system.pair_table.coefficients().iter().any(|k| k.c4 != 0.0);
@@ -124,7 +137,8 @@ impl ReferenceBackend {
             cutoff_shift: pairs.cutoff_shift,
             ..Energies::default()
         };
-        let mut virial = pairs.virial + excluded.virial + reciprocal.virial;
+        bonded.enter(topology, &mut energies);
+        let mut virial = pairs.virial + excluded.virial + reciprocal.virial + bonded.virial + from_sites;
         if has_charges {
             match interactions.coulomb {
                 Coulomb::Pme { beta, .. } | Coulomb::Ewald { beta, .. } => {
@@ -149,7 +163,7 @@ impl ReferenceBackend {
         Evaluation { forces, energies, virial }
     }
 
-    /// The force on `atom` by term, kJ/mol/nm: `lj`, `lj_c4`, `coulomb_real`, `coulomb_reciprocal`.
+    /// The force on `atom` by term, kJ/mol/nm: `lj`, `lj_c4`, `coulomb_real`, `coulomb_reciprocal`, bonded ones.
     pub fn forces_by_term(&self, atom: usize) -> Result<Vec<(&'static str, DVec3)>, ForceError> {
         let (state, _) = self.loaded()?;
         Ok(blame::forces_by_term(&self.system, &state.cell, &state.positions, atom))
@@ -192,7 +206,9 @@ impl Backend for ReferenceBackend {
 
     fn load(&mut self, state: &State) -> Result<(), ForceError> {
         assert_eq!(state.n_atoms(), self.system.topology.n_atoms(), "state and topology describe the same atoms");
-        self.state = Some(state.clone());
+        let mut own = state.clone();
+        virtual_sites::construct(&self.system.topology, &own.cell, &mut own.positions);
+        self.state = Some(own);
         Ok(())
     }
 
@@ -246,6 +262,7 @@ impl Backend for ReferenceBackend {
             let state = self.state.as_mut().ok_or(ForceError::NoNeighbors)?;
             let (cell, x, v) = (&state.cell, &mut state.positions, &mut state.velocities);
             let sums = self.integrator.step(&settings, cell, &evaluation.forces, x, v);
+            virtual_sites::construct(&self.system.topology, cell, x);
             if let Some((atom, moved)) = beyond(x, &self.list_positions, chunk.max_displacement) {
                 *x = before_positions;
                 *v = before_velocities;
