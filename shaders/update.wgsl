@@ -125,7 +125,11 @@ fn update(
         }
         let mass = vec3<f32>(mass_of(w.x), mass_of(w.y), mass_of(w.z));
         let before = v;
-        let scaled = combine(params.velocity_scale, v, 0.0, v);
+        var scale = params.velocity_scale;
+        if (params.flags & STEP_COUPLE) != 0u {
+            scale = scale * status.velocity_scale;
+        }
+        let scaled = combine(scale, v, 0.0, v);
         v = Triple(
             scaled.o + (params.dt * w.x) * f.o,
             scaled.h1 + (params.dt * w.y) * f.h1,

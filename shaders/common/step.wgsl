@@ -14,9 +14,10 @@ struct StepUniform {
     step_high: u32,
     // bits of STEP_*
     flags: u32,
-    _pad0: u32,
-    _pad1: u32,
-    _pad2: u32,
+    // CSVR, see couple.wgsl: kJ mol^-1 to the powers 0, 1, 1/2
+    csvr_decay: f32,
+    csvr_gain: f32,
+    csvr_cross: f32,
 }
 
 // first step of a chunk: bath heat starts at zero
@@ -26,3 +27,5 @@ const STEP_REPORT: u32 = 2u;
 // last step of a chunk: kinetic energy is wanted
 const STEP_LAST: u32 = 4u;
 const STEP_LANGEVIN: u32 = 8u;
+// status.velocity_scale holds a further factor
+const STEP_COUPLE: u32 = 16u;

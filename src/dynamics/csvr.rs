@@ -1,38 +1,33 @@
 //! Stochastic velocity rescaling (CSVR): G. Bussi, D. Donadio, M. Parrinello, J. Chem. Phys. 126, 014101 (2007).
 //!
-//! Decides the scale factor; the backend applies it at the start of a chunk.
+//! Draws the random numbers; the backend, which holds the kinetic energy, finds the factor and applies it at the start of
+//! a chunk.
 
+use crate::forces::CsvrDraw;
 use crate::random::{Draws, Stream};
 use crate::units::BOLTZMANN;
 
-/// The factor on all velocities, eq. A7 of the paper.
+/// Draws what one coupling needs to find the factor on all velocities from the kinetic energy, eq. A7 of the paper.
 ///
-/// * `kinetic` – kinetic energy now, kJ/mol
 /// * `degrees_of_freedom` – N_f
 /// * `temperature` – target, K
 /// * `ratio` – coupling interval divided by the time constant τ
 /// * `seed`, `step` – key and counter of the noise
-pub fn scale_factor(
-    kinetic: f64,
-    degrees_of_freedom: usize,
-    temperature: f64,
-    ratio: f64,
-    seed: u64,
-    step: u64,
-) -> f64 {
-    if kinetic <= 0.0 || degrees_of_freedom < 2 {
-        return 1.0;
+pub fn draw(degrees_of_freedom: usize, temperature: f64, ratio: f64, seed: u64, step: u64) -> CsvrDraw {
+    if degrees_of_freedom < 2 {
+        return CsvrDraw { decay: 1.0, gain: 0.0, cross: 0.0 };
     }
-    let n_f = degrees_of_freedom as f64;
-    let target = 0.5 * n_f * BOLTZMANN * temperature;
     let c = (-ratio).exp();
     let mut draws = Draws::new(seed, Stream::Csvr, step);
     let r1 = draws.normal();
     let sum_of_squares = sum_of_squared_normals(&mut draws, degrees_of_freedom - 1);
-    let per_degree = target / (n_f * kinetic);
-    let alpha_sq =
-        c + (1.0 - c) * per_degree * (sum_of_squares + r1 * r1) + 2.0 * r1 * (c * (1.0 - c) * per_degree).sqrt();
-    alpha_sq.max(0.0).sqrt()
+    // target kinetic energy of one degree of freedom
+    let half_kt = 0.5 * BOLTZMANN * temperature;
+    CsvrDraw {
+        decay: c,
+        gain: (1.0 - c) * half_kt * (sum_of_squares + r1 * r1),
+        cross: 2.0 * r1 * (c * (1.0 - c) * half_kt).sqrt(),
+    }
 }
 
 /// Sum of `n` squared standard normals: a chi-square variate, 2 Γ(n/2).
@@ -56,7 +51,7 @@ mod tests {
             let mut kinetic = 0.5 * n_f as f64 * kt * 1.5;
             let (mut sum, mut sum_sq, mut n) = (0.0, 0.0, 0.0);
             for step in 0..60_000 {
-                let s = scale_factor(kinetic, n_f, 298.15, ratio, 9, step);
+                let s = draw(n_f, 298.15, ratio, 9, step).factor(kinetic);
                 kinetic *= s * s;
                 if step > 1000 {
                     sum += kinetic;
@@ -80,12 +75,12 @@ mod tests {
 
     #[test]
     fn zero_coupling_leaves_velocities_alone() {
-        assert!((scale_factor(100.0, 50, 300.0, 0.0, 1, 1) - 1.0).abs() < 1e-12);
+        assert!((draw(50, 300.0, 0.0, 1, 1).factor(100.0) - 1.0).abs() < 1e-12);
     }
 
     #[test]
     fn same_seed_and_step_give_the_same_factor() {
-        let f = |seed, step| scale_factor(100.0, 50, 300.0, 0.1, seed, step);
+        let f = |seed, step| draw(50, 300.0, 0.1, seed, step).factor(100.0);
         assert_eq!(f(1, 7), f(1, 7));
         assert_ne!(f(1, 7), f(1, 8));
         assert_ne!(f(1, 7), f(2, 7));

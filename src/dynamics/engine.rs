@@ -5,7 +5,7 @@ use super::csvr;
 use super::neighbors;
 use super::schedule::Schedule;
 use super::velocities;
-use crate::forces::{Backend, Chunk, Energies, FirstStep, LangevinStep};
+use crate::forces::{Backend, Chunk, CsvrDraw, Energies, FirstStep, LangevinStep};
 use crate::system::spec::ThermostatSpec;
 use crate::system::{Frame, State, System};
 use crate::units::{BOLTZMANN, PRESSURE_BAR};
@@ -165,9 +165,9 @@ impl<'a> Engine<'a> {
             // 2. the chunk
             let mut end = schedule.chunk_end(step);
             let log_due = schedule.log_due(step);
-            let scale = self.scale_factor(plan, step);
+            let csvr = self.csvr_draw(plan, step);
             let com_due = schedule.com_due(step);
-            let report = log_due || com_due || scale.is_some();
+            let report = log_due || com_due || csvr.is_some();
             let langevin = langevin_step(plan);
             if report && langevin.is_some() {
                 // the heat of this one step is needed for its energy
@@ -177,7 +177,8 @@ impl<'a> Engine<'a> {
                 first_step: run_step + step,
                 n_steps: (end - step) as u32,
                 dt: plan.dt,
-                velocity_scale: scale.unwrap_or(1.0),
+                velocity_scale: 1.0,
+                csvr,
                 langevin,
                 remove_com: com_due,
                 report,
@@ -188,7 +189,7 @@ impl<'a> Engine<'a> {
             self.kinetic = done.kinetic_end;
             // 3. book-keeping
             if let Some(first) = &done.first {
-                let s = chunk.velocity_scale;
+                let s = done.velocity_scale;
                 self.heat += work_of_scaling(first, s);
                 if chunk.remove_com {
                     self.heat += first.kinetic_before - kinetic_before_chunk;
@@ -219,15 +220,14 @@ impl<'a> Engine<'a> {
         Moment { stage_step, state: &self.state, kinetic: self.kinetic, heat: self.heat }
     }
 
-    /// The CSVR factor when coupling is due at `step`.
-    fn scale_factor(&self, plan: &StagePlan, step: u64) -> Option<f64> {
+    /// The random part of CSVR when coupling is due at `step`.
+    fn csvr_draw(&self, plan: &StagePlan, step: u64) -> Option<CsvrDraw> {
         let ThermostatSpec::Csvr { temperature, time_constant } = plan.thermostat else { return None };
         if !plan.schedule.couple_due(step) {
             return None;
         }
         let ratio = plan.schedule.couple as f64 * plan.dt / time_constant;
-        let n_f = self.degrees_of_freedom(plan);
-        Some(csvr::scale_factor(self.kinetic, n_f, temperature, ratio, plan.seed, self.state.step))
+        Some(csvr::draw(self.degrees_of_freedom(plan), temperature, ratio, plan.seed, self.state.step))
     }
 
     fn temperature(&self, kinetic: f64, plan: &StagePlan) -> f64 {
@@ -256,16 +256,8 @@ impl<'a> Engine<'a> {
         if plan.schedule.log == 0 || !plan.log_end {
             return Ok(());
         }
-        let chunk = Chunk {
-            first_step: self.state.step,
-            n_steps: 1,
-            dt: plan.dt,
-            velocity_scale: 1.0,
-            langevin: None,
-            remove_com: false,
-            report: true,
-            max_displacement: RUNAWAY_DISPLACEMENT,
-        };
+        let chunk =
+            Chunk { report: true, max_displacement: RUNAWAY_DISPLACEMENT, ..Chunk::new(self.state.step, 1, plan.dt) };
         neighbors::rebuild(&mut *self.backend, self.system, &self.state, plan.list_radius)?;
         let trial = self.backend.advance(&chunk)?;
         self.backend.load(&self.state)?;

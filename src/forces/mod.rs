@@ -1,7 +1,8 @@
 //! Forces and time steps: the seam between the engine and what executes it.
 //!
 //! A [`Backend`] holds one system. It can `evaluate` a fixed configuration and `advance` it by a chunk of steps with
-//! everything resident. It never decides when to search neighbors, couple or write: `dynamics::engine` does.
+//! everything resident; `enqueue` and `collect` do the same for several chunks at a time, without waiting where there is a
+//! device. It never decides when to search neighbors, couple or write: `dynamics::engine` does.
 //!
 //! * [`reference`] – plain f64, readable: the oracle. Runs every input.
 //! * [`cpu`] – f32 pair kernels, threads.
@@ -14,6 +15,7 @@ pub mod reference;
 use crate::neighbor::NeighborList;
 use crate::system::State;
 use glam::{DMat3, DVec3};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// What can go wrong while forces are computed or steps are taken.
@@ -137,8 +139,10 @@ pub struct Chunk {
     pub n_steps: u32,
     /// ps
     pub dt: f64,
-    /// Factor on the velocities at the start of the chunk (CSVR); 1 = none.
+    /// Factor on the velocities at the start of the chunk that the host chose; 1 = none.
     pub velocity_scale: f64,
+    /// A further factor, which the backend finds from its own kinetic energy at the start of the chunk.
+    pub csvr: Option<CsvrDraw>,
     pub langevin: Option<LangevinStep>,
     /// Remove the centre-of-mass velocity at the start of the chunk (before scaling).
     pub remove_com: bool,
@@ -149,16 +153,91 @@ pub struct Chunk {
     pub max_displacement: f64,
 }
 
+impl Chunk {
+    /// Leap-frog steps with nothing asked for.
+    ///
+    /// * `dt` – ps
+    pub fn new(first_step: u64, n_steps: u32, dt: f64) -> Self {
+        Chunk {
+            first_step,
+            n_steps,
+            dt,
+            velocity_scale: 1.0,
+            csvr: None,
+            langevin: None,
+            remove_com: false,
+            report: false,
+            max_displacement: f64::INFINITY,
+        }
+    }
+}
+
+/// One coupling of stochastic velocity rescaling with its random numbers drawn: the factor is √(c + a/K + b/√K).
+///
+/// G. Bussi et al., J. Chem. Phys. 126, 014101 (2007), eq. A7, sorted by powers of the kinetic energy K. Whoever holds K
+/// can evaluate it, so the host need not know K to steer; `dynamics::csvr` draws, `shaders/couple.wgsl` is the twin.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CsvrDraw {
+    /// c
+    pub decay: f64,
+    /// a, kJ/mol
+    pub gain: f64,
+    /// b, (kJ/mol)^½
+    pub cross: f64,
+}
+
+impl CsvrDraw {
+    /// The factor on the velocities; 1 for a system at rest.
+    ///
+    /// * `kinetic` – after removal of the centre-of-mass motion, kJ/mol
+    pub fn factor(&self, kinetic: f64) -> f64 {
+        if kinetic <= 0.0 {
+            return 1.0;
+        }
+        (self.decay + self.gain / kinetic + self.cross / kinetic.sqrt()).max(0.0).sqrt()
+    }
+}
+
+/// What the host wants to know at the end of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Wanted {
+    #[default]
+    Sums,
+    /// Sums and positions.
+    Positions,
+    /// Sums, positions and velocities.
+    State,
+}
+
+/// Chunks that follow each other without a decision of the host: one submission.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Batch {
+    pub chunks: Vec<Chunk>,
+    pub wanted: Wanted,
+}
+
+/// What a batch says about itself.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct BatchReport {
+    /// One for every chunk.
+    pub chunks: Vec<ChunkReport>,
+    /// Largest distance of an atom from where it was when the positions of the neighbor list were taken, nm; where a list
+    /// lags behind ([`Backend::list_lag`]).
+    pub since_list: Option<f64>,
+}
+
 /// What a chunk says about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ChunkReport {
     /// Energies, and virial **with** the constraint part, kJ/mol, at step `first_step`; present when asked for.
     pub first: Option<FirstStep>,
+    /// Factor that the velocities were scaled by at the start of the chunk.
+    pub velocity_scale: f64,
     /// Kinetic energy of the half-step velocities the chunk leaves behind, kJ/mol.
     pub kinetic_end: f64,
     /// Heat that the Langevin bath gave during the chunk, kJ/mol.
     pub bath_heat: f64,
-    /// Largest distance an atom moved during the chunk, nm.
+    /// Largest distance an atom moved during the chunk (where chunks are batched: during the batch), nm.
     pub max_displacement: f64,
 }
 
@@ -207,6 +286,51 @@ pub trait Backend {
     fn evaluate(&mut self) -> Result<Evaluation, ForceError>;
     /// Takes `chunk.n_steps` steps.
     fn advance(&mut self, chunk: &Chunk) -> Result<ChunkReport, ForceError>;
+    /// Batches queued and not yet collected.
+    fn queue(&mut self) -> &mut VecDeque<Batch>;
+    /// Queues a batch behind those queued before. A device starts on it at once; the others take the steps when it is
+    /// collected.
+    fn enqueue(&mut self, batch: Batch) -> Result<(), ForceError> {
+        self.queue().push_back(batch);
+        Ok(())
+    }
+    /// Waits for the oldest queued batch; `state` receives what the batch wanted. After an error nothing is queued.
+    fn collect(&mut self, state: &mut State) -> Result<BatchReport, ForceError> {
+        let Some(batch) = self.queue().pop_front() else { return Ok(BatchReport::default()) };
+        let chunks: Result<Vec<ChunkReport>, ForceError> = batch.chunks.iter().map(|c| self.advance(c)).collect();
+        if chunks.is_err() {
+            self.queue().clear();
+        }
+        let report = BatchReport { chunks: chunks?, since_list: None };
+        if batch.wanted > Wanted::Sums {
+            self.store(state)?;
+        }
+        Ok(report)
+    }
+    /// Batches worth having in flight: one where nothing happens before `collect`.
+    fn depth(&self) -> usize {
+        1
+    }
+    /// List intervals by which a list may lag behind: with 1, the list of x(t) serves from t + n to t + 2n, so that it
+    /// can be built while the steps in between are taken.
+    fn list_lag(&self) -> u32 {
+        0
+    }
+    /// A new list that was built from earlier positions.
+    ///
+    /// * `origin` – those positions, `[n_atoms]`, nm, unwrapped
+    fn set_lagged_neighbors(&mut self, list: NeighborList, _origin: &[DVec3]) -> Result<(), ForceError> {
+        self.set_neighbors(list)
+    }
+    /// Time of every pass on a device that runs beside the host, ms per step, measured over steps like `chunk` that are taken
+    /// and undone; empty where there is none, or none that can tell.
+    fn device_times(&mut self, _chunk: &Chunk, _n_steps: u32) -> Result<Vec<(String, f64)>, ForceError> {
+        Ok(Vec::new())
+    }
+    /// Memory that buffers on a device take, bytes.
+    fn device_memory(&self) -> Option<u64> {
+        None
+    }
     /// Wall time by pass since the backend was made; empty where it is not measured. Passes may overlap.
     fn time_by_pass(&self) -> Vec<(&'static str, Duration)> {
         Vec::new()

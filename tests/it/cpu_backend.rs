@@ -16,16 +16,7 @@ use hexaqua::system::{Coulomb, Interactions, State, System};
 use std::sync::Arc;
 
 fn chunk(first_step: u64, n_steps: u32) -> Chunk {
-    Chunk {
-        first_step,
-        n_steps,
-        dt: 0.002,
-        velocity_scale: 1.0,
-        langevin: None,
-        remove_com: false,
-        report: true,
-        max_displacement: 0.25,
-    }
+    Chunk { report: true, max_displacement: 0.25, ..Chunk::new(first_step, n_steps, 0.002) }
 }
 
 const BATH: LangevinStep = LangevinStep { temperature: 300.0, friction: 2.0, seed: 11 };

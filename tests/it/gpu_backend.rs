@@ -75,16 +75,7 @@ fn mesh_ewald_reproduces_the_engines() {
 }
 
 fn chunk(n_steps: u32) -> Chunk {
-    Chunk {
-        first_step: 0,
-        n_steps,
-        dt: 0.002,
-        velocity_scale: 1.0,
-        langevin: None,
-        remove_com: false,
-        report: true,
-        max_displacement: 0.2,
-    }
+    Chunk { report: true, max_displacement: 0.2, ..Chunk::new(0, n_steps, 0.002) }
 }
 
 fn mesh(_: &Cell, _: f64) -> Coulomb {

@@ -39,12 +39,16 @@ fn structs_agree_with_the_shaders() {
             step_low,
             step_high,
             flags,
-            _pad0,
-            _pad1,
-            _pad2,
+            csvr_decay,
+            csvr_gain,
+            csvr_cross,
         }
     );
-    check!(&source, "Status", StatusWords { first_bad, since_list_sq, in_chunk_sq, mesh_overflow });
+    check!(
+        &source,
+        "Status",
+        StatusWords { first_bad, since_list_sq, in_chunk_sq, mesh_overflow, velocity_scale, kinetic }
+    );
 }
 
 #[test]

@@ -23,16 +23,7 @@ fn smooth() -> Interactions {
 }
 
 fn chunk(first_step: u64, n_steps: u32) -> Chunk {
-    Chunk {
-        first_step,
-        n_steps,
-        dt: 0.002,
-        velocity_scale: 1.0,
-        langevin: None,
-        remove_com: false,
-        report: true,
-        max_displacement: f64::INFINITY,
-    }
+    Chunk { report: true, ..Chunk::new(first_step, n_steps, 0.002) }
 }
 
 /// A backend with the small electrolyte at `temperature`, relaxed by a cold Langevin run of 1 ps.

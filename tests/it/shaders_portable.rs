@@ -25,6 +25,7 @@ fn passes() -> Vec<(&'static str, Vec<&'static str>, Pieces)> {
         ("solve", vec!["solve"]),
         ("gather", vec!["gather"]),
         ("momentum", vec!["momentum_partial", "momentum_total", "momentum_remove"]),
+        ("couple", vec!["kinetic_partial", "couple"]),
         ("update", vec!["update"]),
         ("displacement", vec!["displacement_since_start"]),
     ] {

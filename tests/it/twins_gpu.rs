@@ -9,7 +9,7 @@ use glam::{DQuat, DVec3};
 use hexaqua::cell::Cell;
 use hexaqua::forces::gpu::shader::Shaders;
 use hexaqua::forces::reference::pair;
-use hexaqua::forces::{Backend, Chunk, ChunkReport, Evaluation, LangevinStep};
+use hexaqua::forces::{Backend, Chunk, ChunkReport, CsvrDraw, Evaluation, LangevinStep};
 use hexaqua::potential::coulomb::{ReactionField, ewald_excluded};
 use hexaqua::random::{Draws, Stream};
 use hexaqua::system::{Coulomb, LjModifier, State, System};
@@ -360,6 +360,7 @@ fn compare_steps(system: &System, state: &State, chunk: &Chunk, shaders: &Shader
         within("kick", f.kick, g.kick, scale)?;
         within("kinetic end", x.kinetic_end, y.kinetic_end, scale)?;
         within("bath heat", x.bath_heat, y.bath_heat, scale)?;
+        within("velocity scale", x.velocity_scale, y.velocity_scale, 1e-6)?;
         within("displacement", x.max_displacement, y.max_displacement, 1e-7)?;
         let tensors = |t: glam::DMat3, u: glam::DMat3, scale: f64, what: &str| {
             let (t, u) = (t.to_cols_array(), u.to_cols_array());
@@ -386,14 +387,11 @@ fn steps_match_their_twins() {
     let integrator = hexaqua::forces::reference::integrate::Integrator::new(&system.topology);
     integrator.project_velocities(&cell, &state.positions.clone(), &mut state.velocities);
     let leap_frog = Chunk {
-        first_step: 5_000_000_000,
-        n_steps: 1,
-        dt: 0.002,
         velocity_scale: 0.97,
-        langevin: None,
         remove_com: true,
         report: true,
         max_displacement: 0.1,
+        ..Chunk::new(5_000_000_000, 1, 0.002)
     };
     accept_and_reject(
         |shaders| compare_steps(&system, &state, &leap_frog, shaders),
@@ -409,6 +407,18 @@ fn steps_match_their_twins() {
             ("update", "g.x * bonds.o.x * bonds.o.x", "1.01 * g.x * bonds.o.x * bonds.o.x"),
             ("momentum", "inv_total_mass * partials", "0.9 * inv_total_mass * partials"),
             ("displacement", "dot(d, d)", "d.x * d.x"),
+        ],
+    );
+    // a factor that the device finds from its own kinetic energy
+    let coupled =
+        Chunk { velocity_scale: 1.0, csvr: Some(CsvrDraw { decay: 0.8, gain: 20.0, cross: 1.5 }), ..leap_frog };
+    accept_and_reject(
+        |shaders| compare_steps(&system, &state, &coupled, shaders),
+        &[
+            ("couple", "params.csvr_gain / kinetic", "0.99 * params.csvr_gain / kinetic"),
+            ("couple", "params.csvr_cross / sqrt(kinetic)", "params.csvr_cross / kinetic"),
+            ("couple", "kinetic = 0.5 * dot", "kinetic = 0.51 * dot"),
+            ("update", "scale = scale * status.velocity_scale", "scale = scale"),
         ],
     );
     let langevin = Chunk {

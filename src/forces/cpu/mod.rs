@@ -21,7 +21,7 @@ pub use simd::SimdLevel;
 
 use super::reference::blame::{AFTER_A_STEP, BEFORE_ANY_STEP, Scene};
 use super::reference::{self, Contribution, dispersion::DispersionCorrection, ewald::WaveVectors};
-use super::{Backend, Chunk, ChunkReport, Energies, Evaluation, FirstStep, ForceError, NeighborKind};
+use super::{Backend, Batch, Chunk, ChunkReport, Energies, Evaluation, FirstStep, ForceError, NeighborKind};
 use crate::cell::Cell;
 use crate::neighbor::NeighborList;
 use crate::neighbor::half::HalfList;
@@ -33,6 +33,7 @@ use glam::{DMat3, DVec3};
 use nonbonded::Nonbonded;
 use pme::Pme;
 use rayon::prelude::*;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use update::{Atoms, Integrator, Step, StepSums};
@@ -58,6 +59,7 @@ pub struct PassTimes {
 pub struct CpuBackend {
     pool: rayon::ThreadPool,
     engine: Engine,
+    queue: VecDeque<Batch>,
 }
 
 /// Everything but the threads.
@@ -138,7 +140,7 @@ impl CpuBackend {
             times: PassTimes::default(),
             system: system.clone(),
         };
-        Ok(CpuBackend { pool, engine })
+        Ok(CpuBackend { pool, engine, queue: VecDeque::new() })
     }
 
     /// A half list of the loaded positions, searched with this backend's threads.
@@ -314,20 +316,25 @@ impl Engine {
 
     fn advance(&mut self, chunk: &Chunk) -> Result<ChunkReport, ForceError> {
         let start_positions = self.loaded()?.0.positions.clone();
-        let mut report = ChunkReport::default();
         let mut farthest_sq = 0.0f64;
         if chunk.remove_com
             && let Some(state) = &mut self.state
         {
             self.integrator.remove_com_velocity(&mut state.velocities);
         }
+        let csvr = match &chunk.csvr {
+            Some(draw) => draw.factor(self.integrator.kinetic_energy(&self.loaded()?.0.velocities)),
+            None => 1.0,
+        };
+        let velocity_scale = chunk.velocity_scale * csvr;
+        let mut report = ChunkReport { velocity_scale, ..ChunkReport::default() };
         for k in 0..u64::from(chunk.n_steps) {
             let number = chunk.first_step + k;
             let first = k == 0 && chunk.report;
             let step = Step {
                 number,
                 dt: chunk.dt,
-                velocity_scale: if k == 0 { chunk.velocity_scale } else { 1.0 },
+                velocity_scale: if k == 0 { velocity_scale } else { 1.0 },
                 langevin: chunk.langevin,
                 report: first,
             };
@@ -457,7 +464,7 @@ impl Backend for CpuBackend {
     fn set_neighbors(&mut self, list: NeighborList) -> Result<(), ForceError> {
         match list {
             NeighborList::HalfClusters(list) if list.positions.len() == self.engine.forces.len() => {
-                let CpuBackend { pool, engine } = self;
+                let CpuBackend { pool, engine, .. } = self;
                 engine.steps_since_list = 0;
                 pool.install(|| engine.nonbonded.set_list(list));
                 Ok(())
@@ -467,14 +474,18 @@ impl Backend for CpuBackend {
     }
 
     fn evaluate(&mut self) -> Result<Evaluation, ForceError> {
-        let CpuBackend { pool, engine } = self;
+        let CpuBackend { pool, engine, .. } = self;
         pool.install(|| engine.evaluate())
     }
 
     /// After an error, positions and velocities are those before the step that failed.
     fn advance(&mut self, chunk: &Chunk) -> Result<ChunkReport, ForceError> {
-        let CpuBackend { pool, engine } = self;
+        let CpuBackend { pool, engine, .. } = self;
         pool.install(|| engine.advance(chunk))
+    }
+
+    fn queue(&mut self) -> &mut VecDeque<Batch> {
+        &mut self.queue
     }
 
     fn time_by_pass(&self) -> Vec<(&'static str, Duration)> {

@@ -2,11 +2,14 @@
 //!
 //! Every fault of the device becomes a [`ForceError`]; nothing here panics on what a driver does. Knows no physics.
 
+use super::pass::Dispatch;
 use crate::forces::ForceError;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Longest wait for a submission before the device counts as lost.
-const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(600);
+const TIMEOUT: Duration = Duration::from_secs(600);
 
 /// One adapter as `hexaqua devices` lists it.
 #[derive(Debug, Clone, PartialEq)]
@@ -161,10 +164,23 @@ pub struct Context {
     queue: wgpu::Queue,
     description: DeviceDescription,
     faults: Faults,
+    /// Staging buffers that are free.
+    pool: Mutex<Vec<wgpu::Buffer>>,
+    /// Bytes of all buffers made so far, those that are gone included.
+    allocated: AtomicU64,
+}
+
+/// Bytes on their way from the device.
+pub struct ReadBack {
+    staging: wgpu::Buffer,
+    bytes: usize,
+    submission: wgpu::SubmissionIndex,
+    arrived: Arc<Mutex<Option<Result<(), wgpu::BufferAsyncError>>>>,
 }
 
 impl Context {
-    /// Opens an adapter; one that exists but cannot be used is [`ForceError::Device`], not a missing one. Asks for nothing beyond the WebGPU defaults except larger buffers where the adapter has them.
+    /// Opens an adapter; one that exists but cannot be used is [`ForceError::Device`], not a missing one. Asks for nothing
+    /// beyond the WebGPU defaults except larger buffers and timestamps where the adapter has them.
     pub fn new(selector: &AdapterSelector) -> Result<Self, ForceError> {
         let (index, adapter) = select(selector)?;
         let description = describe(index, &adapter);
@@ -172,18 +188,15 @@ impl Context {
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("hexaqua"),
             required_limits: limits,
+            required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
             ..Default::default()
         }))
         .map_err(|error| unusable(&description.name, &error.to_string()))?;
         let faults = Faults::default();
         let (on_error, on_loss) = (faults.clone(), faults.clone());
         device.on_uncaptured_error(Arc::new(move |error| on_error.record(Fault::Error(error.to_string()))));
-        device.set_device_lost_callback(move |reason, message| {
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                on_loss.record(Fault::Lost(message));
-            }
-        });
-        Ok(Context { device, queue, description, faults })
+        device.set_device_lost_callback(move |_, message| on_loss.record(Fault::Lost(message)));
+        Ok(Context { device, queue, description, faults, pool: Mutex::default(), allocated: AtomicU64::new(0) })
     }
 
     pub fn device(&self) -> &wgpu::Device {
@@ -205,6 +218,7 @@ impl Context {
 
     /// A zeroed buffer for shaders, at least `bytes` long.
     pub fn storage(&self, label: &str, bytes: usize) -> wgpu::Buffer {
+        self.allocated.fetch_add(bytes as u64, Ordering::Relaxed);
         self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
             size: bytes.next_multiple_of(16).max(16) as u64,
@@ -240,9 +254,129 @@ impl Context {
         self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None })
     }
 
-    /// Submits without waiting.
-    pub fn submit(&self, encoder: wgpu::CommandEncoder) {
-        self.queue.submit([encoder.finish()]);
+    /// Submits without waiting and returns how long the queue took to accept it.
+    pub fn submit(&self, encoder: wgpu::CommandEncoder) -> Duration {
+        let commands = encoder.finish();
+        let clock = Instant::now();
+        self.queue.submit([commands]);
+        clock.elapsed()
+    }
+
+    /// Bytes of all storage and staging buffers made so far.
+    pub fn allocated(&self) -> u64 {
+        self.allocated.load(Ordering::Relaxed)
+    }
+
+    /// Gives the device up, as a driver does that has been reset: how tests lose one.
+    pub fn lose(&self) {
+        self.device.destroy();
+    }
+
+    pub fn has_timestamps(&self) -> bool {
+        self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY)
+    }
+
+    /// A buffer that copies from the device can be read from, at least `bytes` long; see [`Context::submit_for`].
+    pub fn staging(&self, bytes: usize) -> wgpu::Buffer {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        // a buffer that is far too large serves a larger request better
+        let fits = |b: &wgpu::Buffer| (bytes as u64..=4 * bytes.max(1024) as u64).contains(&b.size());
+        if let Some(index) = pool.iter().position(fits) {
+            return pool.swap_remove(index);
+        }
+        let size = bytes.next_multiple_of(1024);
+        self.allocated.fetch_add(size as u64, Ordering::Relaxed);
+        self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("read back"),
+            size: size as u64,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        })
+    }
+
+    /// Submits commands that fill `bytes` of a staging buffer, without waiting; also how long the queue took.
+    pub fn submit_for(
+        &self,
+        encoder: wgpu::CommandEncoder,
+        staging: wgpu::Buffer,
+        bytes: usize,
+    ) -> Result<(ReadBack, Duration), ForceError> {
+        let commands = encoder.finish();
+        let clock = Instant::now();
+        let submission = self.queue.submit([commands]);
+        let taken = clock.elapsed();
+        self.check()?;
+        let arrived = Arc::new(Mutex::new(None));
+        let reply = arrived.clone();
+        staging.map_async(wgpu::MapMode::Read, .., move |result| {
+            *reply.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        });
+        Ok((ReadBack { staging, bytes, submission, arrived }, taken))
+    }
+
+    /// Waits for a read-back, and for nothing that was submitted after it.
+    pub fn wait(&self, read_back: &mut ReadBack) -> Result<Vec<u8>, ForceError> {
+        let submission_index = Some(read_back.submission.clone());
+        self.device.poll(wgpu::PollType::Wait { submission_index, timeout: Some(TIMEOUT) }).map_err(
+            |error| match self.check() {
+                Err(known) => known,
+                Ok(()) => ForceError::DeviceLost(error.to_string()),
+            },
+        )?;
+        self.check()?;
+        match &*read_back.arrived.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(Ok(())) => {}
+            Some(Err(error)) => return Err(ForceError::Device(error.to_string())),
+            None => return Err(ForceError::DeviceLost("a read-back never finished".to_string())),
+        }
+        let bytes = {
+            let view = read_back.staging.get_mapped_range(..).map_err(|error| ForceError::Device(error.to_string()))?;
+            view[..read_back.bytes].to_vec()
+        };
+        read_back.staging.unmap();
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        pool.truncate(3);
+        pool.push(read_back.staging.clone());
+        Ok(bytes)
+    }
+
+    /// Runs dispatches one by one and returns the time of each, ms.
+    ///
+    /// * `dispatches` – with whether they take the first block of their uniform buffer
+    pub fn time_dispatches(
+        &self,
+        mut encoder: wgpu::CommandEncoder,
+        dispatches: &[(&Dispatch, bool)],
+    ) -> Result<Vec<f64>, ForceError> {
+        let count = 2 * dispatches.len() as u32;
+        let queries = self.device.create_query_set(&wgpu::QuerySetDescriptor {
+            label: Some("pass times"),
+            ty: wgpu::QueryType::Timestamp,
+            count,
+        });
+        for (k, (dispatch, has_block)) in (0u32..).zip(dispatches) {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: None,
+                timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
+                    query_set: &queries,
+                    beginning_of_pass_write_index: Some(2 * k),
+                    end_of_pass_write_index: Some(2 * k + 1),
+                }),
+            });
+            dispatch.encode_block(&mut pass, if *has_block { &[0] } else { &[] });
+        }
+        let bytes = count as usize * 8;
+        let resolved = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("pass times"),
+            size: bytes as u64,
+            usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
+            mapped_at_creation: false,
+        });
+        encoder.resolve_query_set(&queries, 0..count, &resolved, 0);
+        let parts = self.submit_and_read(encoder, &[(&resolved, bytes)])?;
+        let ticks: Vec<u64> = cast(&parts[0]);
+        let ms_per_tick = f64::from(self.queue.get_timestamp_period()) * 1e-6;
+        Ok(ticks.chunks_exact(2).map(|t| t[1].saturating_sub(t[0]) as f64 * ms_per_tick).collect())
     }
 
     /// Submits, waits, and returns the first bytes of some buffers.
@@ -254,35 +388,15 @@ impl Context {
         wanted: &[(&wgpu::Buffer, usize)],
     ) -> Result<Vec<Vec<u8>>, ForceError> {
         let total: usize = wanted.iter().map(|(_, bytes)| bytes).sum();
-        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("read back"),
-            size: total.max(16) as u64,
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
+        let staging = self.staging(total);
         let mut offset = 0;
         for &(buffer, bytes) in wanted {
             encoder.copy_buffer_to_buffer(buffer, 0, &staging, offset as u64, bytes as u64);
             offset += bytes;
         }
-        self.queue.submit([encoder.finish()]);
-        self.check()?;
-        let outcome = Arc::new(Mutex::new(None));
-        let reply = outcome.clone();
-        staging.map_async(wgpu::MapMode::Read, .., move |result| {
-            *reply.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-        });
-        self.device
-            .poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(TIMEOUT) })
-            .map_err(|error| ForceError::DeviceLost(error.to_string()))?;
-        self.check()?;
-        match &*outcome.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(Ok(())) => {}
-            Some(Err(error)) => return Err(ForceError::Device(error.to_string())),
-            None => return Err(ForceError::DeviceLost("a read-back never finished".to_string())),
-        }
-        let view = staging.get_mapped_range(..).map_err(|error| ForceError::Device(error.to_string()))?;
-        let mut rest = &view[..];
+        let (mut read_back, _) = self.submit_for(encoder, staging, total)?;
+        let all = self.wait(&mut read_back)?;
+        let mut rest = &all[..];
         let mut parts = Vec::with_capacity(wanted.len());
         for &(_, bytes) in wanted {
             let (part, tail) = rest.split_at(bytes);

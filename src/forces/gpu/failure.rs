@@ -1,20 +1,22 @@
-//! Finding out what a failed chunk died of.
+//! Finding out what a failed batch died of.
 //!
-//! Status words of a chunk say that something went wrong, not when. A chunk that failed is repeated one step at a time
+//! Status words of a batch say that something went wrong, not when. A batch that failed is repeated one step at a time
 //! from the positions and velocities it began with, which the device keeps: the same bits, until the step that fails.
 //! The atom and its largest force term are then named on the host, from the positions before that step, and the device
 //! is left there. This costs nothing while all is well.
 
+use super::batch::{Outcome, Submitted};
 use super::device::cast;
 use super::fixed::FixedPosition;
 use super::layout::StatusWords;
-use super::{GpuBackend, Outcome};
+use super::{Bound, GpuBackend};
 use crate::cell::Cell;
 use crate::forces::reference::blame::{AFTER_A_STEP, BEFORE_ANY_STEP, Scene};
-use crate::forces::{Chunk, ForceError};
+use crate::forces::{Batch, Chunk, ForceError, Wanted};
 use glam::DVec3;
+use std::sync::Arc;
 
-/// What ended a chunk.
+/// What ended a batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Fault {
     MeshOverflow,
@@ -35,6 +37,7 @@ fn single_step(chunk: &Chunk, k: u32) -> Chunk {
         n_steps: 1,
         velocity_scale: if first { chunk.velocity_scale } else { 1.0 },
         remove_com: first && chunk.remove_com,
+        csvr: chunk.csvr.filter(|_| first),
         report: first && chunk.report,
         ..*chunk
     }
@@ -42,7 +45,7 @@ fn single_step(chunk: &Chunk, k: u32) -> Chunk {
 
 impl Outcome {
     /// The gravest thing that went wrong, if any did.
-    pub(super) fn fault(&self, chunk: &Chunk) -> Option<Fault> {
+    pub(super) fn fault(&self, batch: &Batch) -> Option<Fault> {
         let StatusWords { first_bad, since_list_sq, mesh_overflow, .. } = self.status;
         if mesh_overflow != 0 {
             return Some(Fault::MeshOverflow);
@@ -50,38 +53,49 @@ impl Outcome {
         if first_bad != u32::MAX {
             return Some(Fault::BadMove(first_bad as usize));
         }
-        if f64::from(f32::from_bits(since_list_sq)).sqrt() > chunk.max_displacement {
+        let limit = batch.chunks.iter().map(|c| c.max_displacement).fold(f64::INFINITY, f64::min);
+        if f64::from(f32::from_bits(since_list_sq)).sqrt() > limit {
             return Some(Fault::Runaway);
         }
-        let finite =
-            self.sums.kinetic_end.is_finite() && self.first.is_none_or(|first| first.energies.total().is_finite());
+        let finite = self.chunks.iter().all(|chunk| {
+            chunk.sums.kinetic_end.is_finite() && chunk.first.is_none_or(|first| first.energies.total().is_finite())
+        });
         (!finite).then_some(Fault::NotFinite)
     }
 }
 
 impl GpuBackend {
-    /// Repeats a failed chunk and says what happened; leaves positions and velocities as before the step that failed.
-    pub(super) fn diagnose(&mut self, chunk: &Chunk) -> ForceError {
+    /// Repeats a failed batch and says what happened; leaves positions, velocities and list as before the step that failed.
+    pub(super) fn diagnose(&mut self, failed: Submitted) -> ForceError {
         let mut search = || {
-            self.restore_start()?;
-            for k in 0..chunk.n_steps {
-                let step = single_step(chunk, k);
-                if let Some(fault) = self.run(&step)?.fault(&step) {
-                    return self.explain(&step, fault, self.steps_since_list + u64::from(k) + 1);
+            self.bound = Some(failed.bound.clone());
+            self.restore_start(failed.slot, &failed.bound)?;
+            let mut n_steps = failed.steps_since_list;
+            for chunk in &failed.batch.chunks {
+                for k in 0..chunk.n_steps {
+                    let step = single_step(chunk, k);
+                    let mut submitted = self.submit(Batch { chunks: vec![step], wanted: Wanted::Sums })?;
+                    n_steps += 1;
+                    if let Some(fault) = self.outcome(&mut submitted)?.fault(&submitted.batch) {
+                        self.steps_since_list = n_steps - 1;
+                        return self.explain(&step, submitted.slot, fault, n_steps);
+                    }
                 }
             }
-            Ok(ForceError::Device("a chunk failed and did not fail again when it was repeated".to_string()))
+            Ok(ForceError::Device("a batch failed and did not fail again when it was repeated".to_string()))
         };
         search().unwrap_or_else(|error| error)
     }
 
     /// The error for a single step that failed.
     ///
+    /// * `slot` – which `start` buffer it began from
     /// * `n_steps` – steps since the neighbor list was built, this one included
-    fn explain(&mut self, step: &Chunk, fault: Fault, n_steps: u64) -> Result<ForceError, ForceError> {
+    fn explain(&mut self, step: &Chunk, slot: usize, fault: Fault, n_steps: u64) -> Result<ForceError, ForceError> {
         let cell = self.cell.ok_or(ForceError::NoNeighbors)?;
-        let (farthest, moved) = self.farthest_from_list()?;
-        self.restore_start()?;
+        let bound = self.bound.clone().ok_or(ForceError::NoNeighbors)?;
+        let (farthest, moved) = self.farthest_from_list(&bound)?;
+        self.restore_start(slot, &bound)?;
         self.step = step.first_step;
         let positions = self.cartesian(&cell);
         let (system, step_number) = (&self.system, step.first_step);
@@ -113,23 +127,24 @@ impl GpuBackend {
         }
     }
 
-    /// Gives positions and velocities of the device, and positions of the host, the values from before the last `run`.
-    fn restore_start(&mut self) -> Result<(), ForceError> {
-        let bound = self.bound.as_ref().ok_or(ForceError::NoNeighbors)?;
+    /// Gives positions and velocities of the device, and positions of the host, the values from before a batch.
+    ///
+    /// * `slot` – which `start` buffer it began from
+    pub(super) fn restore_start(&mut self, slot: usize, bound: &Bound) -> Result<(), ForceError> {
         let b = &self.buffers;
         let mut encoder = self.context.encoder();
-        encoder.copy_buffer_to_buffer(&b.start, 0, &b.positions, 0, b.positions.size());
-        encoder.copy_buffer_to_buffer(&b.start_velocities, 0, &b.velocities, 0, b.velocities.size());
+        encoder.copy_buffer_to_buffer(&b.start[slot], 0, &b.positions, 0, b.positions.size());
+        encoder.copy_buffer_to_buffer(&b.start_velocities[slot], 0, &b.velocities, 0, b.velocities.size());
         bound.repack.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
         self.context.submit(encoder);
         self.read_back_positions()
     }
 
     /// The atom that is farthest from where it was when the list was built, and how far, nm.
-    fn farthest_from_list(&self) -> Result<(usize, f64), ForceError> {
+    fn farthest_from_list(&self, bound: &Arc<Bound>) -> Result<(usize, f64), ForceError> {
         let cell = self.cell.ok_or(ForceError::NoNeighbors)?;
         let bytes = self.fixed.len() * 16;
-        let wanted = [(&self.buffers.origin, bytes), (&self.buffers.positions, bytes)];
+        let wanted = [(&bound.origin, bytes), (&self.buffers.positions, bytes)];
         let parts = self.context.submit_and_read(self.context.encoder(), &wanted)?;
         let distance = |(from, to): (&[i32; 4], &[i32; 4])| {
             let difference = [0, 1, 2].map(|k| i64::from(to[k].wrapping_sub(from[k])));

@@ -2,8 +2,9 @@
 //!
 //! Twin: `forces::reference::integrate`.
 
+use super::batch::STEPS_PER_SUBMISSION;
 use super::device::Context;
-use super::layout::{STEP_FIRST, STEP_LANGEVIN, STEP_LAST, STEP_REPORT, StepUniform, UPDATE_PARTIALS};
+use super::layout::{STEP_COUPLE, STEP_FIRST, STEP_LANGEVIN, STEP_LAST, STEP_REPORT, StepUniform, UPDATE_PARTIALS};
 use super::nonbonded::{sum_partials, symmetric};
 use super::pass::{Binding, Dispatch, Pass, PassSpec, UNIFORM_STRIDE, WORKGROUP};
 use super::shader::{Pieces, Shaders};
@@ -12,15 +13,14 @@ use crate::system::Topology;
 use crate::units::BOLTZMANN;
 use glam::DMat3;
 
-/// Steps of one submission; a chunk longer than this is submitted in parts.
-pub const STEPS_PER_SUBMISSION: usize = 128;
-
 const STEP_BLOCK: (usize, u64) = (1, size_of::<StepUniform>() as u64);
 
 /// The passes of a time step beyond its forces.
 pub struct Integrator {
     update: Pass,
     momentum: [Pass; 3],
+    kinetic: Pass,
+    couple: Pass,
     displacement: Pass,
     groups: wgpu::Buffer,
     n_groups: u32,
@@ -28,6 +28,7 @@ pub struct Integrator {
     pub steps: wgpu::Buffer,
     pub partials: wgpu::Buffer,
     momentum_partials: wgpu::Buffer,
+    kinetic_partials: wgpu::Buffer,
 }
 
 /// Buffers of the state.
@@ -38,7 +39,6 @@ pub struct StateBuffers<'a> {
     pub velocities: &'a wgpu::Buffer,
     pub sorted: &'a wgpu::Buffer,
     pub origin: &'a wgpu::Buffer,
-    pub start: &'a wgpu::Buffer,
     pub status: &'a wgpu::Buffer,
 }
 
@@ -46,7 +46,9 @@ pub struct StateBuffers<'a> {
 pub struct StepDispatches {
     pub update: Dispatch,
     pub remove_com: Vec<Dispatch>,
-    pub displacement: Dispatch,
+    /// Kinetic energy by workgroup, then the factor of CSVR.
+    pub kinetic: Dispatch,
+    pub couple: Dispatch,
 }
 
 /// Sums over one step, kJ/mol; see `forces::reference::integrate::StepSums`.
@@ -79,46 +81,45 @@ fn constraint_groups(topology: &Topology) -> Vec<[u32; 4]> {
     groups
 }
 
-/// Uniform blocks of consecutive steps, [`UNIFORM_STRIDE`] bytes apart.
-///
-/// * `from`, `count` – steps of the chunk, counted from zero
-pub fn step_blocks(chunk: &Chunk, from: usize, count: usize) -> Vec<u8> {
-    let mut bytes = vec![0u8; count * UNIFORM_STRIDE];
-    for (k, block) in (from..from + count).zip(bytes.chunks_exact_mut(UNIFORM_STRIDE)) {
-        let number = chunk.first_step + k as u64;
-        let mut flags = 0;
-        if k == 0 {
-            flags |= STEP_FIRST;
-            flags |= if chunk.report { STEP_REPORT } else { 0 };
+/// What step `k` of a chunk needs, counted from zero.
+pub fn step_block(chunk: &Chunk, k: u32) -> StepUniform {
+    let number = chunk.first_step + u64::from(k);
+    let mut step = StepUniform {
+        dt: chunk.dt as f32,
+        velocity_scale: if k == 0 { chunk.velocity_scale as f32 } else { 1.0 },
+        decay: 1.0,
+        noise: 0.0,
+        seed_low: 0,
+        seed_high: 0,
+        step_low: number as u32,
+        step_high: (number >> 32) as u32,
+        flags: 0,
+        csvr_decay: 1.0,
+        csvr_gain: 0.0,
+        csvr_cross: 0.0,
+    };
+    if k == 0 {
+        step.flags |= STEP_FIRST;
+        step.flags |= if chunk.report { STEP_REPORT } else { 0 };
+        if let Some(draw) = chunk.csvr {
+            step.flags |= STEP_COUPLE;
+            step.csvr_decay = draw.decay as f32;
+            step.csvr_gain = draw.gain as f32;
+            step.csvr_cross = draw.cross as f32;
         }
-        if k + 1 == chunk.n_steps as usize {
-            flags |= STEP_LAST;
-        }
-        let mut step = StepUniform {
-            dt: chunk.dt as f32,
-            velocity_scale: if k == 0 { chunk.velocity_scale as f32 } else { 1.0 },
-            decay: 1.0,
-            noise: 0.0,
-            seed_low: 0,
-            seed_high: 0,
-            step_low: number as u32,
-            step_high: (number >> 32) as u32,
-            flags,
-            _pad0: 0,
-            _pad1: 0,
-            _pad2: 0,
-        };
-        if let Some(bath) = chunk.langevin {
-            let decay = (-bath.friction * chunk.dt).exp();
-            step.flags |= STEP_LANGEVIN;
-            step.decay = decay as f32;
-            step.noise = (BOLTZMANN * bath.temperature * (1.0 - decay * decay)).sqrt() as f32;
-            step.seed_low = bath.seed as u32;
-            step.seed_high = (bath.seed >> 32) as u32;
-        }
-        block[..size_of::<StepUniform>()].copy_from_slice(bytemuck::bytes_of(&step));
     }
-    bytes
+    if k + 1 == chunk.n_steps {
+        step.flags |= STEP_LAST;
+    }
+    if let Some(bath) = chunk.langevin {
+        let decay = (-bath.friction * chunk.dt).exp();
+        step.flags |= STEP_LANGEVIN;
+        step.decay = decay as f32;
+        step.noise = (BOLTZMANN * bath.temperature * (1.0 - decay * decay)).sqrt() as f32;
+        step.seed_low = bath.seed as u32;
+        step.seed_high = (bath.seed >> 32) as u32;
+    }
+    step
 }
 
 impl Integrator {
@@ -155,6 +156,11 @@ impl Integrator {
                 },
             )
         };
+        let couple_source = shaders.module("couple", Pieces::default());
+        let couple = |entry: &str, groups: [&[Binding]; 2]| {
+            let constants = [("n_atoms", f64::from(n_atoms)), ("n_partials", f64::from(n_partials))];
+            Pass::new(context, &PassSpec { entry, source: &couple_source, constants: &constants, groups })
+        };
         let displacement = Pass::new(
             context,
             &PassSpec {
@@ -167,6 +173,8 @@ impl Integrator {
         Ok(Integrator {
             update,
             momentum: [momentum("momentum_partial")?, momentum("momentum_total")?, momentum("momentum_remove")?],
+            kinetic: couple("kinetic_partial", [&[], &[Write, Write]])?,
+            couple: couple("couple", [&[UniformBlock(STEP_BLOCK.1)], &[Write, Write, Write]])?,
             displacement,
             n_groups,
             n_atoms,
@@ -174,6 +182,7 @@ impl Integrator {
             steps: context.uniform("steps", STEPS_PER_SUBMISSION * UNIFORM_STRIDE),
             partials: context.storage("update partials", Self::partials_bytes_of(n_groups)),
             momentum_partials: context.storage("momentum partials", (n_partials as usize + 1) * 16),
+            kinetic_partials: context.storage("kinetic partials", n_partials as usize * 4),
         })
     }
 
@@ -200,9 +209,21 @@ impl Integrator {
         let remove_com = (self.momentum.iter().zip([atoms, 1, atoms]))
             .map(|(pass, n)| pass.dispatch(context, [&[], &[state.velocities, &self.momentum_partials]], n))
             .collect();
-        let displacement =
-            self.displacement.dispatch(context, [&[state.cell, state.start, state.positions], &[state.status]], atoms);
-        StepDispatches { update, remove_com, displacement }
+        let energies = [state.velocities, &self.kinetic_partials];
+        let kinetic = self.kinetic.dispatch(context, [&[], &energies], atoms);
+        let couple = self.couple.dispatch_blocks(
+            context,
+            [&[&self.steps], &[state.velocities, &self.kinetic_partials, state.status]],
+            1,
+            Some((0, STEP_BLOCK.1)),
+        );
+        StepDispatches { update, remove_com, kinetic, couple }
+    }
+
+    /// Distances from `start`, the positions when a batch began.
+    pub fn displacement_since(&self, context: &Context, state: &StateBuffers, start: &wgpu::Buffer) -> Dispatch {
+        let atoms = self.n_atoms.div_ceil(WORKGROUP);
+        self.displacement.dispatch(context, [&[state.cell, start, state.positions], &[state.status]], atoms)
     }
 }
 

@@ -52,9 +52,10 @@ pub struct StepUniform {
     pub step_high: u32,
     /// [`STEP_FIRST`], …
     pub flags: u32,
-    pub _pad0: u32,
-    pub _pad1: u32,
-    pub _pad2: u32,
+    /// See [`crate::forces::CsvrDraw`].
+    pub csvr_decay: f32,
+    pub csvr_gain: f32,
+    pub csvr_cross: f32,
 }
 
 /// First step of a chunk.
@@ -65,6 +66,8 @@ pub const STEP_REPORT: u32 = 2;
 pub const STEP_LAST: u32 = 4;
 /// Middle scheme with a bath.
 pub const STEP_LANGEVIN: u32 = 8;
+/// `StatusWords::velocity_scale` holds a further factor on the velocities.
+pub const STEP_COUPLE: u32 = 16;
 
 /// `common/status.wgsl`, `Status`
 #[repr(C)]
@@ -77,6 +80,9 @@ pub struct StatusWords {
     /// Bits of an f32, nm².
     pub in_chunk_sq: u32,
     pub mesh_overflow: u32,
+    /// Latest factor of CSVR, and the kinetic energy it was found from, kJ/mol.
+    pub velocity_scale: f32,
+    pub kinetic: f32,
 }
 
 /// f32 slots per workgroup of `nb_full`: 12-6, c4, Coulomb, at the cutoff, virial xx yy zz xy xz yz, excluded, _pad.

@@ -11,6 +11,7 @@
 //! never decides when to search neighbors, couple or write. It is the only one that names `wgpu`; the binding contract
 //! of its shaders is `shaders/README.md`.
 
+pub mod batch;
 pub mod device;
 pub mod ewald;
 pub mod ewald_fit;
@@ -28,7 +29,7 @@ pub mod shader;
 pub use device::{AdapterSelector, Context, DeviceDescription, devices};
 pub use self_test::{SelfTestReport, self_test};
 
-use super::{Backend, Chunk, ChunkReport, Energies, Evaluation, FirstStep, ForceError, NeighborKind};
+use super::{Backend, Batch, BatchReport, Chunk, ChunkReport, Energies, Evaluation, ForceError, NeighborKind, Wanted};
 use crate::cell::Cell;
 use crate::forces::reference::Contribution;
 use crate::forces::reference::blame::BEFORE_ANY_STEP;
@@ -39,17 +40,21 @@ use crate::neighbor::NeighborList;
 use crate::neighbor::clusters::{CLUSTER, PADDING};
 use crate::potential::coulomb::ReactionField;
 use crate::system::{Coulomb, State, System};
+use batch::{DEPTH, HostTimes, Submitted, wide};
 use device::cast;
 use ewald::DirectEwald;
 use failure::OVERFLOW;
 use fixed::FixedPosition;
 use glam::{DMat3, DVec3};
-use integrate::{Integrator, STEPS_PER_SUBMISSION, StateBuffers, StepDispatches, StepSums, step_blocks};
+use integrate::{Integrator, StateBuffers, StepDispatches};
 use layout::{CellUniform, StatusWords};
 use nonbonded::{DeviceList, Nonbonded, PairBuffers, PairSums, device_charges};
-use pass::{Binding, Dispatch, Pass, PassSpec, UNIFORM_STRIDE, WORKGROUP};
+use pass::{Binding, Dispatch, Pass, PassSpec, WORKGROUP};
 use pme::{MeshDispatches, MeshEwald};
 use shader::{Pieces, Shaders};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Long-range Coulomb of one system.
 enum LongRange {
@@ -67,13 +72,14 @@ enum LongRangeDispatches {
 }
 
 impl LongRangeDispatches {
-    fn encode(&self, pass: &mut wgpu::ComputePass<'_>, with_sums: bool) {
+    /// Calls `with` for every dispatch, in order.
+    fn each<'a>(&'a self, with_sums: bool, with: impl FnMut(&'a Dispatch)) {
         match self {
             LongRangeDispatches::None => {}
             LongRangeDispatches::Ewald(plain, reported) => {
-                if with_sums { reported } else { plain }.iter().for_each(|d| d.encode(pass))
+                if with_sums { reported } else { plain }.iter().for_each(with)
             }
-            LongRangeDispatches::Mesh(mesh) => mesh.encode(pass, with_sums),
+            LongRangeDispatches::Mesh(mesh) => mesh.each(with_sums, with),
         }
     }
 }
@@ -84,8 +90,22 @@ struct Bound {
     pairs_with_sums: Dispatch,
     long_range: LongRangeDispatches,
     step: StepDispatches,
+    /// Distances from each of the `start` buffers.
+    displacement: [Dispatch; DEPTH],
     /// Sorts newly loaded positions into the order of this list.
     repack: Dispatch,
+    /// Positions the list was built from.
+    origin: wgpu::Buffer,
+    /// Bytes of the buffers that are its own.
+    bytes: u64,
+}
+
+impl Bound {
+    /// Calls `with` for every dispatch that forces take, in order.
+    fn force_dispatches<'a>(&'a self, with_sums: bool, mut with: impl FnMut(&'a Dispatch)) {
+        with(if with_sums { &self.pairs_with_sums } else { &self.pairs });
+        self.long_range.each(with_sums, with);
+    }
 }
 
 /// Buffers that live as long as the backend.
@@ -95,20 +115,11 @@ struct Buffers {
     velocities: wgpu::Buffer,
     forces: wgpu::Buffer,
     sorted: wgpu::Buffer,
-    slots: wgpu::Buffer,
     charges: wgpu::Buffer,
-    origin: wgpu::Buffer,
-    /// Positions and velocities when the chunk began.
-    start: wgpu::Buffer,
-    start_velocities: wgpu::Buffer,
+    /// Positions and velocities when a batch began, for every batch that can be on the device.
+    start: [wgpu::Buffer; DEPTH],
+    start_velocities: [wgpu::Buffer; DEPTH],
     status: wgpu::Buffer,
-}
-
-/// What the steps of a chunk left on the device.
-struct Outcome {
-    status: StatusWords,
-    sums: StepSums,
-    first: Option<FirstStep>,
 }
 
 /// One system on one device.
@@ -125,13 +136,18 @@ pub struct GpuBackend {
     cell: Option<Cell>,
     /// `[n_atoms]`, unwrapped, as of the last read-back
     fixed: Vec<FixedPosition>,
-    bound: Option<Bound>,
+    bound: Option<Arc<Bound>>,
     n_slots: u32,
     step: u64,
-    /// Steps taken since the list was set.
+    /// Steps queued since the list was set.
     steps_since_list: u64,
-    /// Upper bound of the distance any atom moved since the last read-back, nm.
-    moved_since_read_back: f64,
+    queued: VecDeque<Batch>,
+    submitted: VecDeque<Submitted>,
+    /// Batches submitted so far.
+    n_batches: usize,
+    host: HostTimes,
+    /// Bytes of the buffers that live as long as the backend.
+    own_bytes: u64,
 }
 
 impl GpuBackend {
@@ -177,11 +193,9 @@ impl GpuBackend {
             positions: per_atom("positions"),
             velocities: per_atom("velocities"),
             forces: per_atom("forces"),
-            origin: per_atom("origin"),
-            start: per_atom("start"),
-            start_velocities: per_atom("start velocities"),
+            start: [per_atom("start"), per_atom("start")],
+            start_velocities: [per_atom("start velocities"), per_atom("start velocities")],
             sorted: context.storage("sorted", n_slots as usize * 16),
-            slots: context.storage("slots", n_slots as usize * 8),
             charges: context.storage_of("charges", &device_charges(system)),
             status: context.storage("status", size_of::<StatusWords>()),
         };
@@ -199,7 +213,11 @@ impl GpuBackend {
             n_slots,
             step: 0,
             steps_since_list: 0,
-            moved_since_read_back: 0.0,
+            queued: VecDeque::new(),
+            submitted: VecDeque::new(),
+            n_batches: 0,
+            host: HostTimes::default(),
+            own_bytes: context.allocated(),
             system: system.clone(),
             context,
         })
@@ -211,7 +229,7 @@ impl GpuBackend {
     }
 
     fn loaded(&self) -> Result<(&Cell, &Bound), ForceError> {
-        self.cell.as_ref().zip(self.bound.as_ref()).ok_or(ForceError::NoNeighbors)
+        self.cell.as_ref().zip(self.bound.as_deref()).ok_or(ForceError::NoNeighbors)
     }
 
     fn submit_one(&self, dispatch: &Dispatch) {
@@ -220,11 +238,21 @@ impl GpuBackend {
         self.context.submit(encoder);
     }
 
+    /// Gives the device up, as a driver does that has been reset: how tests lose one.
+    pub fn lose_device(&self) {
+        self.context.lose();
+    }
+
     fn reset_status(&self) {
-        self.context.write(
-            &self.buffers.status,
-            &[StatusWords { first_bad: u32::MAX, since_list_sq: 0, in_chunk_sq: 0, mesh_overflow: 0 }],
-        );
+        let status = StatusWords {
+            first_bad: u32::MAX,
+            since_list_sq: 0,
+            in_chunk_sq: 0,
+            mesh_overflow: 0,
+            velocity_scale: 1.0,
+            kinetic: 0.0,
+        };
+        self.context.write(&self.buffers.status, &[status]);
     }
 
     /// The long-range buffer that holds what its sums need, and how much of it.
@@ -237,7 +265,7 @@ impl GpuBackend {
     }
 
     /// Energies and virial (without constraints) from the sums of the device and the constants of the host.
-    fn collect(&self, cell: &Cell, pair_partials: &[u8], long_range_sums: &[u8]) -> (Energies, DMat3) {
+    fn energies(&self, cell: &Cell, pair_partials: &[u8], long_range_sums: &[u8]) -> (Energies, DMat3) {
         let topology = &self.system.topology;
         let pairs = PairSums::from_partials(&cast::<f32>(pair_partials));
         let reciprocal = match &self.long_range {
@@ -284,70 +312,82 @@ impl GpuBackend {
         for (fixed, [x, y, z, _]) in self.fixed.iter_mut().zip(cast::<[i32; 4]>(&parts[0])) {
             fixed.follow([x, y, z]);
         }
-        self.moved_since_read_back = 0.0;
         Ok(())
     }
 
-    /// Keeps the positions and velocities of the device, then takes the steps of a chunk and reads what they sum to.
-    fn run(&self, chunk: &Chunk) -> Result<Outcome, ForceError> {
-        let (cell, bound) = self.loaded()?;
-        let n_steps = chunk.n_steps as usize;
-        self.reset_status();
-        let mut finished = Vec::new();
-        for from in (0..n_steps).step_by(STEPS_PER_SUBMISSION) {
-            let count = STEPS_PER_SUBMISSION.min(n_steps - from);
-            self.context.write(&self.integrator.steps, &step_blocks(chunk, from, count));
-            let mut encoder = self.context.encoder();
-            if from == 0 {
-                let b = &self.buffers;
-                encoder.copy_buffer_to_buffer(&b.positions, 0, &b.start, 0, b.positions.size());
-                encoder.copy_buffer_to_buffer(&b.velocities, 0, &b.start_velocities, 0, b.velocities.size());
+    /// Binds every pass to a list.
+    ///
+    /// * `origin` – positions it was built from; `None` for those on the device
+    fn bind(&mut self, list: NeighborList, origin: Option<&[DVec3]>) -> Result<(), ForceError> {
+        let clock = Instant::now();
+        let NeighborList::FullClusters(list) = list else {
+            return Err(ForceError::NoNeighbors);
+        };
+        let cell = self.cell.ok_or(ForceError::NoNeighbors)?;
+        let type_ids = &self.system.topology.type_ids;
+        let slots: Vec<[u32; 2]> = (list.clusters.order.iter())
+            .map(|&atom| if atom == PADDING { [PADDING, 0] } else { [atom, type_ids[atom as usize]] })
+            .collect();
+        assert_eq!(slots.len(), self.n_slots as usize, "list and system hold the same atoms");
+        let before = self.context.allocated();
+        let b = &self.buffers;
+        let slots = self.context.storage_of("slots", &slots);
+        let origin_buffer = self.context.storage("origin", self.fixed.len() * 16);
+        let device_list = DeviceList::upload(&self.context, &list);
+        let shared = PairBuffers { cell: &b.cell, sorted: &b.sorted, slots: &slots, forces: &b.forces };
+        let (pairs, pairs_with_sums) = self.nonbonded.dispatches(&self.context, &shared, &device_list);
+        let long_range = match &self.long_range {
+            LongRange::None => LongRangeDispatches::None,
+            LongRange::Ewald(direct) => {
+                let (plain, reported) = direct.dispatches(&self.context, &shared);
+                LongRangeDispatches::Ewald(plain, reported)
             }
-            let is_last = from + count == n_steps;
-            {
-                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                if from == 0 && chunk.remove_com {
-                    bound.step.remove_com.iter().for_each(|d| d.encode(&mut pass));
-                }
-                for k in 0..count {
-                    let with_sums = chunk.report && from + k == 0;
-                    if with_sums { &bound.pairs_with_sums } else { &bound.pairs }.encode(&mut pass);
-                    bound.long_range.encode(&mut pass, with_sums);
-                    bound.step.update.encode_block(&mut pass, &[(k * UNIFORM_STRIDE) as u32]);
-                }
-                if is_last {
-                    bound.step.displacement.encode(&mut pass);
-                }
+            LongRange::Mesh(mesh) => {
+                LongRangeDispatches::Mesh(Box::new(mesh.dispatches(&self.context, &shared, &b.status)))
             }
-            let (long_range, long_range_bytes) = self.long_range_sums();
-            if is_last {
-                finished = self.context.submit_and_read(
-                    encoder,
-                    &[
-                        (&self.integrator.partials, self.integrator.partials_bytes()),
-                        (&self.buffers.status, size_of::<StatusWords>()),
-                        (&self.nonbonded.partials, Nonbonded::partials_bytes(self.n_slots)),
-                        (long_range, long_range_bytes),
-                    ],
-                )?;
-            } else {
-                self.context.submit(encoder);
+        };
+        let state = StateBuffers {
+            cell: &b.cell,
+            forces: &b.forces,
+            positions: &b.positions,
+            velocities: &b.velocities,
+            sorted: &b.sorted,
+            origin: &origin_buffer,
+            status: &b.status,
+        };
+        let step = self.integrator.dispatches(&self.context, &state);
+        let displacement = [0, 1].map(|k| self.integrator.displacement_since(&self.context, &state, &b.start[k]));
+        let [pack, repack] = [0, 1].map(|k: usize| {
+            let buffers: [&[&wgpu::Buffer]; 2] = [&[&slots, &b.charges], &[&b.positions, &b.sorted, &origin_buffer]];
+            self.pack[k].dispatch(&self.context, buffers, self.n_slots.div_ceil(WORKGROUP))
+        });
+        match origin {
+            None => self.submit_one(&pack),
+            Some(origin) => {
+                let origin: Vec<[i32; 4]> = (origin.iter())
+                    .map(|&r| {
+                        let [x, y, z] = FixedPosition::from_cartesian(&cell, r).wrapped();
+                        [x, y, z, 0]
+                    })
+                    .collect();
+                self.context.write(&origin_buffer, &origin);
+                self.submit_one(&repack);
             }
         }
-        let status: StatusWords = bytemuck::pod_read_unaligned(&finished[1]);
-        let sums = StepSums::from_partials(&cast::<f32>(&finished[0]), chunk.velocity_scale);
-        let first = chunk.report.then(|| {
-            let (energies, virial) = self.collect(cell, &finished[2], &finished[3]);
-            FirstStep {
-                energies,
-                virial: virial + sums.constraint_virial,
-                kinetic_before: sums.kinetic_before,
-                kinetic_after: sums.kinetic_after,
-                kick: sums.kick,
-                kinetic_tensor: sums.kinetic_tensor,
-            }
-        });
-        Ok(Outcome { status, sums, first })
+        self.steps_since_list = 0;
+        let bytes = self.context.allocated() - before;
+        self.bound = Some(Arc::new(Bound {
+            pairs,
+            pairs_with_sums,
+            long_range,
+            step,
+            displacement,
+            repack,
+            origin: origin_buffer,
+            bytes,
+        }));
+        self.host.list += clock.elapsed();
+        self.context.check()
     }
 }
 
@@ -411,7 +451,6 @@ impl Backend for GpuBackend {
         if let Some(bound) = &self.bound {
             self.submit_one(&bound.repack);
         }
-        self.moved_since_read_back = 0.0;
         self.context.check()
     }
 
@@ -422,60 +461,16 @@ impl Backend for GpuBackend {
         let parts = self.context.submit_and_read(self.context.encoder(), &[(&self.buffers.velocities, bytes)])?;
         state.cell = cell;
         state.positions = self.cartesian(&cell);
-        state.velocities = (cast::<[f32; 4]>(&parts[0]).into_iter())
-            .map(|[x, y, z, _]| DVec3::new(f64::from(x), f64::from(y), f64::from(z)))
-            .collect();
+        state.velocities = cast::<[f32; 4]>(&parts[0]).into_iter().map(wide).collect();
         Ok(())
     }
 
     fn set_neighbors(&mut self, list: NeighborList) -> Result<(), ForceError> {
-        let NeighborList::FullClusters(list) = list else {
-            return Err(ForceError::NoNeighbors);
-        };
-        if self.cell.is_none() {
-            return Err(ForceError::NoNeighbors);
-        }
-        let type_ids = &self.system.topology.type_ids;
-        let slots: Vec<[u32; 2]> = (list.clusters.order.iter())
-            .map(|&atom| if atom == PADDING { [PADDING, 0] } else { [atom, type_ids[atom as usize]] })
-            .collect();
-        assert_eq!(slots.len(), self.n_slots as usize, "list and system hold the same atoms");
-        let b = &self.buffers;
-        self.context.write(&b.slots, &slots);
-        let device_list = DeviceList::upload(&self.context, &list);
-        let shared = PairBuffers { cell: &b.cell, sorted: &b.sorted, slots: &b.slots, forces: &b.forces };
-        let (pairs, pairs_with_sums) = self.nonbonded.dispatches(&self.context, &shared, &device_list);
-        let long_range = match &self.long_range {
-            LongRange::None => LongRangeDispatches::None,
-            LongRange::Ewald(direct) => {
-                let (plain, reported) = direct.dispatches(&self.context, &shared);
-                LongRangeDispatches::Ewald(plain, reported)
-            }
-            LongRange::Mesh(mesh) => {
-                LongRangeDispatches::Mesh(Box::new(mesh.dispatches(&self.context, &shared, &b.status)))
-            }
-        };
-        let step = self.integrator.dispatches(
-            &self.context,
-            &StateBuffers {
-                cell: &b.cell,
-                forces: &b.forces,
-                positions: &b.positions,
-                velocities: &b.velocities,
-                sorted: &b.sorted,
-                origin: &b.origin,
-                start: &b.start,
-                status: &b.status,
-            },
-        );
-        let [pack, repack] = [0, 1].map(|k: usize| {
-            let buffers: [&[&wgpu::Buffer]; 2] = [&[&b.slots, &b.charges], &[&b.positions, &b.sorted, &b.origin]];
-            self.pack[k].dispatch(&self.context, buffers, self.n_slots.div_ceil(WORKGROUP))
-        });
-        self.submit_one(&pack);
-        self.steps_since_list = 0;
-        self.bound = Some(Bound { pairs, pairs_with_sums, long_range, step, repack });
-        self.context.check()
+        self.bind(list, None)
+    }
+
+    fn set_lagged_neighbors(&mut self, list: NeighborList, origin: &[DVec3]) -> Result<(), ForceError> {
+        self.bind(list, Some(origin))
     }
 
     fn evaluate(&mut self) -> Result<Evaluation, ForceError> {
@@ -484,15 +479,14 @@ impl Backend for GpuBackend {
         let mut encoder = self.context.encoder();
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            bound.pairs_with_sums.encode(&mut pass);
-            bound.long_range.encode(&mut pass, true);
+            bound.force_dispatches(true, |d| d.encode(&mut pass));
         }
         let (long_range, long_range_bytes) = self.long_range_sums();
         let parts = self.context.submit_and_read(
             encoder,
             &[
                 (&self.buffers.forces, self.fixed.len() * 16),
-                (&self.nonbonded.partials, Nonbonded::partials_bytes(self.n_slots)),
+                (self.nonbonded.sums(), self.nonbonded.sums_bytes()),
                 (long_range, long_range_bytes),
                 (&self.buffers.status, size_of::<StatusWords>()),
             ],
@@ -501,10 +495,8 @@ impl Backend for GpuBackend {
         if status.mesh_overflow != 0 {
             return Err(self.not_evaluated(None, OVERFLOW));
         }
-        let forces: Vec<DVec3> = (cast::<[f32; 4]>(&parts[0]).into_iter())
-            .map(|[x, y, z, _]| DVec3::new(f64::from(x), f64::from(y), f64::from(z)))
-            .collect();
-        let (energies, virial) = self.collect(&cell, &parts[1], &parts[2]);
+        let forces: Vec<DVec3> = cast::<[f32; 4]>(&parts[0]).into_iter().map(wide).collect();
+        let (energies, virial) = self.energies(&cell, &parts[1], &parts[2]);
         if let Some(atom) = forces.iter().position(|f| !f.is_finite()) {
             return Err(self.not_evaluated(Some(atom), "has a force that is not finite"));
         }
@@ -519,24 +511,54 @@ impl Backend for GpuBackend {
         if chunk.n_steps == 0 {
             return Ok(ChunkReport::default());
         }
-        let outcome = self.run(chunk)?;
-        if outcome.fault(chunk).is_some() {
-            return Err(self.diagnose(chunk));
+        assert!(self.submitted.is_empty(), "a chunk is taken alone when nothing else is queued");
+        self.enqueue(Batch { chunks: vec![*chunk], wanted: Wanted::Sums })?;
+        let done = self.take_oldest()?;
+        Ok(done.and_then(|(_, report, _)| report.chunks.first().copied()).unwrap_or_default())
+    }
+
+    fn queue(&mut self) -> &mut VecDeque<Batch> {
+        &mut self.queued
+    }
+
+    fn enqueue(&mut self, batch: Batch) -> Result<(), ForceError> {
+        assert!(self.submitted.len() < DEPTH, "no more than {DEPTH} batches are on the device");
+        self.queued.push_back(batch.clone());
+        let submitted = self.submit(batch)?;
+        self.submitted.push_back(submitted);
+        Ok(())
+    }
+
+    fn collect(&mut self, state: &mut State) -> Result<BatchReport, ForceError> {
+        match self.take_oldest()? {
+            None => Ok(BatchReport::default()),
+            Some((batch, report, outcome)) => {
+                self.hand_over(&batch, &outcome, state)?;
+                Ok(report)
+            }
         }
-        let Outcome { status, sums, first } = outcome;
-        let report = ChunkReport {
-            first,
-            kinetic_end: sums.kinetic_end,
-            bath_heat: if chunk.langevin.is_some() { sums.bath_heat } else { 0.0 },
-            max_displacement: f64::from(f32::from_bits(status.in_chunk_sq)).sqrt(),
-        };
-        let quarter = 0.5 * self.loaded()?.0.half_height();
-        self.steps_since_list += u64::from(chunk.n_steps);
-        self.step = chunk.first_step + u64::from(chunk.n_steps);
-        self.moved_since_read_back += report.max_displacement;
-        if self.moved_since_read_back > quarter {
-            self.read_back_positions()?;
-        }
-        Ok(report)
+    }
+
+    fn depth(&self) -> usize {
+        DEPTH
+    }
+
+    fn list_lag(&self) -> u32 {
+        1
+    }
+
+    /// What the host does; [`Backend::device_times`] has the passes.
+    fn time_by_pass(&self) -> Vec<(&'static str, Duration)> {
+        let HostTimes { encode, submit, wait, list } = self.host;
+        vec![("host_encode", encode), ("host_submit", submit), ("host_wait", wait), ("host_list_upload", list)]
+    }
+
+    fn device_times(&mut self, chunk: &Chunk, n_steps: u32) -> Result<Vec<(String, f64)>, ForceError> {
+        self.time_passes(chunk, n_steps)
+    }
+
+    /// All buffers, those of the current list included.
+    fn device_memory(&self) -> Option<u64> {
+        Some(self.own_bytes + self.bound.as_ref().map_or(0, |bound| bound.bytes))
     }
 }

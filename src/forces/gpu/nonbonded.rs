@@ -25,7 +25,7 @@ pub struct Nonbonded {
     forces_only: Pass,
     with_sums: Pass,
     table: wgpu::Buffer,
-    pub partials: wgpu::Buffer,
+    partials: wgpu::Buffer,
     workgroups: u32,
 }
 
@@ -152,8 +152,17 @@ impl Nonbonded {
         })
     }
 
-    /// Size of what [`PairSums::from_partials`] reads.
-    pub fn partials_bytes(n_slots: u32) -> usize {
+    /// The buffer that [`PairSums::from_partials`] reads.
+    pub fn sums(&self) -> &wgpu::Buffer {
+        &self.partials
+    }
+
+    /// How much of it.
+    pub fn sums_bytes(&self) -> usize {
+        self.workgroups as usize * PAIR_PARTIALS * size_of::<f32>()
+    }
+
+    fn partials_bytes(n_slots: u32) -> usize {
         n_slots.div_ceil(WORKGROUP) as usize * PAIR_PARTIALS * size_of::<f32>()
     }
 

@@ -42,6 +42,7 @@ pub struct Dispatch {
     pipeline: wgpu::ComputePipeline,
     groups: [wgpu::BindGroup; 2],
     workgroups: (u32, u32),
+    label: String,
 }
 
 /// Workgroups that cover `n` in two dimensions of at most 65535; shaders combine them as x + y · num_workgroups.x.
@@ -150,11 +151,17 @@ impl Pass {
             group += 1;
             bound
         });
-        Dispatch { pipeline: self.pipeline.clone(), groups, workgroups: grid(workgroups) }
+        let label = self.label.clone();
+        Dispatch { pipeline: self.pipeline.clone(), groups, workgroups: grid(workgroups), label }
     }
 }
 
 impl Dispatch {
+    /// The entry point.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
     pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
         self.encode_block(pass, &[]);
     }

@@ -45,10 +45,11 @@ pub struct MeshDispatches {
 }
 
 impl MeshDispatches {
-    pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>, with_sums: bool) {
-        self.before.iter().for_each(|d| d.encode(pass));
-        if with_sums { &self.solve_with_sums } else { &self.solve }.encode(pass);
-        self.after.iter().for_each(|d| d.encode(pass));
+    /// Calls `with` for every dispatch, in order.
+    pub fn each<'a>(&'a self, with_sums: bool, mut with: impl FnMut(&'a Dispatch)) {
+        self.before.iter().for_each(&mut with);
+        with(if with_sums { &self.solve_with_sums } else { &self.solve });
+        self.after.iter().for_each(&mut with);
     }
 }
 

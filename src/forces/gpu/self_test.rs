@@ -149,16 +149,7 @@ pub fn self_test_with(selector: &AdapterSelector, shaders: &Shaders) -> Result<S
         report.energy_error = worst(report.energy_error, (a.energies.total() - b.energies.total()).abs() / largest);
 
         let langevin = is_mesh.then_some(LangevinStep { temperature: 300.0, friction: 10.0, seed: 7 });
-        let chunk = Chunk {
-            first_step: state.step,
-            n_steps: STEPS,
-            dt: 0.002,
-            velocity_scale: 1.0,
-            langevin,
-            remove_com: false,
-            report: true,
-            max_displacement: 0.5,
-        };
+        let chunk = Chunk { langevin, report: true, max_displacement: 0.5, ..Chunk::new(state.step, STEPS, 0.002) };
         let (mut x, mut y) = (state.clone(), state.clone());
         gpu.advance(&chunk)?;
         gpu.store(&mut x)?;

@@ -56,6 +56,7 @@ impl Shaders {
             "solve",
             "gather",
             "momentum",
+            "couple",
             "update",
             "displacement",
         ];

@@ -17,7 +17,7 @@ pub mod pme;
 pub mod settle;
 pub mod virtual_sites;
 
-use super::{Backend, Chunk, ChunkReport, Energies, Evaluation, FirstStep, ForceError, NeighborKind};
+use super::{Backend, Batch, Chunk, ChunkReport, Energies, Evaluation, FirstStep, ForceError, NeighborKind};
 use crate::cell::Cell;
 use crate::neighbor::{NeighborList, pairs::PairList};
 use crate::potential::bspline::MAX_ORDER;
@@ -29,6 +29,7 @@ use ewald::WaveVectors;
 use glam::{DMat3, DVec3};
 use integrate::{Integrator, Step};
 use pme::Pme;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Energy and virial of one pass.
@@ -62,6 +63,7 @@ pub struct ReferenceBackend {
     list_positions: Vec<DVec3>,
     /// Steps taken since the list was set.
     steps_since_list: u64,
+    queue: VecDeque<Batch>,
 }
 
 impl ReferenceBackend {
@@ -86,6 +88,7 @@ impl ReferenceBackend {
             list: None,
             list_positions: Vec::new(),
             steps_since_list: 0,
+            queue: VecDeque::new(),
         })
     }
 
@@ -238,6 +241,10 @@ impl Backend for ReferenceBackend {
         Ok(evaluation)
     }
 
+    fn queue(&mut self) -> &mut VecDeque<Batch> {
+        &mut self.queue
+    }
+
     /// After an error, positions and velocities are those before the step that failed.
     fn advance(&mut self, chunk: &Chunk) -> Result<ChunkReport, ForceError> {
         self.loaded()?;
@@ -245,8 +252,10 @@ impl Backend for ReferenceBackend {
         if chunk.remove_com {
             self.integrator.remove_com_velocity(&mut state.velocities);
         }
+        let csvr = chunk.csvr.map_or(1.0, |draw| draw.factor(self.integrator.kinetic_energy(&state.velocities)));
+        let velocity_scale = chunk.velocity_scale * csvr;
         let start_positions = state.positions.clone();
-        let mut report = ChunkReport::default();
+        let mut report = ChunkReport { velocity_scale, ..ChunkReport::default() };
         for k in 0..u64::from(chunk.n_steps) {
             let step = chunk.first_step + k;
             let (state, list) = self.loaded()?;
@@ -256,7 +265,7 @@ impl Backend for ReferenceBackend {
             let settings = Step {
                 number: step,
                 dt: chunk.dt,
-                velocity_scale: if k == 0 { chunk.velocity_scale } else { 1.0 },
+                velocity_scale: if k == 0 { velocity_scale } else { 1.0 },
                 langevin: chunk.langevin,
             };
             let state = self.state.as_mut().ok_or(ForceError::NoNeighbors)?;
