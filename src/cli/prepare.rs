@@ -105,7 +105,7 @@ pub fn prepare(input: Input, locations: &Locations) -> Result<Prepared, CliError
     if interactions.dispersion_correction && has_c4(&assembled) {
         warnings.push("the −C4/r⁴ tail beyond the cutoff is not part of the dispersion correction".to_string());
     }
-    let system = System { topology, pair_table: assembled.pair_table.clone(), interactions };
+    let system = System { topology, pair_table: assembled.pair_table.clone(), interactions, restraints: Vec::new() };
     Ok(Prepared { input, assembled, system, state, composition, warnings })
 }
 

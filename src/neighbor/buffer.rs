@@ -173,6 +173,7 @@ mod tests {
                 dispersion_correction: false,
                 coulomb: Coulomb::Pme { beta: 3.47, grid: [20; 3], order: 5 },
             },
+            restraints: Vec::new(),
         }
     }
 

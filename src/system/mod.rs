@@ -8,6 +8,7 @@ pub mod expected;
 pub mod frame;
 pub mod interactions;
 pub mod resolve;
+pub mod restraint;
 pub mod spec;
 pub mod state;
 pub mod structure;
@@ -15,6 +16,7 @@ pub mod topology;
 
 pub use frame::Frame;
 pub use interactions::{Coulomb, Interactions, LjModifier};
+pub use restraint::PositionRestraint;
 pub use state::State;
 pub use structure::Structure;
 pub use topology::Topology;
@@ -28,4 +30,6 @@ pub struct System {
     /// Lennard-Jones coefficients of every pair of types: the only source of pair parameters.
     pub pair_table: PairTable,
     pub interactions: Interactions,
+    /// At most one per atom.
+    pub restraints: Vec<PositionRestraint>,
 }

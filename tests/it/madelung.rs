@@ -75,6 +75,7 @@ fn evaluate(crystal: &Crystal, coulomb: Coulomb, shift: DVec3) -> (Evaluation, u
         topology: Topology::new(vec!["none".into()], species, &sequence),
         pair_table: PairTable::mixed(&[(0.0, 0.0)], |_, _| hexaqua::potential::mixing::Mixing::Geometric),
         interactions: truncated(CUTOFF, coulomb),
+        restraints: Vec::new(),
     };
     assert_absolute("charge", system.topology.net_charge(), 0.0, 1e-12);
     let backend = ReferenceBackend::new(&system).unwrap();

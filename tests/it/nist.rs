@@ -77,6 +77,7 @@ fn water(n_atoms: usize, epsilon: f64, charge_scale: f64, interactions: Interact
         ),
         pair_table: PairTable::mixed(&types, |_, _| Mixing::LorentzBerthelot),
         interactions,
+        restraints: Vec::new(),
     }
 }
 
@@ -225,6 +226,7 @@ fn lennard_jones() {
             topology: Topology::new(vec!["Ar".into()], vec![atom], &vec![0; positions.len()]),
             pair_table: PairTable::mixed(&[(1.0, 1.0)], |_, _| Mixing::LorentzBerthelot),
             interactions,
+            restraints: Vec::new(),
         };
         let backend = ReferenceBackend::new(&system).unwrap();
         let result = backend.evaluate_at(&cell, &positions, &all_pairs(&system, &cell, &positions));

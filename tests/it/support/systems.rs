@@ -74,6 +74,7 @@ pub fn electrolyte(sequence: &[u32], interactions: Interactions) -> System {
         topology: Topology::new(types, species, sequence),
         pair_table: PairTable::mixed(&TYPES, |_, _| Mixing::LorentzBerthelot),
         interactions,
+        restraints: Vec::new(),
     }
 }
 
