@@ -10,6 +10,8 @@ use glam::DVec3;
 pub const CLUSTER: usize = 8;
 /// Slots 0-3 and 4-7 of a cluster are compact halves: the rows of the SIMD kernel prune better by them.
 pub const HALF: usize = 4;
+/// Clusters of a super-cluster: the i atoms of one workgroup of the device's half list.
+pub const SUPER: usize = 8;
 /// Marks an unused slot of the last cluster.
 pub const PADDING: u32 = u32::MAX;
 
@@ -47,6 +49,13 @@ impl Clusters {
     }
 }
 
+/// Of `n` clusters that are split in two, how many go left: whole super-clusters while there are several.
+///
+/// Whoever walks the tree of splits (the bounding boxes of [`super::search`]) splits alike.
+pub fn left_clusters(n: usize) -> usize {
+    if n > SUPER { n.div_ceil(SUPER) / 2 * SUPER } else { n / 2 }
+}
+
 fn split(order: &mut [u32], wrapped: &[DVec3]) {
     if order.len() <= HALF {
         order.sort_unstable();
@@ -66,8 +75,7 @@ fn split(order: &mut [u32], wrapped: &[DVec3]) {
         2
     };
     // the left part holds whole clusters (at last whole halves) only, so padding ends up in the last cluster of all
-    let unit = if order.len() > CLUSTER { CLUSTER } else { HALF };
-    let middle = (order.len().div_ceil(unit) / 2) * unit;
+    let middle = if order.len() > CLUSTER { left_clusters(order.len().div_ceil(CLUSTER)) * CLUSTER } else { HALF };
     order.select_nth_unstable_by(middle, |&i, &j| {
         wrapped[i as usize][axis].total_cmp(&wrapped[j as usize][axis]).then(i.cmp(&j))
     });

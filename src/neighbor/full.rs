@@ -5,6 +5,7 @@
 //! which is unique inside the cutoff (at most half a cell height) even when the list radius is larger than that.
 //! Knows positions, cell and exclusions; not charges, types or forces.
 
+use super::cluster_pairs::{ClusterPairs, Excluded};
 use super::clusters::{CLUSTER, Clusters, PADDING};
 use crate::cell::Cell;
 use crate::system::Topology;
@@ -40,101 +41,29 @@ pub struct FullClusterList {
     pub masks: Vec<PairMask>,
 }
 
-/// A cluster's bounding sphere.
-struct Sphere {
-    center: DVec3,
-    radius: f64,
-}
-
-/// Squared distance to the nearest of all images, nm², exact for distances up to `reach`.
-struct Images {
-    half_height_sq: f64,
-    shifts: Vec<DVec3>,
-}
-
-impl Images {
-    fn new(cell: &Cell, reach: f64) -> Self {
-        // |s + n| ≤ reach/height along each axis, with s in [−1/2, 1/2]
-        let [a, b, c] = cell.heights().map(|h| (reach / h + 0.5).floor() as i32);
-        let mut shifts = Vec::new();
-        for na in -a..=a {
-            for nb in -b..=b {
-                for nc in -c..=c {
-                    if [na, nb, nc] != [0; 3] {
-                        shifts.push(cell.vectors() * DVec3::new(f64::from(na), f64::from(nb), f64::from(nc)));
-                    }
-                }
-            }
-        }
-        Images { half_height_sq: cell.half_height().powi(2), shifts }
-    }
-
-    fn distance_sq(&self, cell: &Cell, d: DVec3) -> f64 {
-        let d = cell.minimum_image(d);
-        let here = d.length_squared();
-        if here <= self.half_height_sq {
-            return here;
-        }
-        self.shifts.iter().map(|&shift| (d + shift).length_squared()).fold(here, f64::min)
-    }
-}
-
-/// Searches all cluster pairs by bounding spheres, then by atoms.
+/// Searches all cluster pairs and lists them in both orders.
 ///
 /// * `positions` – `[n_atoms]`, nm, wrapped or not
-/// * `radius` – nm
+/// * `radius` – nm; may exceed half the cell
 ///
-/// Cost is O(n_clusters²) sphere tests, spread over threads; the result does not depend on their number.
+/// Cost is O(N log N), spread over threads; the result does not depend on their number.
 pub fn build(positions: &[DVec3], cell: &Cell, topology: &Topology, radius: f64) -> FullClusterList {
-    let clusters = Clusters::build(positions, cell);
+    let ClusterPairs { clusters, near, excluded } = ClusterPairs::build(positions, cell, topology, radius);
     let n_clusters = clusters.n_clusters();
-    let mut slot_of = vec![0u32; positions.len()];
-    for (slot, &atom) in clusters.order.iter().enumerate() {
-        if atom != PADDING {
-            slot_of[atom as usize] = slot as u32;
+    // ascending: what earlier clusters list comes before what a cluster lists itself
+    let mut both: Vec<Vec<u32>> = vec![Vec::new(); n_clusters];
+    for (i, near) in near.iter().enumerate() {
+        for n in near {
+            both[i].push(n.j);
+            if n.j as usize != i {
+                both[n.j as usize].push(i as u32);
+            }
         }
     }
-    let wrapped: Vec<DVec3> = positions.iter().map(|&r| cell.wrap(r)).collect();
-    let spheres: Vec<Sphere> = (0..n_clusters)
-        .map(|c| {
-            let (low, high) = clusters.atoms(c).fold((DVec3::INFINITY, DVec3::NEG_INFINITY), |(low, high), a| {
-                (low.min(wrapped[a]), high.max(wrapped[a]))
-            });
-            let center = 0.5 * (low + high);
-            let radius = clusters.atoms(c).map(|a| (wrapped[a] - center).length()).fold(0.0, f64::max);
-            Sphere { center, radius }
-        })
-        .collect();
-    let widest = spheres.iter().map(|s| s.radius).fold(0.0, f64::max);
-    let images = Images::new(cell, radius + 2.0 * widest);
-
-    let rows: Vec<Vec<(u32, PairMask)>> = (0..n_clusters)
-        .into_par_iter()
-        .map(|ci| {
-            // excluded partners of this cluster's atoms as (j cluster, bit)
-            let mut excluded: Vec<(usize, u32)> = Vec::new();
-            for (i, &atom) in clusters.order[ci * CLUSTER..(ci + 1) * CLUSTER].iter().enumerate() {
-                if atom == PADDING {
-                    continue;
-                }
-                for partner in topology.excluded_partners(atom as usize) {
-                    let slot = slot_of[partner] as usize;
-                    excluded.push((slot / CLUSTER, (CLUSTER * i + slot % CLUSTER) as u32));
-                }
-            }
-            (0..n_clusters)
-                .filter_map(|cj| {
-                    let is_bonded = excluded.iter().any(|&(c, _)| c == cj);
-                    if !is_bonded
-                        && ci != cj
-                        && !is_near(cell, &images, &clusters, &wrapped, &spheres, (ci, cj), radius)
-                    {
-                        return None;
-                    }
-                    let mask = pair_mask(&clusters, ci, cj, &excluded);
-                    (mask.listed != 0).then_some((cj as u32, mask))
-                })
-                .collect()
+    let rows: Vec<Vec<(u32, PairMask)>> = (both.par_iter().enumerate())
+        .map(|(i, partners)| {
+            let with_mask = |&j: &u32| (j, pair_mask(&clusters, i, j as usize, &excluded[i]));
+            partners.iter().map(with_mask).filter(|(_, mask)| mask.listed != 0).collect()
         })
         .collect();
 
@@ -145,51 +74,38 @@ pub fn build(positions: &[DVec3], cell: &Cell, topology: &Topology, radius: f64)
         entries: Vec::with_capacity(rows.iter().map(Vec::len).sum()),
         masks: vec![PairMask::ALL],
     };
-    let mut index = HashMap::from([(PairMask::ALL, 0u32)]);
+    let mut index: HashMap<PairMask, u32> = HashMap::new();
     for row in rows {
-        for (cj, mask) in row {
-            let entry = *index.entry(mask).or_insert_with(|| {
-                list.masks.push(mask);
-                list.masks.len() as u32 - 1
-            });
-            list.entries.push((cj, entry));
+        for (j, mask) in row {
+            let entry = match mask {
+                PairMask::ALL => 0,
+                _ => *index.entry(mask).or_insert_with(|| {
+                    list.masks.push(mask);
+                    list.masks.len() as u32 - 1
+                }),
+            };
+            list.entries.push((j, entry));
         }
         list.ranges.push(list.entries.len() as u32);
     }
     list
 }
 
-fn is_near(
-    cell: &Cell,
-    images: &Images,
-    clusters: &Clusters,
-    wrapped: &[DVec3],
-    spheres: &[Sphere],
-    (ci, cj): (usize, usize),
-    radius: f64,
-) -> bool {
-    let reach = radius + spheres[ci].radius + spheres[cj].radius;
-    if images.distance_sq(cell, spheres[ci].center - spheres[cj].center) >= reach * reach {
-        return false;
-    }
-    clusters
-        .atoms(ci)
-        .any(|a| clusters.atoms(cj).any(|b| images.distance_sq(cell, wrapped[a] - wrapped[b]) < radius * radius))
-}
-
-fn pair_mask(clusters: &Clusters, ci: usize, cj: usize, excluded: &[(usize, u32)]) -> PairMask {
+fn pair_mask(clusters: &Clusters, i: usize, j: usize, excluded: &[Excluded]) -> PairMask {
+    // bit k: slot k holds an atom
+    let filled = |c: usize| {
+        let atoms = &clusters.order[c * CLUSTER..(c + 1) * CLUSTER];
+        (0..CLUSTER).filter(|&k| atoms[k] != PADDING).fold(0u64, |bits, k| bits | 1 << k)
+    };
+    let (filled_i, filled_j) = (filled(i), filled(j));
     let mut listed = 0u64;
-    for i in 0..CLUSTER {
-        for j in 0..CLUSTER {
-            let (a, b) = (clusters.order[ci * CLUSTER + i], clusters.order[cj * CLUSTER + j]);
-            if a != PADDING && b != PADDING && a != b {
-                listed |= 1 << (CLUSTER * i + j);
-            }
-        }
+    for lane in (0..CLUSTER).filter(|lane| filled_i >> lane & 1 == 1) {
+        let own = if i == j { 1 << lane } else { 0 };
+        listed |= (filled_j & !own) << (CLUSTER * lane);
     }
     let mut free = listed;
-    for &(_, bit) in excluded.iter().filter(|&&(c, _)| c == cj) {
-        free &= !(1 << bit);
+    for e in excluded.iter().filter(|e| e.j as usize == j) {
+        free &= !(1 << (CLUSTER as u32 * e.lane + e.lane_j));
     }
     PairMask { listed, free }
 }
@@ -310,6 +226,19 @@ mod tests {
         check(&cell, &scattered(33, DVec3::splat(3.0)), &trimers(11), 1.0);
         check(&cell, &scattered(300, DVec3::new(3.0, 3.0, 1.5)), &trimers(100), 1.0);
         check(&cell, &scattered(3, DVec3::splat(8.0)), &trimers(1), 0.2);
+    }
+
+    #[test]
+    fn the_list_does_not_depend_on_the_number_of_threads() {
+        let cell = Cell::cubic(4.0).expect("valid");
+        let (positions, topology) = (scattered(6000, DVec3::splat(4.0)), trimers(2000));
+        let with_threads = |n| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build().expect("threads");
+            pool.install(|| build(&positions, &cell, &topology, 0.9))
+        };
+        let one = with_threads(1);
+        assert_eq!(one, with_threads(2));
+        assert_eq!(one, with_threads(5));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 /// Clusters per task of the search: fixed, so that the result does not depend on the number of threads.
 const CLUSTERS_PER_TASK: usize = 16;
 /// What single-precision pruning may lose, nm.
-const ROUNDING: f64 = 1e-6;
+pub(super) const ROUNDING: f64 = 1e-6;
 
 /// Four atoms of one cluster against eight of another.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -142,7 +142,7 @@ impl HalfList {
 }
 
 /// Coordinates relative to the origin of the cluster, nm: x of eight atoms, then y, then z. Padding lies far away.
-fn local_coordinates(clusters: &Clusters, wrapped: &[DVec3], origins: &[DVec3]) -> Vec<Local> {
+pub(super) fn local_coordinates(clusters: &Clusters, wrapped: &[DVec3], origins: &[DVec3]) -> Vec<Local> {
     (0..clusters.n_clusters())
         .map(|c| {
             let mut local = [[FAR; CLUSTER]; 3];
@@ -180,9 +180,9 @@ struct Search<'a> {
     nearest_of_halves: NearestOfHalves,
 }
 
-type NearestOfHalves = fn(&Local, &Local, Vec3) -> [f32; 2];
+pub(super) type NearestOfHalves = fn(&Local, &Local, Vec3) -> [f32; 2];
 /// Coordinates of eight atoms: x, then y, then z, nm.
-type Local = [[f32; CLUSTER]; 3];
+pub(super) type Local = [[f32; CLUSTER]; 3];
 
 impl Search<'_> {
     fn task(&self, task: usize) -> TaskOutput {
@@ -274,7 +274,7 @@ fn upper_triangle(half: usize) -> u32 {
 }
 
 /// The widest version of [`nearest_of_halves`] that the processor runs; all give the same answer (no fused arithmetic).
-fn choose_nearest_of_halves() -> NearestOfHalves {
+pub(super) fn choose_nearest_of_halves() -> NearestOfHalves {
     #[cfg(target_arch = "x86_64")]
     {
         #[target_feature(enable = "avx2")]

@@ -4,6 +4,7 @@
 //! reference backend, and [`clusters`] (groups of 8 atoms) for the fast ones. Knows positions, cell and exclusions.
 
 pub mod buffer;
+pub mod cluster_pairs;
 pub mod clusters;
 pub mod full;
 pub mod half;

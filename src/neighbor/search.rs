@@ -5,7 +5,7 @@
 //! O(log N) per query, and is as good for a slab with vacuum as for a filled box. It knows boxes, not atoms: what it
 //! returns is a superset that the caller prunes by real distances.
 
-use super::clusters::Clusters;
+use super::clusters::{Clusters, left_clusters};
 use crate::cell::Cell;
 use glam::{DVec3, IVec3, Vec3A};
 
@@ -100,7 +100,7 @@ impl ClusterTree {
                     }
                     continue;
                 }
-                let left = n / 2;
+                let left = left_clusters(n);
                 stack.push((node + 2 * left, first + left, n - left));
                 stack.push((node + 1, first, left));
             }
@@ -128,7 +128,7 @@ fn fill(
             .map(|a| wrapped[a].as_vec3a())
             .fold(Bounds::EMPTY, |b, r| b.join(Bounds { low: r, high: r }))
     } else {
-        let left = n / 2;
+        let left = left_clusters(n);
         let a = fill(nodes, leaves, node + 1, first, left, clusters, wrapped);
         let b = fill(nodes, leaves, node + 2 * left, first + left, n - left, clusters, wrapped);
         a.join(b)
