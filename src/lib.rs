@@ -8,6 +8,7 @@ pub mod build;
 pub mod cell;
 pub mod cli;
 pub mod dynamics;
+pub mod electrode;
 pub mod forcefield;
 pub mod forces;
 pub mod io;
