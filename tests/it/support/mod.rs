@@ -3,5 +3,6 @@
 pub mod compare;
 pub mod gpu;
 pub mod gro;
+pub mod molecules;
 pub mod systems;
 pub mod templates;

@@ -1,6 +1,6 @@
 //! Systems built by hand, so that tests of the physics depend on no library, builder or reader of the program.
 
-use super::gro;
+use super::{gro, molecules};
 use glam::DVec3;
 use hexaqua::cell::Cell;
 use hexaqua::neighbor::pairs::{PairList, brute_force, linked_cells};
@@ -102,20 +102,17 @@ impl EngineCase {
         let energies: toml::Table = read("energies.toml").parse().expect("valid TOML");
         let number = |key: &str| energies["conventions"][key].as_float().expect("a number");
         let gro = gro::read(&folder.join("system.gro"));
-        let mut sequence = Vec::new();
-        let mut atom = 0;
-        while atom < gro.residues.len() {
-            let (species, size) = match gro.residues[atom].as_str() {
-                "ZN" => (0, 1),
-                "CL" => (1, 1),
-                "SOL" => (2, 3),
-                other => panic!("unknown residue {other}"),
-            };
-            sequence.push(species);
-            atom += size;
-        }
+        let names: Vec<&str> = gro.residues.iter().map(String::as_str).collect();
         let coulomb = coulomb(&gro.cell, number("ewald_beta_per_nm"));
-        let system = electrolyte(&sequence, truncated(number("cutoff_lj_nm"), coulomb));
+        let interactions = truncated(number("cutoff_lj_nm"), coulomb);
+        let system = match name {
+            "znotf2_3k" => {
+                let sequence = species_sequence(&names, &[("ZN", 1), ("OTF", 8), ("SOL", 3)]);
+                molecules::zinc_triflate(&sequence, interactions)
+            }
+            "tip4p2005_500" => molecules::tip4p_2005_box(names.len() / 4, interactions),
+            _ => electrolyte(&species_sequence(&names, &[("ZN", 1), ("CL", 1), ("SOL", 3)]), interactions),
+        };
         let forces = (read("forces.csv").lines().filter(|line| line.starts_with(|c: char| c.is_ascii_digit())))
             .map(|line| {
                 let f: Vec<f64> = line.split(',').skip(1).map(|x| x.parse().expect("a number")).collect();
@@ -134,6 +131,18 @@ impl EngineCase {
     pub fn list(&self) -> PairList {
         linked_cells(&self.positions, &self.cell, &self.system.topology, self.system.interactions.cutoff)
     }
+}
+
+/// The species index of every molecule, from the residue name of every atom and the (name, size) of every species.
+fn species_sequence(residues: &[&str], species: &[(&str, usize)]) -> Vec<u32> {
+    let mut sequence = Vec::new();
+    let mut atom = 0;
+    while atom < residues.len() {
+        let s = species.iter().position(|(name, _)| *name == residues[atom]).expect("a known residue");
+        sequence.push(s as u32);
+        atom += species[s].1;
+    }
+    sequence
 }
 
 /// Pairs inside the cutoff of any configuration, by brute force.
