@@ -92,6 +92,7 @@ pub fn zinc_triflate(sequence: &[u32], interactions: Interactions) -> System {
         topology: Topology::new(types, vec![ion("Zn2+", "Zn", 0, 2.0, 65.4), triflate(), water], sequence),
         pair_table: PairTable::mixed(&TYPES, |_, _| Mixing::LorentzBerthelot),
         interactions,
+        restraints: Vec::new(),
     }
 }
 
@@ -129,5 +130,6 @@ pub fn tip4p_2005_box(n: usize, interactions: Interactions) -> System {
         topology: Topology::new(types, vec![tip4p_2005()], &vec![0; n]),
         pair_table: PairTable::mixed(&[(0.31589, 0.7749), (0.0, 0.0), (0.0, 0.0)], |_, _| Mixing::LorentzBerthelot),
         interactions,
+        restraints: Vec::new(),
     }
 }
