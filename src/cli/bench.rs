@@ -159,8 +159,9 @@ fn measure(args: &Args, name: &str, prepared: &Prepared) -> Result<Value, CliErr
         }
     }
     start_velocities(&mut engine, dynamics);
+    let lag = engine.backend.list_lag();
     let plan = |n_steps: u64| {
-        let mut plan = stage_plan(prepared, "bench", 0.0, dynamics, None, false);
+        let mut plan = stage_plan(prepared, "bench", 0.0, dynamics, None, false, lag);
         plan.schedule.n_steps = n_steps;
         (plan.schedule.log, plan.schedule.checkpoint) = (0, 0);
         plan
@@ -194,7 +195,13 @@ fn measure(args: &Args, name: &str, prepared: &Prepared) -> Result<Value, CliErr
     let ns_per_day = 86_400.0 * plan.dt / ms_per_step;
     let matom_steps_per_s = n_atoms as f64 / ms_per_step * 1e-3;
     let peak = peak_memory();
-    let list = neighbors::build(engine.backend.neighbor_kind(), system, &engine.state, plan.list_radius);
+    let list = neighbors::build(
+        engine.backend.neighbor_kind(),
+        system,
+        &engine.state.positions,
+        &engine.state.cell,
+        plan.list_radius,
+    );
     let pairs_per_atom = list.n_pairs() as f64 / n_atoms as f64;
     if !args.json {
         say!("{name}, {n_atoms} atoms on {} ({}), {n_steps} steps", engine.backend.name(), engine.backend.device());

@@ -177,13 +177,16 @@ pub fn backend(choice: BackendChoice, system: &System) -> Result<Box<dyn Backend
 }
 
 /// Radius of the neighbor list of a stage, nm, and a warning when the user asked for less than the drift needs.
-pub fn list_radius(system: &System, state: &State, dynamics: &DynamicsSpec) -> (f64, Option<String>) {
+///
+/// * `lag` – intervals that a list lags behind when it is put to use: it has to serve that much longer
+pub fn list_radius(system: &System, state: &State, dynamics: &DynamicsSpec, lag: u32) -> (f64, Option<String>) {
+    let lifetime = dynamics.neighbor_every * (1 + lag);
     let estimate = buffer::list_radius(
         system,
         state.n_atoms() as f64 / state.cell.volume(),
         dynamics.thermostat.temperature(),
         dynamics.timestep,
-        dynamics.neighbor_every,
+        lifetime,
         buffer::DEFAULT_TOLERANCE,
     );
     let cutoff = system.interactions.cutoff;
@@ -192,7 +195,7 @@ pub fn list_radius(system: &System, state: &State, dynamics: &DynamicsSpec) -> (
         format!(
             "skin = {skin} nm is less than the {:.3} nm that lists of {} steps need: pairs are missed and energy drifts; leave skin out or lower neighbor_every",
             estimate - cutoff,
-            dynamics.neighbor_every
+            lifetime
         )
     });
     (cutoff + skin, warning)

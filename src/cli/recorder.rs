@@ -3,18 +3,30 @@
 use super::CliError;
 use super::progress::Progress;
 use crate::analysis::AnalysisSet;
-use crate::dynamics::{DynamicsError, LogRow, Moment, Observer};
+use crate::dynamics::{DynamicsError, LaggedList, ListOrigin, LogRow, Moment, Observer};
 use crate::io::checkpoint::Checkpoint;
 use crate::io::log::{self, LogWriter};
 use crate::io::output::OutputFolder;
 use crate::io::trajectory::TrajectoryWriter;
 use crate::system::{Frame, Topology};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 pub const LOG_FILE: &str = "log.csv";
 /// Name of the stored kinetic energy in a checkpoint.
 pub const KINETIC: &str = "kinetic";
+/// Names of the radii of the neighbor list in use and of those to come, where lists lag behind.
+const LIST_RADIUS: &str = "list_radius";
+const NEXT_LIST_RADIUS: &str = "next_list_radius";
+
+/// The neighbor list in use at a checkpoint.
+pub fn lagged_list(checkpoint: &Checkpoint) -> Option<LaggedList> {
+    let number = |name: &str| checkpoint.numbers.get(name).copied();
+    let positions = Arc::new(checkpoint.list_positions.clone());
+    let origin = ListOrigin { positions, radius: number(LIST_RADIUS)? };
+    Some(LaggedList { origin, next_radius: number(NEXT_LIST_RADIUS)? })
+}
 
 /// The trajectory of the running stage.
 pub struct OpenTrajectory {
@@ -99,16 +111,24 @@ impl Observer for Recorder<'_> {
         if let Some(open) = &mut self.trajectory {
             streams.push((open.name.clone(), open.writer.flush().map_err(output)?));
         }
+        let mut numbers = BTreeMap::from([(KINETIC.to_string(), moment.kinetic)]);
+        let mut list_positions = Vec::new();
+        if let Some(list) = moment.lagged_list {
+            list_positions.clone_from(&list.origin.positions);
+            numbers.insert(LIST_RADIUS.to_string(), list.origin.radius);
+            numbers.insert(NEXT_LIST_RADIUS.to_string(), list.next_radius);
+        }
         let checkpoint = Checkpoint {
             input_hash: self.input_hash,
             backend: self.backend.clone(),
             stage: self.stage,
             stage_step: moment.stage_step,
             state: moment.state.clone(),
+            list_positions,
             heat: moment.heat,
             streams,
             analysis: self.analyses.save(),
-            numbers: BTreeMap::from([(KINETIC.to_string(), moment.kinetic)]),
+            numbers,
         };
         checkpoint.write(self.folder.path()).map_err(output)
     }

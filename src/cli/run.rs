@@ -2,7 +2,7 @@
 
 use super::prepare::{self, Prepared};
 use super::progress::{Progress, clock};
-use super::recorder::{KINETIC, LOG_FILE, OpenTrajectory, Recorder};
+use super::recorder::{KINETIC, LOG_FILE, OpenTrajectory, Recorder, lagged_list};
 use super::{BackendChoice, CliError, InputArgs, outcome};
 use crate::analysis::AnalysisSet;
 use crate::dynamics::engine::StagePlan;
@@ -148,6 +148,7 @@ fn run_stages(
     let (mut first_stage, mut first_step, mut streams, mut log_length) = (0, 0, Vec::new(), 0);
     if let Some(c) = checkpoint {
         (first_stage, first_step) = (c.stage as usize, c.stage_step);
+        engine.lagged_list = lagged_list(&c);
         engine.state = c.state;
         engine.heat = c.heat;
         engine.kinetic = c.numbers.get(KINETIC).copied().unwrap_or(engine.kinetic);
@@ -190,7 +191,8 @@ fn run_stages(
                 recorder.checkpoint(&engine.moment(1)).map_err(CliError::run)?;
             }
             StageKind::Dynamics { duration, dynamics, trajectory, analyse } => {
-                let plan = stage_plan(prepared, &stage.name, *duration, dynamics, trajectory.as_ref(), *analyse);
+                let lag = engine.backend.list_lag();
+                let plan = stage_plan(prepared, &stage.name, *duration, dynamics, trajectory.as_ref(), *analyse, lag);
                 if start_step >= plan.schedule.n_steps {
                     continue;
                 }
@@ -271,6 +273,8 @@ pub fn start_velocities(engine: &mut Engine<'_>, dynamics: &DynamicsSpec) {
 }
 
 /// Turns durations into whole steps and cuts everything to neighbor-list boundaries where it must be.
+///
+/// * `list_lag` – of the backend: intervals that a list lags behind, so that its radius has to serve longer
 pub fn stage_plan(
     prepared: &Prepared,
     name: &str,
@@ -278,6 +282,7 @@ pub fn stage_plan(
     dynamics: &DynamicsSpec,
     trajectory: Option<&TrajectorySpec>,
     analyse: bool,
+    list_lag: u32,
 ) -> StagePlan {
     let dt = dynamics.timestep;
     let neighbor = u64::from(dynamics.neighbor_every.max(1));
@@ -294,7 +299,7 @@ pub fn stage_plan(
         samples.sort_unstable();
         samples.dedup();
     }
-    let (list_radius, warning) = prepare::list_radius(&prepared.system, &prepared.state, dynamics);
+    let (list_radius, warning) = prepare::list_radius(&prepared.system, &prepared.state, dynamics, list_lag);
     if let Some(warning) = warning {
         warn!("warning: stage `{name}`: {warning}");
     }

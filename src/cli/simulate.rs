@@ -58,7 +58,8 @@ pub fn simulate(name: &str, prepared: &Prepared, backend: Box<dyn Backend>) -> R
                 }
             }
             StageKind::Dynamics { duration, dynamics, analyse, .. } => {
-                let plan = stage_plan(prepared, &stage.name, *duration, dynamics, None, *analyse);
+                let lag = engine.backend.list_lag();
+                let plan = stage_plan(prepared, &stage.name, *duration, dynamics, None, *analyse, lag);
                 if engine.state.step == 0 {
                     start_velocities(&mut engine, dynamics);
                 }

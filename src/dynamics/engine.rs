@@ -2,14 +2,16 @@
 
 use super::DynamicsError;
 use super::csvr;
-use super::neighbors;
+use super::neighbors::{self, LaggedList, LaggedLists, ListOrigin};
 use super::schedule::Schedule;
 use super::velocities;
-use crate::forces::{Backend, Chunk, CsvrDraw, Energies, FirstStep, LangevinStep};
+use crate::forces::{Backend, Batch, Chunk, ChunkReport, CsvrDraw, Energies, FirstStep, LangevinStep, Wanted};
 use crate::system::spec::ThermostatSpec;
 use crate::system::{Frame, State, System};
 use crate::units::{BOLTZMANN, PRESSURE_BAR};
 use glam::DMat3;
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Number of centre-of-mass components removed when removal is on.
@@ -36,7 +38,7 @@ pub struct LogRow {
     pub conserved: f64,
 }
 
-/// A point between chunks, with all that a continuation depends on.
+/// A point between batches, with all that a continuation depends on.
 #[derive(Debug)]
 pub struct Moment<'a> {
     /// Steps done in this stage.
@@ -46,6 +48,8 @@ pub struct Moment<'a> {
     pub kinetic: f64,
     /// Heat given by thermostats and centre-of-mass removal since the start of the run, kJ/mol
     pub heat: f64,
+    /// The neighbor list in use from here on, where lists lag behind.
+    pub lagged_list: Option<&'a LaggedList>,
 }
 
 /// What happens at events. Every method returns quickly; errors end the run.
@@ -54,7 +58,7 @@ pub trait Observer {
     /// Positions at a step where a trajectory frame or a sample is due.
     fn frame(&mut self, frame: &Frame<'_>, trajectory: bool, sample: bool) -> Result<(), DynamicsError>;
     fn checkpoint(&mut self, moment: &Moment<'_>) -> Result<(), DynamicsError>;
-    /// Called after every chunk. `temperature` is the latest one reported, K.
+    /// Called after every batch. `temperature` is the latest one reported, K.
     fn progress(&mut self, stage_step: u64, n_steps: u64, temperature: f64);
 }
 
@@ -64,9 +68,13 @@ pub struct StageSummary {
     pub n_steps: u64,
     /// s
     pub wall: f64,
-    /// s spent in neighbor search
+    /// s that steps had to wait for neighbor lists
     pub neighbor_wall: f64,
+    /// s that building them took, hidden behind steps or not
+    pub list_wall: f64,
     pub n_lists: u64,
+    /// Times that an atom had outrun a list's buffer, so that the lists after it were made wider.
+    pub n_widened: u64,
     /// Mean temperature over the log rows, K
     pub mean_temperature: f64,
 }
@@ -80,6 +88,24 @@ pub struct Engine<'a> {
     pub kinetic: f64,
     /// kJ/mol, see [`Moment::heat`]
     pub heat: f64,
+    /// From a checkpoint, see [`Moment::lagged_list`].
+    pub lagged_list: Option<LaggedList>,
+    /// Threads that build lists ahead; `None` takes every core.
+    pub list_threads: Option<Arc<rayon::ThreadPool>>,
+}
+
+/// Where a stage began, counted from the start of the run.
+struct StageStart {
+    step: u64,
+    /// ps
+    time: f64,
+}
+
+impl StageStart {
+    /// Step and time (ps) of the run at a step of the stage.
+    fn at(&self, step: u64, plan: &StagePlan) -> (u64, f64) {
+        (self.step + step, self.time + step as f64 * plan.dt)
+    }
 }
 
 /// Settings of one dynamics stage.
@@ -101,7 +127,7 @@ impl<'a> Engine<'a> {
     /// Takes over a state; `kinetic` and `heat` come from a checkpoint or are zero.
     pub fn new(system: &'a System, backend: Box<dyn Backend>, state: State) -> Self {
         let kinetic = velocities::kinetic_energy(&system.topology, &state.velocities);
-        Engine { system, backend, state, kinetic, heat: 0.0 }
+        Engine { system, backend, state, kinetic, heat: 0.0, lagged_list: None, list_threads: None }
     }
 
     /// Degrees of freedom of a plan.
@@ -111,6 +137,9 @@ impl<'a> Engine<'a> {
     }
 
     /// Runs a stage from `start_step` (0, or where a checkpoint left it) to its end.
+    ///
+    /// Batches of chunks are queued ahead, as many as the backend can have in flight, and booked in order as they finish.
+    /// What happens at which step follows from step numbers alone.
     pub fn run_stage(
         &mut self,
         plan: &StagePlan,
@@ -118,116 +147,218 @@ impl<'a> Engine<'a> {
         observer: &mut dyn Observer,
     ) -> Result<StageSummary, DynamicsError> {
         let clock = Instant::now();
+        let system = self.system;
+        let mut summary = std::thread::scope(|scope| -> Result<StageSummary, DynamicsError> {
+            let lagged = (self.backend.list_lag() > 0).then(|| {
+                let (kind, threads) = (self.backend.neighbor_kind(), self.list_threads.clone());
+                LaggedLists::new(scope, system, kind, plan.list_radius, threads)
+            });
+            self.run_batches(plan, start_step, observer, lagged)
+        })?;
+        self.lagged_list = None;
+        self.log_last_step(plan, observer)?;
+        observer.checkpoint(&self.moment(plan.schedule.n_steps))?;
+        summary.wall = clock.elapsed().as_secs_f64();
+        Ok(summary)
+    }
+
+    fn run_batches(
+        &mut self,
+        plan: &StagePlan,
+        start_step: u64,
+        observer: &mut dyn Observer,
+        mut lagged: Option<LaggedLists>,
+    ) -> Result<StageSummary, DynamicsError> {
         let schedule = &plan.schedule;
-        let (run_step, run_time) = (self.state.step - start_step, self.state.time - start_step as f64 * plan.dt);
+        let start =
+            StageStart { step: self.state.step - start_step, time: self.state.time - start_step as f64 * plan.dt };
         let mut summary = StageSummary {
             n_steps: schedule.n_steps,
             wall: 0.0,
             neighbor_wall: 0.0,
+            list_wall: 0.0,
             n_lists: 0,
+            n_widened: 0,
             mean_temperature: 0.0,
         };
         let (mut temperature, mut n_temperatures) = (self.temperature(self.kinetic, plan), 0.0);
         self.backend.load(&self.state)?;
-        let mut step = start_step;
+        if start_step == 0 {
+            self.show_frame(plan, 0, observer)?;
+        }
+        if let Some(lists) = &mut lagged {
+            self.order_first_lists(plan, start_step, lists);
+        }
+        let mut in_flight: VecDeque<(u64, u64, Batch)> = VecDeque::new();
+        let mut queued = start_step;
         loop {
-            // 1. what needs positions on the host
-            let at_end = step == schedule.n_steps;
-            let neighbor_due = schedule.neighbor_due(step) || step == start_step;
-            let host_needed = neighbor_due || at_end || schedule.frame_due(step) || schedule.checkpoint_due(step);
-            if host_needed && step > start_step {
-                self.backend.store(&mut self.state)?;
-            }
-            (self.state.step, self.state.time) = (run_step + step, run_time + step as f64 * plan.dt);
-            if step > start_step || start_step == 0 {
-                if schedule.frame_due(step) {
-                    let frame = Frame {
-                        step: self.state.step,
-                        time: self.state.time,
-                        cell: &self.state.cell,
-                        positions: &self.state.positions,
-                    };
-                    observer.frame(&frame, schedule.trajectory_due(step), schedule.sample_due(step))?;
+            while queued < schedule.n_steps && in_flight.len() < self.backend.depth() {
+                if schedule.neighbor_due(queued) || queued == start_step {
+                    match &mut lagged {
+                        Some(lists) => lists.swap(queued, &mut *self.backend)?,
+                        // the list of the positions at this very step
+                        None if !in_flight.is_empty() => break,
+                        None => {
+                            let search = Instant::now();
+                            neighbors::rebuild(&mut *self.backend, self.system, &self.state, plan.list_radius)?;
+                            summary.neighbor_wall += search.elapsed().as_secs_f64();
+                            summary.n_lists += 1;
+                        }
+                    }
                 }
-                if schedule.checkpoint_due(step) && !at_end {
-                    observer.checkpoint(&self.moment(step))?;
+                let end = schedule.batch_end(queued);
+                let batch = self.batch(plan, &start, queued, end);
+                self.backend.enqueue(batch.clone())?;
+                in_flight.push_back((queued, end, batch));
+                queued = end;
+            }
+            let Some((from, end, batch)) = in_flight.pop_front() else { break };
+            let done = self.backend.collect(&mut self.state)?;
+            let mut step = from;
+            for (chunk, done) in batch.chunks.iter().zip(&done.chunks) {
+                (self.state.step, self.state.time) = start.at(step, plan);
+                if let Some(row) = self.book(plan, chunk, done)? {
+                    temperature = row.temperature;
+                    if schedule.log_due(step) {
+                        summary.mean_temperature += row.temperature;
+                        n_temperatures += 1.0;
+                        observer.log(&row)?;
+                    }
                 }
+                step += u64::from(chunk.n_steps);
             }
-            if at_end {
-                break;
+            (self.state.step, self.state.time) = start.at(end, plan);
+            if let Some(lists) = &mut lagged {
+                if let Some(moved) = done.since_list {
+                    lists.watch(moved);
+                }
+                if schedule.neighbor_due(end) && end + schedule.neighbor < schedule.n_steps {
+                    let positions = Arc::new(self.state.positions.clone());
+                    let origin = ListOrigin { positions, radius: lists.next_radius };
+                    lists.order(end + schedule.neighbor, origin, &self.state.cell);
+                }
+                self.lagged_list = lists.at(end);
             }
-            if neighbor_due {
-                let search = Instant::now();
-                neighbors::rebuild(&mut *self.backend, self.system, &self.state, plan.list_radius)?;
-                summary.neighbor_wall += search.elapsed().as_secs_f64();
-                summary.n_lists += 1;
+            self.show_frame(plan, end, observer)?;
+            if schedule.checkpoint_due(end) && end < schedule.n_steps {
+                observer.checkpoint(&self.moment(end))?;
             }
-            // 2. the chunk
-            let mut end = schedule.chunk_end(step);
-            let log_due = schedule.log_due(step);
-            let csvr = self.csvr_draw(plan, step);
-            let com_due = schedule.com_due(step);
-            let report = log_due || com_due || csvr.is_some();
-            let langevin = langevin_step(plan);
-            if report && langevin.is_some() {
-                // the heat of this one step is needed for its energy
-                end = step + 1;
-            }
-            let chunk = Chunk {
-                first_step: run_step + step,
-                n_steps: (end - step) as u32,
-                dt: plan.dt,
-                velocity_scale: 1.0,
+            observer.progress(end, schedule.n_steps, temperature);
+        }
+        summary.mean_temperature /= f64::max(n_temperatures, 1.0);
+        summary.list_wall = summary.neighbor_wall;
+        if let Some(lists) = &lagged {
+            (summary.n_lists, summary.n_widened) = (lists.n_lists, lists.n_widened);
+            summary.neighbor_wall = lists.waiting.as_secs_f64();
+            summary.list_wall = lists.building.as_secs_f64();
+        }
+        Ok(summary)
+    }
+
+    /// The lists of the first two intervals: both of the start, or, after a resume, what the checkpoint says and the start.
+    fn order_first_lists(&mut self, plan: &StagePlan, start_step: u64, lists: &mut LaggedLists) {
+        let schedule = &plan.schedule;
+        let (positions, cell) = (Arc::new(self.state.positions.clone()), self.state.cell);
+        let kept = self.lagged_list.take().filter(|kept| kept.origin.positions.len() == positions.len());
+        if let Some(kept) = &kept {
+            lists.next_radius = kept.next_radius;
+        }
+        let here = ListOrigin { positions, radius: lists.next_radius };
+        lists.order(start_step, kept.map_or(here.clone(), |kept| kept.origin), &cell);
+        let next = (start_step / schedule.neighbor + 1) * schedule.neighbor;
+        if next < schedule.n_steps {
+            lists.order(next, here, &cell);
+        }
+        self.lagged_list = lists.at(start_step);
+    }
+
+    /// The chunks from `from` to `end`, cut where something is due.
+    fn batch(&self, plan: &StagePlan, start: &StageStart, from: u64, end: u64) -> Batch {
+        let schedule = &plan.schedule;
+        let langevin = langevin_step(plan);
+        let mut chunks = Vec::new();
+        let mut step = from;
+        while step < end {
+            let csvr = self.csvr_draw(plan, step, start.step + step);
+            let report = schedule.log_due(step) || schedule.com_due(step) || csvr.is_some();
+            // with a bath, the heat of the reported step is needed for its energy
+            let stop = if report && langevin.is_some() { step + 1 } else { schedule.chunk_end(step).min(end) };
+            chunks.push(Chunk {
                 csvr,
                 langevin,
-                remove_com: com_due,
+                remove_com: schedule.com_due(step),
                 report,
                 max_displacement: RUNAWAY_DISPLACEMENT,
-            };
-            let kinetic_before_chunk = self.kinetic;
-            let done = self.backend.advance(&chunk)?;
-            self.kinetic = done.kinetic_end;
-            // 3. book-keeping
-            if let Some(first) = &done.first {
-                let s = done.velocity_scale;
-                self.heat += work_of_scaling(first, s);
-                if chunk.remove_com {
-                    self.heat += first.kinetic_before - kinetic_before_chunk;
-                }
-                let bath = if langevin.is_some() { done.bath_heat } else { 0.0 };
-                let row = self.log_row(plan, first, s, bath);
-                check_finite(plan, &row)?;
-                temperature = row.temperature;
-                if log_due {
-                    summary.mean_temperature += row.temperature;
-                    n_temperatures += 1.0;
-                    observer.log(&row)?;
-                }
-            }
-            self.heat += done.bath_heat;
-            step = end;
-            observer.progress(step, schedule.n_steps, temperature);
+                ..Chunk::new(start.step + step, (stop - step) as u32, plan.dt)
+            });
+            step = stop;
         }
-        self.log_last_step(plan, observer)?;
-        observer.checkpoint(&self.moment(schedule.n_steps))?;
-        summary.wall = clock.elapsed().as_secs_f64();
-        summary.mean_temperature /= f64::max(n_temperatures, 1.0);
-        Ok(summary)
+        let wanted = if schedule.checkpoint_due(end) || end == schedule.n_steps {
+            Wanted::State
+        } else if schedule.neighbor_due(end) || schedule.frame_due(end) {
+            Wanted::Positions
+        } else {
+            Wanted::Sums
+        };
+        Batch { chunks, wanted }
+    }
+
+    /// Books what a chunk did; the row of its first step when that was reported.
+    fn book(&mut self, plan: &StagePlan, chunk: &Chunk, done: &ChunkReport) -> Result<Option<LogRow>, DynamicsError> {
+        let kinetic_before_chunk = self.kinetic;
+        self.kinetic = done.kinetic_end;
+        let mut row = None;
+        if let Some(first) = &done.first {
+            let s = done.velocity_scale;
+            self.heat += work_of_scaling(first, s);
+            if chunk.remove_com {
+                self.heat += first.kinetic_before - kinetic_before_chunk;
+            }
+            let bath = if chunk.langevin.is_some() { done.bath_heat } else { 0.0 };
+            let reported = self.log_row(plan, first, s, bath);
+            check_finite(plan, &reported)?;
+            row = Some(reported);
+        }
+        self.heat += done.bath_heat;
+        Ok(row)
+    }
+
+    /// Hands a frame over when one is due.
+    fn show_frame(&self, plan: &StagePlan, step: u64, observer: &mut dyn Observer) -> Result<(), DynamicsError> {
+        let schedule = &plan.schedule;
+        if !schedule.frame_due(step) {
+            return Ok(());
+        }
+        let frame = Frame {
+            step: self.state.step,
+            time: self.state.time,
+            cell: &self.state.cell,
+            positions: &self.state.positions,
+        };
+        observer.frame(&frame, schedule.trajectory_due(step), schedule.sample_due(step))
     }
 
     /// Everything a continuation from here depends on.
     pub fn moment(&self, stage_step: u64) -> Moment<'_> {
-        Moment { stage_step, state: &self.state, kinetic: self.kinetic, heat: self.heat }
+        Moment {
+            stage_step,
+            state: &self.state,
+            kinetic: self.kinetic,
+            heat: self.heat,
+            lagged_list: self.lagged_list.as_ref(),
+        }
     }
 
     /// The random part of CSVR when coupling is due at `step`.
-    fn csvr_draw(&self, plan: &StagePlan, step: u64) -> Option<CsvrDraw> {
+    ///
+    /// * `run_step` – the same step counted from the start of the run: the counter of the noise
+    fn csvr_draw(&self, plan: &StagePlan, step: u64, run_step: u64) -> Option<CsvrDraw> {
         let ThermostatSpec::Csvr { temperature, time_constant } = plan.thermostat else { return None };
         if !plan.schedule.couple_due(step) {
             return None;
         }
         let ratio = plan.schedule.couple as f64 * plan.dt / time_constant;
-        Some(csvr::draw(self.degrees_of_freedom(plan), temperature, ratio, plan.seed, self.state.step))
+        Some(csvr::draw(self.degrees_of_freedom(plan), temperature, ratio, plan.seed, run_step))
     }
 
     fn temperature(&self, kinetic: f64, plan: &StagePlan) -> f64 {

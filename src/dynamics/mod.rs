@@ -11,6 +11,7 @@ pub mod schedule;
 pub mod velocities;
 
 pub use engine::{Engine, LogRow, Moment, Observer, StageSummary};
+pub use neighbors::{LaggedList, ListOrigin};
 
 use crate::forces::ForceError;
 

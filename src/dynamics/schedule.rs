@@ -9,9 +9,9 @@ pub struct Schedule {
     pub n_steps: u64,
     /// Neighbor-list lifetime; at least 1.
     pub neighbor: u64,
-    /// Thermostat coupling: a multiple of `neighbor`, or 0.
+    /// Thermostat coupling.
     pub couple: u64,
-    /// Centre-of-mass removal: a multiple of `neighbor`, or 0.
+    /// Centre-of-mass removal.
     pub com: u64,
     pub log: u64,
     pub trajectory: u64,
@@ -70,12 +70,20 @@ impl Schedule {
         self.trajectory_due(step) || self.sample_due(step)
     }
 
+    /// Last step of the batch that starts at `step`: the next step at which the host needs positions.
+    pub fn batch_end(&self, step: u64) -> u64 {
+        let intervals = [self.neighbor, self.trajectory, self.checkpoint];
+        self.next_of(step, intervals.into_iter().chain(self.samples.iter().copied()))
+    }
+
     /// Last step of the chunk that starts at `step`: the next boundary of any interval.
     pub fn chunk_end(&self, step: u64) -> u64 {
         let intervals = [self.neighbor, self.couple, self.com, self.log, self.trajectory, self.checkpoint];
+        self.next_of(step, intervals.into_iter().chain(self.samples.iter().copied()))
+    }
+
+    fn next_of(&self, step: u64, intervals: impl Iterator<Item = u64>) -> u64 {
         intervals
-            .into_iter()
-            .chain(self.samples.iter().copied())
             .filter(|&interval| interval > 0)
             .map(|interval| (step / interval + 1) * interval)
             .min()
@@ -111,6 +119,20 @@ mod tests {
             ends.push(step);
         }
         assert_eq!(ends, [20, 25, 40, 50, 60, 75, 80, 100, 120, 125, 130]);
+    }
+
+    #[test]
+    fn batches_stop_where_the_host_needs_positions() {
+        let s = schedule();
+        let mut ends = vec![];
+        let mut step = 0;
+        while step < s.n_steps {
+            step = s.batch_end(step);
+            ends.push(step);
+        }
+        assert_eq!(ends, [20, 25, 40, 50, 60, 75, 80, 100, 120, 125, 130]);
+        let s = Schedule { samples: vec![], ..schedule() };
+        assert_eq!([0, 40, 100, 120].map(|step| s.batch_end(step)), [20, 60, 120, 130]);
     }
 
     #[test]

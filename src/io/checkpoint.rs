@@ -18,7 +18,7 @@ pub const FILE_NAME: &str = "checkpoint";
 pub const PREVIOUS_FILE_NAME: &str = "checkpoint.prev";
 
 const MAGIC: [u8; 8] = *b"HEXAQUA\x1a";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A run between two steps.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +32,8 @@ pub struct Checkpoint {
     /// Steps taken in that stage.
     pub stage_step: u64,
     pub state: State,
+    /// Positions that the neighbor list in use was made from, nm, unwrapped: `[n_atoms]` where lists lag behind, else empty.
+    pub list_positions: Vec<DVec3>,
     /// Energy that the thermostat has given so far, kJ/mol.
     pub heat: f64,
     /// Lengths of the growing files at this moment: (name in the output folder, bytes).
@@ -115,7 +117,7 @@ impl Checkpoint {
     }
 
     fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Encoder(Vec::with_capacity(1024 + 48 * self.state.n_atoms() + self.analysis.len()));
+        let mut out = Encoder(Vec::with_capacity(1024 + 72 * self.state.n_atoms() + self.analysis.len()));
         out.0.extend(MAGIC);
         out.0.extend(VERSION.to_le_bytes());
         out.u64(self.input_hash);
@@ -129,6 +131,7 @@ impl Checkpoint {
         }
         out.vectors(&self.state.positions);
         out.vectors(&self.state.velocities);
+        out.vectors(&self.list_positions);
         out.f64(self.heat);
         out.u64(self.streams.len() as u64);
         for (name, length) in &self.streams {
@@ -238,7 +241,8 @@ impl<'a> Decoder<'a> {
         let (step, time) = (self.u64()?, self.f64()?);
         let cell = Cell::new(self.vector()?, self.vector()?, self.vector()?).ok()?;
         let (positions, velocities) = (self.vectors()?, self.vectors()?);
-        if positions.len() != velocities.len() {
+        let list_positions = self.vectors()?;
+        if positions.len() != velocities.len() || ![0, positions.len()].contains(&list_positions.len()) {
             return None;
         }
         let heat = self.f64()?;
@@ -251,6 +255,7 @@ impl<'a> Decoder<'a> {
             stage,
             stage_step,
             state: State { step, time, cell, positions, velocities },
+            list_positions,
             heat,
             streams,
             analysis,

@@ -4,7 +4,7 @@ use crate::support::systems::EngineCase;
 use glam::DVec3;
 use hexaqua::dynamics::engine::StagePlan;
 use hexaqua::dynamics::schedule::Schedule;
-use hexaqua::dynamics::{DynamicsError, Engine, LogRow, Moment, Observer, velocities};
+use hexaqua::dynamics::{DynamicsError, Engine, LaggedList, LogRow, Moment, Observer, velocities};
 use hexaqua::forces::cpu::CpuBackend;
 use hexaqua::forces::reference::integrate::Integrator;
 use hexaqua::neighbor::buffer;
@@ -12,12 +12,23 @@ use hexaqua::system::spec::ThermostatSpec;
 use hexaqua::system::{Coulomb, Frame, Interactions, LjModifier, State, System, Topology};
 use hexaqua::units::BOLTZMANN;
 
+/// A [`Moment`] that was kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeptMoment {
+    pub stage_step: u64,
+    pub state: State,
+    pub kinetic: f64,
+    pub heat: f64,
+    pub lagged_list: Option<LaggedList>,
+}
+
 /// Keeps what an observer sees.
 #[derive(Default)]
-struct Memory {
-    rows: Vec<LogRow>,
-    /// (stage step, state, kinetic, heat)
-    checkpoints: Vec<(u64, State, f64, f64)>,
+pub struct Memory {
+    pub rows: Vec<LogRow>,
+    pub checkpoints: Vec<KeptMoment>,
+    /// (step, positions)
+    pub frames: Vec<(u64, Vec<DVec3>)>,
 }
 
 impl Observer for Memory {
@@ -26,22 +37,25 @@ impl Observer for Memory {
         Ok(())
     }
 
-    fn frame(&mut self, _: &Frame<'_>, _: bool, _: bool) -> Result<(), DynamicsError> {
+    fn frame(&mut self, frame: &Frame<'_>, _: bool, _: bool) -> Result<(), DynamicsError> {
+        self.frames.push((frame.step, frame.positions.to_vec()));
         Ok(())
     }
 
     fn checkpoint(&mut self, moment: &Moment<'_>) -> Result<(), DynamicsError> {
-        self.checkpoints.push((moment.stage_step, moment.state.clone(), moment.kinetic, moment.heat));
+        let &Moment { stage_step, state, kinetic, heat, lagged_list } = moment;
+        let (state, lagged_list) = (state.clone(), lagged_list.cloned());
+        self.checkpoints.push(KeptMoment { stage_step, state, kinetic, heat, lagged_list });
         Ok(())
     }
 
     fn progress(&mut self, _: u64, _: u64, _: f64) {}
 }
 
-const TEMPERATURE: f64 = 298.15;
+pub const TEMPERATURE: f64 = 298.15;
 
 /// 216 SPC/E waters at the default settings of an input file, velocities drawn at [`TEMPERATURE`].
-fn water(seed: u64) -> (System, State) {
+pub fn water(seed: u64) -> (System, State) {
     let case = EngineCase::read("spce_216", |_, _| Coulomb::Cutoff);
     let interactions = Interactions {
         cutoff: 0.9,
@@ -57,7 +71,7 @@ fn water(seed: u64) -> (System, State) {
     (system, state)
 }
 
-fn plan(system: &System, state: &State, thermostat: ThermostatSpec, n_steps: u64, log: u64) -> StagePlan {
+pub fn plan(system: &System, state: &State, thermostat: ThermostatSpec, n_steps: u64, log: u64) -> StagePlan {
     let (dt, neighbor) = (0.002, 20);
     StagePlan {
         name: "test".into(),
@@ -103,8 +117,8 @@ fn run(
     (memory, engine.state)
 }
 
-const CSVR: ThermostatSpec = ThermostatSpec::Csvr { temperature: TEMPERATURE, time_constant: 0.1 };
-const LANGEVIN: ThermostatSpec = ThermostatSpec::Langevin { temperature: TEMPERATURE, friction: 10.0 };
+pub const CSVR: ThermostatSpec = ThermostatSpec::Csvr { temperature: TEMPERATURE, time_constant: 0.1 };
+pub const LANGEVIN: ThermostatSpec = ThermostatSpec::Langevin { temperature: TEMPERATURE, friction: 10.0 };
 const NVE: ThermostatSpec = ThermostatSpec::None { initial_temperature: TEMPERATURE };
 
 /// Slope of y against x and its standard error.
@@ -206,7 +220,8 @@ fn a_run_cut_at_a_checkpoint_continues_bit_for_bit() {
     for thermostat in [CSVR, LANGEVIN] {
         let (system, state) = water(6);
         let (memory, whole) = run(&system, state, thermostat, 1000, 50, 2);
-        let (step, cut, kinetic, heat) = memory.checkpoints[1].clone();
+        let KeptMoment { stage_step: step, state: cut, kinetic, heat, lagged_list } = memory.checkpoints[1].clone();
+        assert_eq!(lagged_list, None);
         assert_eq!(step, 400);
         let plan = plan(&system, &cut, thermostat, 1000, 50);
         let backend = CpuBackend::new(&system, Some(2)).expect("the cpu backend runs water");

@@ -18,6 +18,7 @@ mod layout;
 mod madelung;
 mod neighbor;
 mod nist;
+mod pipeline;
 mod reference_energies;
 mod reference_steps;
 mod report;
