@@ -9,11 +9,13 @@ mod grid;
 mod import;
 mod overlap;
 pub mod pack;
+mod relax;
+mod sites;
 mod solution;
 mod whole;
 
 pub use composition::{BoxReport, Composition, Extent, Quantity, SpeciesRow};
 pub use import::{ImportError, Imported, from_structure};
-pub use overlap::{Overlap, closest_contacts, find_overlap};
+pub use overlap::{Overlap, closest_contacts, contact_pairs, find_overlap};
 pub use solution::{BuildError, Solution, SolutionRequest, solution};
 pub use whole::{MoleculeTrees, make_whole};

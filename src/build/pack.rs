@@ -1,33 +1,46 @@
 //! Rigid molecules into a cell without overlap.
 //!
-//! Large molecules go to random places. Everything else (ions, water) gets one site each of a jittered lattice that
-//! fits the cell exactly, whatever its shape: neighbors are then as far apart as the density allows, which a random
-//! insertion cannot promise. Ions are spread over the sites first, away from each other; the small molecules are turned
-//! until their hydrogens keep clear. Linear in the number of molecules; the same seed gives the same box.
+//! Large molecules start on a lattice of their own and are pushed apart ([`super::relax`]). Everything else (ions, water)
+//! gets one site each of a jittered lattice that fits the cell exactly, whatever its shape, and leaves out the large
+//! molecules: neighbors are then as far apart as the density allows, which a random insertion cannot promise. Ions are
+//! spread over the sites first, away from each other; the small molecules are turned until their hydrogens keep clear.
+//! What is still too close is pushed apart, all molecules together. Linear in the number of molecules; the same seed gives
+//! the same box.
 //!
 //! Knows geometries and distances. Energies are the minimiser's business.
 
 use super::grid::PeriodicGrid;
+use super::relax::{Atom, Distances, Relaxation};
+use super::sites::SiteLattice;
 use crate::cell::Cell;
 use crate::random::{Draws, Stream};
-use glam::{DMat3, DQuat, DVec3};
+use glam::{DQuat, DVec3};
+
+pub use super::relax::Contact;
 
 /// Smallest distance between heavy atoms of different molecules, nm.
 pub const MIN_HEAVY: f64 = 0.23;
 /// Smallest distance between a hydrogen and any atom of another molecule, nm.
 pub const MIN_HYDROGEN: f64 = 0.14;
-/// Ions stay this far apart where there is room for it, nm: no contact pairs to begin with.
+/// Ions of one atom stay this far apart where there is room for it, nm: no contact pairs to begin with.
 pub const ION_SEPARATION: f64 = 0.6;
+/// Heavy atoms of a cation and an anion stay this far apart where there is room for it, nm: a water fits between them
+/// (Zn-O 0.21 nm and a hydrogen bond of 0.27 nm along two sides of a triangle).
+pub const SOLVENT_SEPARATION: f64 = 0.42;
+/// Heavy atoms of a cation and an anion closer than this are a contact pair, nm.
+pub const CONTACT_PAIR: f64 = 0.34;
 
 /// Distances that are aimed at; the limits above are what is guaranteed.
 const GOOD_HEAVY: f64 = 0.26;
 const GOOD_HYDROGEN: f64 = 0.17;
 /// A molecule whose atoms all lie within this distance of the first one takes one site, nm.
 const SMALL_RADIUS: f64 = 0.13;
-const LARGE_ATTEMPTS: usize = 5000;
 const TURNS: usize = 24;
 const TURNS_AGAIN: usize = 200;
 const SWEEPS: usize = 40;
+/// Of the final relaxation: with ions kept apart, then without.
+const RELAX_IONS: usize = 250;
+const RELAX: usize = 600;
 
 /// A kind of rigid molecule.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,9 +48,9 @@ pub struct Kind {
     /// `[n_atoms]`, nm, relative to the first atom
     pub geometry: Vec<DVec3>,
     /// `[n_atoms]`
-    pub is_hydrogen: Vec<bool>,
-    /// Kept away from other ions.
-    pub is_ion: bool,
+    pub contacts: Vec<Contact>,
+    /// Sign of the charge, 0 for a neutral molecule.
+    pub ion: i8,
     pub count: usize,
 }
 
@@ -57,17 +70,19 @@ pub struct Full {
 /// Positions of all atoms (nm), kind by kind, molecules whole.
 ///
 /// The closest contacts are at least [`MIN_HEAVY`] and [`MIN_HYDROGEN`], or the cell is [`Full`].
-pub fn pack(kinds: &[Kind], cell: Cell, seed: u64) -> Result<Vec<DVec3>, Full> {
+///
+/// * `contact_pairs` – may ions start in contact? If not, [`SOLVENT_SEPARATION`] is kept where there is room
+pub fn pack(kinds: &[Kind], cell: Cell, seed: u64, contact_pairs: bool) -> Result<Vec<DVec3>, Full> {
     let mut draws = Draws::new(seed, Stream::Build, 0);
-    let mut packing = Packing::new(kinds, cell);
-    packing.place_large(&mut draws)?;
+    let mut packing = Packing::new(kinds, cell, contact_pairs);
+    packing.place_large(&mut draws);
     let mut sites = packing.free_sites(&mut draws)?;
     for i in (1..sites.len()).rev() {
         sites.swap(i, (draws.uniform() * (i + 1) as f64) as usize);
     }
     packing.assign_sites(&sites);
-    packing.turn_small(&mut draws)?;
-    Ok(packing.positions)
+    packing.turn_small(&mut draws);
+    packing.push_apart()
 }
 
 /// One molecule to be placed.
@@ -80,28 +95,29 @@ struct Molecule {
 struct Packing<'a> {
     kinds: &'a [Kind],
     cell: Cell,
+    contact_pairs: bool,
     molecules: Vec<Molecule>,
     /// `[n_atoms]`; meaningful once the molecule is placed
     positions: Vec<DVec3>,
-    molecule_of: Vec<u32>,
-    is_hydrogen: Vec<bool>,
-    /// The atoms placed so far.
+    /// `[n_atoms]`; the body is the molecule
+    atoms: Vec<Atom>,
+    /// The atoms placed so far, massless sites left out.
     grid: PeriodicGrid,
 }
 
 impl<'a> Packing<'a> {
-    fn new(kinds: &'a [Kind], cell: Cell) -> Self {
-        let (mut molecules, mut molecule_of, mut is_hydrogen) = (Vec::new(), Vec::new(), Vec::new());
+    fn new(kinds: &'a [Kind], cell: Cell, contact_pairs: bool) -> Self {
+        let (mut molecules, mut atoms) = (Vec::new(), Vec::new());
         for (kind, k) in kinds.iter().enumerate() {
             for _ in 0..k.count {
-                molecules.push(Molecule { kind, first_atom: molecule_of.len() });
-                molecule_of.extend(k.geometry.iter().map(|_| molecules.len() as u32 - 1));
-                is_hydrogen.extend(&k.is_hydrogen);
+                let body = molecules.len() as u32;
+                molecules.push(Molecule { kind, first_atom: atoms.len() });
+                atoms.extend(k.contacts.iter().map(|&contact| Atom { body, contact, ion: k.ion }));
             }
         }
-        let positions = vec![DVec3::ZERO; molecule_of.len()];
+        let positions = vec![DVec3::ZERO; atoms.len()];
         let grid = PeriodicGrid::new(cell, GOOD_HEAVY);
-        Packing { kinds, cell, molecules, positions, molecule_of, is_hydrogen, grid }
+        Packing { kinds, cell, contact_pairs, molecules, positions, atoms, grid }
     }
 
     fn n_small(&self) -> usize {
@@ -112,64 +128,102 @@ impl<'a> Packing<'a> {
         self.cell.to_cartesian(DVec3::new(draws.uniform(), draws.uniform(), draws.uniform()))
     }
 
-    fn place_large(&mut self, draws: &mut Draws) -> Result<(), Full> {
+    fn insert(&mut self, i: usize) {
+        if self.atoms[i].contact != Contact::None {
+            self.grid.insert(self.positions[i], i as u32);
+        }
+    }
+
+    /// Distances between ions that are aimed at while there is room.
+    fn goals(&self) -> Distances {
+        let opposite_ions = if self.contact_pairs { 0.0 } else { SOLVENT_SEPARATION };
+        Distances { heavy: GOOD_HEAVY, hydrogen: GOOD_HYDROGEN, opposite_ions }
+    }
+
+    /// The large molecules alone: a lattice with one site each, turned at random, then pushed apart.
+    fn place_large(&mut self, draws: &mut Draws) {
         let kinds = self.kinds;
         let large: Vec<Molecule> = self.molecules.iter().filter(|m| kinds[m.kind].is_large()).copied().collect();
-        for (placed, molecule) in large.into_iter().enumerate() {
+        if large.is_empty() {
+            return;
+        }
+        let lattice = SiteLattice::new(&self.cell, large.len());
+        let mut sites = lattice.points();
+        let origin = self.random_point(draws);
+        for i in (1..sites.len()).rev() {
+            sites.swap(i, (draws.uniform() * (i + 1) as f64) as usize);
+        }
+        let (mut positions, mut atoms) = (Vec::new(), Vec::new());
+        for (body, (molecule, &site)) in large.iter().zip(&sites).enumerate() {
             let kind = &kinds[molecule.kind];
-            let fitting = (0..LARGE_ATTEMPTS).find_map(|_| {
-                let (turn, shift) = (random_rotation(draws), self.random_point(draws));
-                let atoms: Vec<DVec3> = kind.geometry.iter().map(|&r| turn * r + shift).collect();
-                let clear = atoms.iter().zip(&kind.is_hydrogen).all(|(&r, &h)| self.clearance(r, h, u32::MAX) >= 0.0);
-                clear.then_some(atoms)
-            });
-            let atoms = fitting.ok_or(Full { placed })?;
-            for (local, r) in atoms.into_iter().enumerate() {
+            let jitter = random_rotation(draws) * (DVec3::X * (0.2 * lattice.spacing * draws.uniform().cbrt()));
+            let turn = random_rotation(draws);
+            let middle = kind.geometry.iter().sum::<DVec3>() / kind.geometry.len() as f64;
+            positions.extend(kind.geometry.iter().map(|&r| origin + site + jitter + turn * (r - middle)));
+            atoms.extend(kind.contacts.iter().map(|&contact| Atom { body: body as u32, contact, ion: kind.ion }));
+        }
+        let goals = self.goals();
+        let (positions, _) = Relaxation::new(self.cell, &atoms, positions).run(goals, goals, RELAX_IONS);
+        let mut next = positions.into_iter();
+        for molecule in large {
+            for (local, r) in next.by_ref().take(kinds[molecule.kind].geometry.len()).enumerate() {
                 self.positions[molecule.first_atom + local] = r;
-                self.grid.insert(r, (molecule.first_atom + local) as u32);
+                self.insert(molecule.first_atom + local);
             }
         }
-        Ok(())
     }
 
     /// How much farther than the distance aimed at the nearest placed atom of another molecule is, nm. Negative: too
     /// close. At most [`GOOD_HEAVY`].
-    fn clearance(&self, r: DVec3, is_hydrogen: bool, own: u32) -> f64 {
+    fn clearance(&self, r: DVec3, contact: Contact, own: u32) -> f64 {
         let mut clearance = GOOD_HEAVY;
+        if contact == Contact::None {
+            return clearance;
+        }
         self.grid.for_each_within(r, GOOD_HEAVY, |j, d_sq| {
-            let j = j as usize;
-            if self.molecule_of[j] != own {
-                let good = if is_hydrogen || self.is_hydrogen[j] { GOOD_HYDROGEN } else { GOOD_HEAVY };
+            let other = self.atoms[j as usize];
+            if other.body != own {
+                let hydrogen = contact == Contact::Hydrogen || other.contact == Contact::Hydrogen;
+                let good = if hydrogen { GOOD_HYDROGEN } else { GOOD_HEAVY };
                 clearance = clearance.min(d_sq.sqrt() - good);
             }
         });
         clearance
     }
 
-    /// At least as many sites as small molecules, clear of the large ones.
+    /// At least as many sites as small molecules, as clear of the large ones as there is room for.
     fn free_sites(&self, draws: &mut Draws) -> Result<Vec<DVec3>, Full> {
         let wanted = self.n_small();
-        let n_large = self.molecules.len() - wanted;
+        let has_large = wanted < self.molecules.len();
         let mut n_sites = wanted.max(1);
-        let mut most = 0;
         loop {
             let lattice = SiteLattice::new(&self.cell, n_sites);
-            if lattice.spacing < MIN_HEAVY {
-                return Err(Full { placed: n_large + most });
+            if lattice.spacing < MIN_HEAVY && !has_large {
+                return Err(Full { placed: 0 });
             }
             let jitter = (0.5 * (lattice.spacing - GOOD_HEAVY)).clamp(0.0, 0.04);
-            let mut sites = lattice.points();
             let shift = self.random_point(draws);
-            for site in &mut sites {
-                *site += shift + random_rotation(draws) * (DVec3::X * (jitter * draws.uniform().cbrt()));
+            let mut jittered =
+                |site: DVec3| site + shift + random_rotation(draws) * (DVec3::X * (jitter * draws.uniform().cbrt()));
+            let points: Vec<DVec3> = lattice.points().into_iter().map(&mut jittered).collect();
+            if !has_large {
+                return Ok(points);
             }
-            sites.retain(|&r| self.clearance(r, false, u32::MAX) >= 0.0);
-            if sites.len() >= wanted {
-                return Ok(sites);
+            let mut sites: Vec<(f64, DVec3)> =
+                points.into_iter().map(|r| (self.clearance(r, Contact::Heavy, u32::MAX), r)).collect();
+            let clear = sites.iter().filter(|(clearance, _)| *clearance >= 0.0).count();
+            if clear >= wanted {
+                sites.retain(|(clearance, _)| *clearance >= 0.0);
+                return Ok(sites.into_iter().map(|(_, r)| r).collect());
             }
-            most = most.max(sites.len());
+            // As fine as it may get: the clearest sites, and the rest is pushing.
+            if lattice.spacing < 0.9 * GOOD_HEAVY {
+                sites.sort_by(|a, b| b.0.total_cmp(&a.0));
+                sites.truncate(wanted);
+                return Ok(sites.into_iter().map(|(_, r)| r).collect());
+            }
             // What the large molecules block is made up for by more sites.
-            n_sites = lattice.counts.iter().product::<usize>() + wanted - sites.len();
+            n_sites = lattice.counts.iter().product::<usize>() + wanted - clear;
         }
     }
 
@@ -177,18 +231,25 @@ impl<'a> Packing<'a> {
     fn assign_sites(&mut self, sites: &[DVec3]) {
         let kinds = self.kinds;
         let small = self.molecules.iter().filter(|m| !kinds[m.kind].is_large());
-        let (ions, others): (Vec<Molecule>, Vec<Molecule>) = small.copied().partition(|m| kinds[m.kind].is_ion);
+        let (ions, others): (Vec<Molecule>, Vec<Molecule>) = small.copied().partition(|m| kinds[m.kind].ion != 0);
         let mut taken = vec![false; sites.len()];
         let mut waiting = ions.into_iter().peekable();
         let mut separation = ION_SEPARATION.min(self.cell.half_height());
         let mut near_ions = PeriodicGrid::new(self.cell, separation);
+        // Atoms of large ions of either sign; index u32::MAX marks them.
+        for (i, atom) in self.atoms.iter().enumerate() {
+            let is_large = kinds[self.molecules[atom.body as usize].kind].is_large();
+            if is_large && atom.ion != 0 && atom.contact == Contact::Heavy {
+                near_ions.insert(self.positions[i], u32::MAX);
+            }
+        }
         while waiting.peek().is_some() {
             for (k, &site) in sites.iter().enumerate() {
                 if taken[k] {
                     continue;
                 }
-                let mut crowded = false;
-                near_ions.for_each_within(site, separation, |_, _| crowded = true);
+                let (mut crowded, to_large_sq) = (false, (separation * SOLVENT_SEPARATION / ION_SEPARATION).powi(2));
+                near_ions.for_each_within(site, separation, |j, d_sq| crowded |= j != u32::MAX || d_sq < to_large_sq);
                 if !crowded {
                     let Some(ion) = waiting.next() else { break };
                     taken[k] = true;
@@ -208,10 +269,10 @@ impl<'a> Packing<'a> {
     /// First atom on its site, in the grid; the others follow when the molecule is turned.
     fn put(&mut self, molecule: Molecule, site: DVec3) {
         self.positions[molecule.first_atom] = site;
-        self.grid.insert(site, molecule.first_atom as u32);
+        self.insert(molecule.first_atom);
     }
 
-    fn turn_small(&mut self, draws: &mut Draws) -> Result<(), Full> {
+    fn turn_small(&mut self, draws: &mut Draws) {
         let is_turned = |m: &usize| {
             let kind = &self.kinds[self.molecules[*m].kind];
             kind.geometry.len() > 1 && !kind.is_large()
@@ -224,34 +285,34 @@ impl<'a> Packing<'a> {
         // Heavy atoms stand on their sites and meet the same margin; the last bits of rounding do not count.
         let limit = MIN_HYDROGEN - GOOD_HYDROGEN - 1e-9;
         let mut crowded = turned;
+        let mut before = usize::MAX;
         for _ in 0..SWEEPS {
             crowded.retain(|&m| self.worst_clearance(m) < limit);
-            if crowded.is_empty() {
-                return Ok(());
+            // Sites that are too close to something cannot be turned away from: that is left to pushing.
+            if crowded.is_empty() || crowded.len() as f64 > 0.98 * before as f64 {
+                return;
             }
+            before = crowded.len();
             for &m in &crowded {
                 self.lift(m);
                 self.turn(m, TURNS_AGAIN, draws);
             }
         }
-        crowded.retain(|&m| self.worst_clearance(m) < limit);
-        let placed = self.molecules.len() - crowded.len();
-        if crowded.is_empty() { Ok(()) } else { Err(Full { placed }) }
     }
 
-    fn atoms(&self, m: usize) -> std::ops::Range<usize> {
+    fn atoms_of(&self, m: usize) -> std::ops::Range<usize> {
         let Molecule { kind, first_atom } = self.molecules[m];
         first_atom..first_atom + self.kinds[kind].geometry.len()
     }
 
     fn worst_clearance(&self, m: usize) -> f64 {
-        let clearance = |i: usize| self.clearance(self.positions[i], self.is_hydrogen[i], m as u32);
-        self.atoms(m).map(clearance).fold(f64::INFINITY, f64::min)
+        let clearance = |i: usize| self.clearance(self.positions[i], self.atoms[i].contact, m as u32);
+        self.atoms_of(m).map(clearance).fold(f64::INFINITY, f64::min)
     }
 
     /// Takes all atoms but the first out of the grid.
     fn lift(&mut self, m: usize) {
-        for i in self.atoms(m).skip(1) {
+        for i in self.atoms_of(m).skip(1) {
             self.grid.remove(self.positions[i], i as u32);
         }
     }
@@ -265,7 +326,7 @@ impl<'a> Packing<'a> {
         for _ in 0..n_turns {
             let turn = random_rotation(draws);
             let clearance =
-                |local: usize| self.clearance(site + turn * kind.geometry[local], kind.is_hydrogen[local], m as u32);
+                |local: usize| self.clearance(site + turn * kind.geometry[local], kind.contacts[local], m as u32);
             let worst = (1..kind.geometry.len()).map(clearance).fold(f64::INFINITY, f64::min);
             if worst > best_clearance {
                 (best, best_clearance) = (turn, worst);
@@ -276,74 +337,30 @@ impl<'a> Packing<'a> {
         }
         for (local, &r) in kind.geometry.iter().enumerate().skip(1) {
             self.positions[first + local] = site + best * r;
-            self.grid.insert(site + best * r, (first + local) as u32);
+            self.insert(first + local);
         }
     }
-}
 
-/// A lattice of sites that repeats with the cell.
-struct SiteLattice {
-    /// Steps between sites, nm.
-    steps: DMat3,
-    counts: [usize; 3],
-    /// Distance between nearest sites, nm.
-    spacing: f64,
-}
-
-impl SiteLattice {
-    /// The lattice of at least `n_sites` sites whose nearest sites are farthest apart.
-    fn new(cell: &Cell, n_sites: usize) -> Self {
-        // The same cell with its vectors as short and as perpendicular as its shape lets them be.
-        let [a, mut b, mut c] = [cell.vectors().x_axis, cell.vectors().y_axis, cell.vectors().z_axis];
-        b -= a * (b.x / a.x).round();
-        c -= b * (c.y / b.y).round();
-        c -= a * (c.x / a.x).round();
-        let edge = (cell.volume() / n_sites as f64).cbrt();
-        let around = |length: f64| {
-            let n = (length / edge) as usize;
-            n.saturating_sub(2).max(1)..=n + 3
-        };
-        let mut best = SiteLattice { steps: DMat3::IDENTITY, counts: [0; 3], spacing: f64::NEG_INFINITY };
-        for n_a in around(a.length()) {
-            for n_b in around(b.length()) {
-                let n_c = n_sites.div_ceil(n_a * n_b);
-                let steps = DMat3::from_cols(a / n_a as f64, b / n_b as f64, c / n_c as f64);
-                let spacing = shortest_vector(steps);
-                let fewer = n_a * n_b * n_c < best.counts.iter().product();
-                // Rounding must not decide between lattices of equal spacing.
-                if spacing > best.spacing + 1e-9 || (spacing > best.spacing - 1e-9 && fewer) {
-                    best = SiteLattice { steps, counts: [n_a, n_b, n_c], spacing };
-                }
+    /// Opens what is closer than the limits: first with ions kept apart, then, if that has no room, without.
+    fn push_apart(self) -> Result<Vec<DVec3>, Full> {
+        let n_molecules = self.molecules.len();
+        let hair = 1e-6;
+        let limits = Distances { heavy: MIN_HEAVY + hair, hydrogen: MIN_HYDROGEN + hair, opposite_ions: 0.0 };
+        let goals = self.goals();
+        let mut positions = self.positions;
+        if !self.contact_pairs {
+            // A little less than the goal counts as reached.
+            let apart = Distances { opposite_ions: 0.95 * SOLVENT_SEPARATION, ..limits };
+            let relaxed = Relaxation::new(self.cell, &self.atoms, positions).run(goals, apart, RELAX_IONS);
+            if relaxed.1 == 0 {
+                return Ok(relaxed.0);
             }
+            positions = relaxed.0;
         }
-        best
+        let goals = Distances { opposite_ions: 0.0, ..goals };
+        let (positions, crowded) = Relaxation::new(self.cell, &self.atoms, positions).run(goals, limits, RELAX);
+        if crowded == 0 { Ok(positions) } else { Err(Full { placed: n_molecules.saturating_sub(crowded) }) }
     }
-
-    fn points(&self) -> Vec<DVec3> {
-        let [n_a, n_b, n_c] = self.counts;
-        let mut points = Vec::with_capacity(n_a * n_b * n_c);
-        for k in 0..n_c {
-            for j in 0..n_b {
-                points.extend((0..n_a).map(|i| self.steps * DVec3::new(i as f64, j as f64, k as f64)));
-            }
-        }
-        points
-    }
-}
-
-/// Length of the shortest non-zero sum of −2 … 2 of each vector.
-fn shortest_vector(steps: DMat3) -> f64 {
-    let mut shortest = f64::INFINITY;
-    for i in -2..=2 {
-        for j in -2..=2 {
-            for k in -2..=2 {
-                if (i, j, k) != (0, 0, 0) {
-                    shortest = shortest.min((steps * DVec3::new(f64::from(i), f64::from(j), f64::from(k))).length());
-                }
-            }
-        }
-    }
-    shortest
 }
 
 /// Uniform over all orientations (K. Shoemake, in Graphics Gems III, Academic Press (1992), p. 124).
@@ -358,23 +375,6 @@ fn random_rotation(draws: &mut Draws) -> DQuat {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_site_lattice_of_a_cube_is_cubic() {
-        let lattice = SiteLattice::new(&Cell::cubic(2.0).expect("valid"), 512);
-        assert_eq!(lattice.counts, [8, 8, 8]);
-        assert!((lattice.spacing - 0.25).abs() < 1e-12);
-        assert_eq!(lattice.points().len(), 512);
-    }
-
-    #[test]
-    fn the_site_lattice_does_not_care_which_vectors_describe_the_cell() {
-        let plain = Cell::cubic(2.0).expect("valid");
-        let skewed = Cell::new(DVec3::X * 2.0, DVec3::new(4.0, 2.0, 0.0), DVec3::new(-2.0, 6.0, 2.0)).expect("valid");
-        let (plain, skewed) = (SiteLattice::new(&plain, 343), SiteLattice::new(&skewed, 343));
-        assert_eq!(plain.counts, skewed.counts);
-        assert!((plain.spacing - skewed.spacing).abs() < 1e-12);
-    }
 
     #[test]
     fn rotations_are_uniform() {

@@ -1,11 +1,11 @@
 //! A solution from its composition.
 
 use super::composition::{BoxReport, Composition, Extent, Quantity};
-use super::overlap::closest_contacts;
-use super::pack::{self, Kind, MIN_HEAVY, MIN_HYDROGEN};
+use super::overlap::{closest_contacts, contact_pairs};
+use super::pack::{self, CONTACT_PAIR, Contact, Kind, MIN_HEAVY, MIN_HYDROGEN};
 use crate::cell::Cell;
 use crate::system::Topology;
-use crate::system::topology::Species;
+use crate::system::topology::{Species, SpeciesAtom};
 use glam::DVec3;
 
 /// What to build.
@@ -18,6 +18,8 @@ pub struct SolutionRequest<'a> {
     pub extent: Extent,
     pub seed: u64,
     pub net_charge_allowed: bool,
+    /// May a cation and an anion start in contact? If not, they start solvated where there is room for it.
+    pub contact_pairs_allowed: bool,
     /// Rigid shapes by species name, `[n_atoms]`, nm. Single atoms and rigid water need none.
     pub geometries: &'a [(String, Vec<DVec3>)],
 }
@@ -30,6 +32,8 @@ pub struct Solution {
     pub cell: Cell,
     /// `[n_atoms]`, nm, molecules whole
     pub positions: Vec<DVec3>,
+    /// Cations and anions in contact.
+    pub contact_pairs: usize,
     pub report: BoxReport,
 }
 
@@ -100,14 +104,16 @@ pub fn solution(request: &SolutionRequest) -> Result<Solution, BuildError> {
         species.iter().zip(&counts).map(|(s, &n)| kind(s, n, request.geometries)).collect::<Result<_, _>>()?;
     let wanted: usize = counts.iter().sum();
     let too_dense = |placed| BuildError::TooDense { placed, wanted, volume: cell.volume(), density: report.density };
-    let positions = pack::pack(&kinds, cell, request.seed).map_err(|full| too_dense(full.placed))?;
+    let positions =
+        pack::pack(&kinds, cell, request.seed, request.contact_pairs_allowed).map_err(|full| too_dense(full.placed))?;
 
     let sequence: Vec<u32> = counts.iter().enumerate().flat_map(|(s, &n)| std::iter::repeat_n(s as u32, n)).collect();
     // The packer has promised this; a box that breaks the promise would blow up later and far from its cause.
     let topology = Topology::new(Vec::new(), species.to_vec(), &sequence);
     let (heavy, hydrogen) = closest_contacts(&topology, &cell, &positions, 0.3);
     assert!(heavy > MIN_HEAVY - 1e-6 && hydrogen > MIN_HYDROGEN - 1e-6, "the packer keeps its distances");
-    Ok(Solution { sequence, cell, positions, report })
+    let contact_pairs = contact_pairs(&topology, &cell, &positions, CONTACT_PAIR);
+    Ok(Solution { sequence, cell, positions, contact_pairs, report })
 }
 
 /// Four digits are enough to recognise a charge.
@@ -119,16 +125,38 @@ fn kind(species: &Species, count: usize, geometries: &[(String, Vec<DVec3>)]) ->
     let n_atoms = species.atoms.len();
     let given = geometries.iter().find(|(name, g)| *name == species.name && g.len() == n_atoms);
     let geometry = match (given, species.rigid_water) {
-        (Some((_, geometry)), _) => geometry.iter().map(|&r| r - geometry[0]).collect(),
-        (None, Some(water)) if n_atoms == 3 => {
+        (Some((_, geometry)), _) => {
+            let mut shape: Vec<DVec3> = geometry.iter().map(|&r| r - geometry[0]).collect();
+            put_sites(species, &mut shape);
+            shape
+        }
+        (None, Some(water)) if n_atoms == 3 || species.virtual_sites.len() + 3 == n_atoms => {
             let x = 0.5 * water.d_hh;
             let y = (water.d_oh * water.d_oh - x * x).max(0.0).sqrt();
-            vec![DVec3::ZERO, DVec3::new(x, y, 0.0), DVec3::new(-x, y, 0.0)]
+            let mut shape = vec![DVec3::ZERO, DVec3::new(x, y, 0.0), DVec3::new(-x, y, 0.0)];
+            shape.resize(n_atoms, DVec3::ZERO);
+            put_sites(species, &mut shape);
+            shape
         }
         (None, _) if n_atoms == 1 => vec![DVec3::ZERO],
         (None, _) if count == 0 => Vec::new(),
         (None, _) => return Err(BuildError::NoGeometry { species: species.name.clone(), n_atoms }),
     };
-    let is_hydrogen = species.atoms.iter().map(|a| a.element == "H").collect();
-    Ok(Kind { geometry, is_hydrogen, is_ion: species.charge().abs() > 0.1, count })
+    let contact = |a: &SpeciesAtom| match a.element.as_str() {
+        _ if a.mass == 0.0 => Contact::None,
+        "H" => Contact::Hydrogen,
+        _ => Contact::Heavy,
+    };
+    let contacts = species.atoms.iter().map(contact).collect();
+    let charge = species.charge();
+    let ion = if charge.abs() > 0.1 { charge.signum() as i8 } else { 0 };
+    Ok(Kind { geometry, contacts, ion, count })
+}
+
+/// Puts virtual sites where their parents say.
+fn put_sites(species: &Species, shape: &mut [DVec3]) {
+    for site in &species.virtual_sites {
+        let [i, j, k] = site.parents.map(|p| shape[p as usize]);
+        shape[site.site as usize] = i + site.a * (j - i) + site.b * (k - i) + site.c * (j - i).cross(k - i);
+    }
 }

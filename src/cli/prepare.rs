@@ -80,9 +80,16 @@ pub fn prepare(input: Input, locations: &Locations) -> Result<Prepared, CliError
                 extent: extent(geometry).map_err(|e| at("system.box", &e))?,
                 seed: input.system.seed,
                 net_charge_allowed: input.system.net_charge_allowed,
-                geometries: &[],
+                contact_pairs_allowed: input.system.contact_pairs_allowed,
+                geometries: &assembled.geometries,
             };
             let built = build::solution(&request).map_err(|e| at("system", &e))?;
+            if built.contact_pairs > 0 && !input.system.contact_pairs_allowed {
+                warnings.push(format!(
+                    "{} pairs of a cation and an anion start in contact, because the box has no room to keep all ions solvated",
+                    built.contact_pairs
+                ));
+            }
             (built.sequence, State::at_rest(built.cell, built.positions))
         }
     };

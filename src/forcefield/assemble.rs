@@ -2,18 +2,22 @@
 //!
 //! * **Mixing.** A pair whose two types both come from sets with the geometric rule uses geometric, any other pair the
 //!   rule of the input. A water is no such set: an ion of a geometric set mixes with water by the rule of the input, and
-//!   a warning says so unless that is geometric. Explicit pair tables beat both.
-//! * **12-6-4.** C4 of an ion acts on the water oxygen by the tabulated value and on any other Lennard-Jones atom by
-//!   C4 α/α_water (P. Li, K. M. Merz, J. Chem. Theory Comput. 10, 289 (2014), eq. 9); in an ion pair both ions
-//!   contribute. Hydrogens of water have none.
+//!   a warning says so unless that is geometric. Explicit pair tables beat both. 1-4 pairs use the rule and the scaling of
+//!   their own set.
+//! * **Charge scaling** multiplies every atom of every ionic species by one factor, water and neutral molecules never.
+//!   Where this project has refitted an ion for the scaled charge and the chosen water, that set replaces the one of the
+//!   same input entry, unless the entry names its set in full (`li-merz-iod@spce`).
 
 use super::error::{ForceFieldError, SoluteFault};
-use super::library::{Combination, Form, IonParameters, IonSet, IonSpecies, Library, Own, WaterModel};
+use super::generate::{Generated, generate};
+use super::library::{Combination, Form, Library, Own, ParameterSet, SpeciesEntry, WaterModel};
+use super::pairs;
 use crate::potential::mixing::Mixing;
-use crate::potential::pair_table::{PairCoefficients, PairOrigin, PairTable};
-use crate::system::spec::SystemSpec;
+use crate::potential::pair_table::PairTable;
+use crate::system::bonded::VirtualSite;
+use crate::system::spec::{SoluteSpec, SystemSpec};
 use crate::system::topology::{RigidWater, Species, SpeciesAtom};
-use std::fmt::Write;
+use glam::DVec3;
 
 /// Everything a builder needs to make a topology, and what users should be told about it.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,14 +27,16 @@ pub struct Assembled {
     /// The water, then the solutes in the order of the input.
     pub species: Vec<Species>,
     pub pair_table: PairTable,
+    /// Start shapes by species name, `[n_atoms]`, nm; single atoms and water need none.
+    pub geometries: Vec<(String, Vec<DVec3>)>,
     /// Sentences for the user: foreign waters, numbers from memory, interim refits, …
     pub warnings: Vec<String>,
     /// One entry per species.
     pub provenance: Vec<Provenance>,
     /// Model names behind the C4 entries: (type a ≤ type b, text).
-    c4_origins: Vec<(usize, usize, String)>,
+    pub(super) c4_origins: Vec<(usize, usize, String)>,
     /// Models behind the like pairs, `[n_types]`.
-    type_models: Vec<String>,
+    pub(super) type_models: Vec<String>,
 }
 
 /// Where the parameters of a species come from.
@@ -45,12 +51,37 @@ pub struct Provenance {
     pub flags: Vec<String>,
 }
 
-/// A type while the table is made.
-struct TypeEntry<'a> {
-    name: String,
-    lj: (f64, f64),
-    /// `None` for water.
-    ion: Option<(usize, &'a IonSet, &'a IonParameters)>,
+/// A molecule that a file of the user describes completely.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileMolecule {
+    /// Index in `system.solutes`.
+    pub solute: usize,
+    /// Name of the file.
+    pub file: String,
+    /// `type_id` counts `types`.
+    pub species: Species,
+    /// (name, σ nm, ε kJ/mol)
+    pub types: Vec<(String, f64, f64)>,
+    /// Rule that the file states for its types.
+    pub mixing: Mixing,
+    /// `[n_atoms]`, nm, where the user gave a shape
+    pub geometry: Vec<DVec3>,
+    pub warnings: Vec<String>,
+}
+
+/// A solute with its model found.
+struct Solute<'a> {
+    species: Species,
+    geometry: Vec<DVec3>,
+    source: SoluteSource<'a>,
+    /// Does the charge scale act on it?
+    scaled: Option<f64>,
+    warnings: Vec<String>,
+}
+
+enum SoluteSource<'a> {
+    Library { entry: &'a SpeciesEntry, set: &'a ParameterSet },
+    File(&'a FileMolecule),
 }
 
 /// Finds the model of every species of `system` and builds the pair table.
@@ -59,41 +90,47 @@ struct TypeEntry<'a> {
 /// [`ForceFieldError`] when a name is unknown or ambiguous, a set has a gap or cannot be run by this version, or a
 /// 12-6-4 or explicit table lacks an entry. [`ForceFieldError::key`] names the input key at fault.
 pub fn assemble(system: &SystemSpec, mixing: Mixing) -> Result<Assembled, ForceFieldError> {
-    assemble_from(Library::builtin()?, system, mixing)
+    assemble_from(Library::builtin()?, system, mixing, &[])
 }
 
-/// [`assemble`] with a library of one's own.
+/// [`assemble`] with a library of one's own and molecules from files.
 ///
 /// # Errors
 /// As [`assemble`].
-pub fn assemble_from(library: &Library, system: &SystemSpec, mixing: Mixing) -> Result<Assembled, ForceFieldError> {
-    let water = library.runnable_water(&system.water.model)?;
-    let mut solutes: Vec<(&IonSpecies, &IonSet, &IonParameters)> = Vec::new();
+pub fn assemble_from(
+    library: &Library,
+    system: &SystemSpec,
+    mixing: Mixing,
+    files: &[FileMolecule],
+) -> Result<Assembled, ForceFieldError> {
+    let water = library.water(&system.water.model)?;
+    let mut solutes: Vec<Solute> = Vec::new();
     for (index, solute) in system.solutes.iter().enumerate() {
-        let species = library.find_species(index, &solute.name)?;
-        let set = library.find_set(index, &species.name, solute.model.as_deref(), water)?;
-        if let Some(ion) = set.ion(&species.name) {
-            solutes.push((species, set, ion));
+        let found = match files.iter().find(|f| f.solute == index) {
+            Some(file) => from_file(index, solute, file, system.ion_charge_scale)?,
+            None => from_library(library, index, solute, water, system.ion_charge_scale)?,
+        };
+        if solutes.iter().any(|s| s.species.name == found.species.name) {
+            let (species, name) = (found.species.name.clone(), solute.name.clone());
+            return Err(SoluteFault::Twice { species, name }.of(index));
+        }
+        solutes.push(found);
+    }
+
+    let mut entries = pairs::water_types(water);
+    for (index, solute) in solutes.iter_mut().enumerate() {
+        let types: Vec<u32> = match solute.source {
+            SoluteSource::Library { set, .. } => pairs::set_types(&mut entries, index, set, &solute.species),
+            SoluteSource::File(file) => pairs::file_types(&mut entries, file),
+        };
+        for atom in &mut solute.species.atoms {
+            atom.type_id = types[atom.type_id as usize];
         }
     }
-
-    let mut entries = vec![
-        TypeEntry { name: "OW".into(), lj: (water.sigma, water.epsilon), ion: None },
-        TypeEntry { name: "HW".into(), lj: (0.0, 0.0), ion: None },
-    ];
-    for (index, &(species, set, ion)) in solutes.iter().enumerate() {
-        let lj = (ion.sigma.unwrap_or_default(), ion.epsilon.unwrap_or_default());
-        entries.push(TypeEntry { name: species.atom.clone(), lj, ion: Some((index, set, ion)) });
-    }
-    let lj: Vec<(f64, f64)> = entries.iter().map(|t| t.lj).collect();
-    let mut pair_table = PairTable::mixed(&lj, |a, b| rule_of_pair(&entries[a], &entries[b], mixing));
-    set_explicit_pairs(&mut pair_table, &entries, library, water)?;
-    let c4_origins = add_c4_terms(&mut pair_table, &entries, library)?;
+    let (pair_table, c4_origins) = pairs::pair_table(&entries, library, water, mixing)?;
 
     let mut species = vec![water_species(library, water)];
-    for (type_id, &(ion_species, _, ion)) in (2u32..).zip(&solutes) {
-        species.push(ion_template(ion_species, ion, type_id));
-    }
+    let mut geometries = Vec::new();
     let mut warnings = Vec::new();
     let mut provenance = vec![Provenance {
         species: water.name.clone(),
@@ -105,106 +142,146 @@ pub fn assemble_from(library: &Library, system: &SystemSpec, mixing: Mixing) -> 
     if water.from_memory {
         warnings.push(format!("the numbers of {} are from memory: check them against the paper", water.name));
     }
-    for &(ion_species, set, _) in &solutes {
-        warnings.extend(warnings_of(library, &ion_species.name, set, water, mixing));
-        provenance.push(Provenance {
-            species: ion_species.name.clone(),
-            model: set.full_name(),
-            title: set.title.clone(),
-            source: set.source.clone(),
-            flags: set.flags(),
-        });
-    }
-    let type_models = entries.iter().map(|t| t.ion.map_or(water.name.clone(), |(_, set, _)| set.full_name())).collect();
-    let types = entries.into_iter().map(|t| t.name).collect();
-    Ok(Assembled { types, species, pair_table, warnings, provenance, c4_origins, type_models })
-}
-
-fn rule_of_pair(a: &TypeEntry, b: &TypeEntry, mixing: Mixing) -> Mixing {
-    let geometric = |t: &TypeEntry| t.ion.is_some_and(|(_, set, _)| set.combination == Combination::Geometric);
-    if geometric(a) && geometric(b) { Mixing::Geometric } else { mixing }
-}
-
-/// Replaces every pair that involves an explicit set by the set's own entry.
-fn set_explicit_pairs(
-    table: &mut PairTable,
-    entries: &[TypeEntry],
-    library: &Library,
-    water: &WaterModel,
-) -> Result<(), ForceFieldError> {
-    for (a, entry) in entries.iter().enumerate() {
-        let Some((solute, set, ion)) = entry.ion.filter(|(_, set, _)| set.combination == Combination::Explicit) else {
-            continue;
+    for solute in solutes {
+        let name = solute.species.name.clone();
+        let mut entry = match solute.source {
+            SoluteSource::Library { entry, set } => {
+                warnings.extend(warnings_of(library, &name, set, water, mixing));
+                let title = entry.title.as_ref().map_or(set.title.clone(), |t| format!("{t}; {}", set.title));
+                let (model, source) = (set.full_name(), set.source.clone());
+                Provenance { species: name.clone(), model, title, source, flags: set.flags() }
+            }
+            SoluteSource::File(file) => Provenance {
+                species: name.clone(),
+                model: file.file.clone(),
+                title: "the user's own molecule".into(),
+                source: file.file.clone(),
+                flags: Vec::new(),
+            },
         };
-        for (b, other) in entries.iter().enumerate() {
-            if other.lj.1 == 0.0 {
-                continue; // no Lennard-Jones site, such as the hydrogens of water
-            }
-            let partner = other.ion.map_or(other.name.as_str(), |(_, _, p)| p.name.as_str());
-            if other.ion.is_none() && !set.fits(water.key()) {
-                return Err(SoluteFault::PairsOfAnotherWater {
-                    species: ion.name.clone(),
-                    model: set.model.clone(),
-                    fitted: set.water.iter().map(|w| library.water_name(w)).collect::<Vec<_>>().join(", "),
-                    water: water.name.clone(),
-                }
-                .of(solute));
-            }
-            let same_set = other.ion.is_none_or(|(_, other_set, _)| other_set.model == set.model);
-            let pair =
-                set.pairs.iter().find(|p| (p.a == ion.name && p.b == partner) || (p.b == ion.name && p.a == partner));
-            let Some(pair) = pair.filter(|_| same_set) else {
-                return Err(SoluteFault::MissingPair {
-                    model: set.model.clone(),
-                    a: ion.name.clone(),
-                    b: partner.into(),
-                }
-                .of(solute));
-            };
-            let k = PairCoefficients::from_sigma_epsilon(pair.sigma, pair.epsilon);
-            table.set(a, b, k, PairOrigin::Explicit);
+        entry.flags.extend(solute.scaled.map(|scale| format!("charges times {scale}")));
+        warnings.extend(solute.warnings);
+        provenance.push(entry);
+        if !solute.geometry.is_empty() {
+            geometries.push((name, solute.geometry));
         }
+        species.push(solute.species);
     }
-    Ok(())
+    let type_models = entries.iter().map(|t| t.model(water)).collect();
+    let types = entries.into_iter().map(|t| t.name).collect();
+    Ok(Assembled { types, species, pair_table, geometries, warnings, provenance, c4_origins, type_models })
 }
 
-/// Adds the −C4/r⁴ terms of every 12-6-4 ion and says which models they come from.
-fn add_c4_terms(
-    table: &mut PairTable,
-    entries: &[TypeEntry],
-    library: &Library,
-) -> Result<Vec<(usize, usize, String)>, ForceFieldError> {
-    const WATER: &str = "water";
-    let mut origins: Vec<(usize, usize, String)> = Vec::new();
-    let alpha = |name: &str| library.polarizability.alpha.get(name).copied();
-    for (a, entry) in entries.iter().enumerate() {
-        let Some((solute, set, ion)) = entry.ion else { continue };
-        let Some(c4) = ion.c4.filter(|_| set.kind == Form::LennardJones1264) else { continue };
-        for (b, other) in entries.iter().enumerate() {
-            let contribution = match other.ion {
-                None if other.lj.1 == 0.0 => continue, // hydrogens of water
-                None => c4,
-                Some((_, _, partner)) => {
-                    let scale = alpha(&partner.name).zip(alpha(WATER)).map(|(x, water)| x / water);
-                    let scale = scale.ok_or_else(|| {
-                        let (ion, partner) = (ion.name.clone(), partner.name.clone());
-                        SoluteFault::MissingPolarizability { model: set.full_name(), ion, partner }.of(solute)
-                    })?;
-                    // In a like pair both ions polarize each other, too.
-                    if a == b { 2.0 * c4 * scale } else { c4 * scale }
-                }
-            };
-            table.add_c4(a, b, contribution);
-            let pair = (a.min(b), a.max(b));
-            match origins.iter_mut().find(|(x, y, _)| (*x, *y) == pair) {
-                Some((_, _, text)) => {
-                    let _ = write!(text, " and {}", set.full_name());
-                }
-                None => origins.push((pair.0, pair.1, set.full_name())),
+fn from_library<'a>(
+    library: &'a Library,
+    index: usize,
+    solute: &SoluteSpec,
+    water: &WaterModel,
+    scale: Option<f64>,
+) -> Result<Solute<'a>, ForceFieldError> {
+    let entry = library.find_species(index, &solute.name)?;
+    if let Some(refit) = scale.and_then(|scale| refit_of(library, entry, solute, water, scale)) {
+        let (set, charge) = refit;
+        let instead = solute.model.as_ref().map_or(String::new(), |m| {
+            format!(" instead of `{m}`; the full name of a set, for example \"{m}@{}\", keeps its own", water.key())
+        });
+        let text = format!(
+            "{} takes the Lennard-Jones part of `{}`, refitted for the charge {charge:+}{instead}",
+            entry.name,
+            set.full_name()
+        );
+        let source = SoluteSource::Library { entry, set };
+        let species = ion_template(entry, charge);
+        return Ok(Solute { species, geometry: Vec::new(), source, scaled: scale, warnings: vec![text] });
+    }
+    let set = library.find_set(index, &entry.name, solute.model.as_deref(), water)?;
+    let mut warnings = Vec::new();
+    let (mut species, geometry) = match (set.ion(&entry.name), set.molecule(&entry.name)) {
+        (Some(ion), _) => (ion_template(entry, ion.charge), Vec::new()),
+        (None, Some(template)) => {
+            let Generated { mut species, substitutes, .. } = generate(set, template)
+                .map_err(|fault| ForceFieldError::Broken(format!("{}: {fault}", set.full_name())))?;
+            species.residue.clone_from(&entry.residue);
+            warnings.extend(substitutes.into_iter().map(|text| format!("{}: {text}", entry.name)));
+            if template.own_assignment {
+                warnings.push(format!(
+                    "the atom types of {} are assigned by this project, not by a published fit for the molecule",
+                    entry.name
+                ));
             }
+            (species, template.geometry.iter().map(|&r| DVec3::from_array(r)).collect())
+        }
+        // `find_set` returns sets that hold the species.
+        (None, None) => return Err(ForceFieldError::Broken(format!("{} lost {}", set.full_name(), entry.name))),
+    };
+    let scaled = scale.filter(|_| species.charge().abs() > NEUTRAL);
+    if let Some(scale) = scaled {
+        if set.scaled_charge {
+            let full = library.sets_of(&entry.name).filter(|s| !s.scaled_charge && s.runs() && s.usable(water.key()));
+            let full = full.map(|s| s.model.clone()).collect();
+            let (species, model) = (entry.name.clone(), set.full_name());
+            return Err(SoluteFault::ScaledAlready { species, model, scale, full }.of(index));
+        }
+        scale_charges(&mut species, scale);
+        if set.ion(&entry.name).is_some_and(|ion| ion.charge.abs() > 1.5) {
+            warnings.push(format!(
+                "`{}` of {} was fitted with its full charge: with charges times {scale} its first shell moves outwards",
+                set.full_name(),
+                entry.name
+            ));
+        }
+        if set.kind == Form::LennardJones1264 {
+            warnings.push(format!("the C4 of `{}` belongs to the full charge and is not scaled", set.full_name()));
         }
     }
-    Ok(origins)
+    Ok(Solute { species, geometry, source: SoluteSource::Library { entry, set }, scaled, warnings })
+}
+
+/// This project's refit of an ion for the scaled charge and this water, and that charge, where the input does not ask for
+/// something else: a set by its full name, or one whose charges are scaled already (which is refused later).
+fn refit_of<'a>(
+    library: &'a Library,
+    entry: &SpeciesEntry,
+    solute: &SoluteSpec,
+    water: &WaterModel,
+    scale: f64,
+) -> Option<(&'a ParameterSet, f64)> {
+    let full = |s: &&ParameterSet| !s.scaled_charge && solute.model.as_ref().is_none_or(|m| s.model == *m);
+    let charge = scale * library.sets_of(&entry.name).find(full)?.ion(&entry.name)?.charge;
+    let fits = |s: &&ParameterSet| {
+        let refitted = s.ion(&entry.name).is_some_and(|ion| (ion.charge - charge).abs() < 1e-6);
+        s.own == Some(Own::Refit) && s.fits(water.key()) && refitted
+    };
+    Some((library.sets_of(&entry.name).find(fits)?, charge))
+}
+
+fn from_file<'a>(
+    index: usize,
+    solute: &SoluteSpec,
+    file: &'a FileMolecule,
+    scale: Option<f64>,
+) -> Result<Solute<'a>, ForceFieldError> {
+    let mut species = Species { name: solute.name.clone(), ..file.species.clone() };
+    let charge = species.charge();
+    let scaled = scale.filter(|_| charge.abs() > NEUTRAL);
+    if let Some(scale) = scaled {
+        if (charge - charge.round()).abs() > 1e-3 {
+            let model = file.file.clone();
+            return Err(SoluteFault::ScaledAlready { species: species.name, model, scale, full: Vec::new() }.of(index));
+        }
+        scale_charges(&mut species, scale);
+    }
+    let (geometry, warnings) = (file.geometry.clone(), file.warnings.clone());
+    Ok(Solute { species, geometry, source: SoluteSource::File(file), scaled, warnings })
+}
+
+/// Net charges below this are rounding of a neutral molecule, e.
+const NEUTRAL: f64 = 1e-3;
+
+/// Multiplies all charges, those of the 1-4 pairs included.
+fn scale_charges(species: &mut Species, scale: f64) {
+    species.atoms.iter_mut().for_each(|atom| atom.charge *= scale);
+    species.bonded.pairs_14.iter_mut().for_each(|pair| pair.qq *= scale * scale);
 }
 
 fn water_species(library: &Library, water: &WaterModel) -> Species {
@@ -216,7 +293,7 @@ fn water_species(library: &Library, water: &WaterModel) -> Species {
         charge,
         mass: mass(element),
     };
-    Species {
+    let mut species = Species {
         name: water.name.clone(),
         residue: "SOL".into(),
         is_water: true,
@@ -229,29 +306,32 @@ fn water_species(library: &Library, water: &WaterModel) -> Species {
         exclusions: vec![(0, 1), (0, 2), (1, 2)],
         rigid_water: Some(RigidWater { d_oh: water.d_oh, d_hh: water.d_hh }),
         ..Species::default()
+    };
+    if let (Some(charge), Some([_, w_h1, w_h2])) = (water.charge_m, water.weights_m) {
+        species.atoms.push(atom("MW", "", 2, charge));
+        species.exclusions.extend([(0, 3), (1, 3), (2, 3)]);
+        // The weights sum to one: r_M = r_O + w_H1 (r_H1 − r_O) + w_H2 (r_H2 − r_O).
+        species.virtual_sites.push(VirtualSite { site: 3, parents: [0, 1, 2], a: w_h1, b: w_h2, c: 0.0 });
     }
+    species
 }
 
-fn ion_template(species: &IonSpecies, ion: &IonParameters, type_id: u32) -> Species {
+fn ion_template(species: &SpeciesEntry, charge: f64) -> Species {
     Species {
         name: species.name.clone(),
         residue: species.residue.clone(),
-        is_water: false,
         atoms: vec![SpeciesAtom {
             name: species.atom.clone(),
             element: species.element.clone(),
-            type_id,
-            charge: ion.charge,
+            type_id: 0,
+            charge,
             mass: species.mass,
         }],
-        bonds: Vec::new(),
-        exclusions: Vec::new(),
-        rigid_water: None,
         ..Species::default()
     }
 }
 
-fn warnings_of(library: &Library, ion: &str, set: &IonSet, water: &WaterModel, mixing: Mixing) -> Vec<String> {
+fn warnings_of(library: &Library, ion: &str, set: &ParameterSet, water: &WaterModel, mixing: Mixing) -> Vec<String> {
     let name = set.full_name();
     let mut warnings = Vec::new();
     if !set.usable(water.key()) {
@@ -291,7 +371,7 @@ fn warnings_of(library: &Library, ion: &str, set: &IonSet, water: &WaterModel, m
     warnings
 }
 
-impl IonSet {
+impl ParameterSet {
     /// Short marks for lists: `from memory`, `own refit`, `gap`, …
     pub fn flags(&self) -> Vec<String> {
         let mut flags = Vec::new();
@@ -301,7 +381,6 @@ impl IonSet {
             }
         };
         flag(self.gap.is_some(), "gap");
-        flag(!self.atoms.is_empty(), "needs bonded terms");
         flag(self.from_memory, "from memory");
         flag(!self.verified && !self.from_memory && self.own.is_none(), "not verified");
         flag(self.own == Some(Own::Check), "own check, not a model");
@@ -309,34 +388,4 @@ impl IonSet {
         flag(self.scaled_charge, "scaled charge");
         flags
     }
-}
-
-/// The type × type table for people: σ, ε, C4 and where each entry comes from.
-pub fn pair_table_text(assembled: &Assembled) -> String {
-    let table = &assembled.pair_table;
-    let mut text =
-        format!("{:<12} {:>10} {:>16} {:>16}  origin\n", "pair", "sigma/nm", "epsilon/(kJ/mol)", "c4/(kJ/mol nm4)");
-    for a in 0..table.n_types() {
-        for b in a..table.n_types() {
-            let k = table.get(a, b);
-            let (sigma, epsilon) = if k.c6 > 0.0 && k.c12 > 0.0 {
-                (format!("{:.6}", (k.c12 / k.c6).powf(1.0 / 6.0)), format!("{:.6}", k.c6 * k.c6 / (4.0 * k.c12)))
-            } else {
-                ("-".into(), "-".into())
-            };
-            let c4 = if k.c4 == 0.0 { "-".into() } else { format!("{:.6}", k.c4) };
-            let mut origin = match table.origin(a, b) {
-                _ if k.is_zero() => "no Lennard-Jones".into(),
-                PairOrigin::Explicit => format!("explicit pair of {}", assembled.type_models[b]),
-                PairOrigin::Mixed(_) if a == b => assembled.type_models[a].clone(),
-                PairOrigin::Mixed(rule) => rule.to_string(),
-            };
-            if let Some((_, _, model)) = assembled.c4_origins.iter().find(|(x, y, _)| (*x, *y) == (a, b)) {
-                let _ = write!(origin, "; c4 of {model}");
-            }
-            let pair = format!("{} {}", assembled.types[a], assembled.types[b]);
-            let _ = writeln!(text, "{pair:<12} {sigma:>10} {epsilon:>16} {c4:>16}  {origin}");
-        }
-    }
-    text
 }

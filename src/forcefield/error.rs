@@ -12,12 +12,6 @@ pub enum ForceFieldError {
     #[error("there is no water model `{name}`{}\n  models that run: {}", did_you_mean(.suggestion), .known.join(", "))]
     UnknownWater { name: String, suggestion: Option<String>, known: Vec<String> },
 
-    #[error(
-        "{water} needs virtual sites, which this version does not run yet\n  models that run: {}",
-        .runnable.join(", ")
-    )]
-    NeedsVirtualSites { water: String, runnable: Vec<String> },
-
     #[error("the library has nothing called `{name}`{}\n  waters and ions: {}", did_you_mean(.suggestion), .known.join(", "))]
     NothingCalled { name: String, suggestion: Option<String>, known: Vec<String> },
 
@@ -47,11 +41,14 @@ pub enum SoluteFault {
     #[error("`{model}` of {species} cannot be run: {reason}\n  {}", runnable_list(.species, .water, .runnable))]
     Gap { species: String, model: String, water: String, reason: String, runnable: Vec<String> },
 
+    #[error("{species} is there twice, the second time as `{name}`\n  put the whole amount into one entry")]
+    Twice { species: String, name: String },
+
     #[error(
-        "`{model}` of {species} is a molecule with bonds, which this version does not run yet\n  {}",
-        runnable_list(.species, .water, .runnable)
+        "the charges of `{model}` of {species} are scaled already, and ion_charge_scale = {scale} would scale them again\n  {}",
+        full_charge_models(.full)
     )]
-    NeedsBonds { species: String, model: String, water: String, runnable: Vec<String> },
+    ScaledAlready { species: String, model: String, scale: f64, full: Vec<String> },
 
     #[error(
         "`{model}` of {species} is an explicit pair table and holds no pair with the oxygen of {water}\n  choose {fitted}, for which it was made, or another model"
@@ -80,12 +77,12 @@ impl ForceFieldError {
     pub fn key(&self) -> Option<String> {
         match self {
             ForceFieldError::Broken(_) | ForceFieldError::NothingCalled { .. } => None,
-            ForceFieldError::UnknownWater { .. } | ForceFieldError::NeedsVirtualSites { .. } => {
-                Some("system.water.model".into())
-            }
+            ForceFieldError::UnknownWater { .. } => Some("system.water.model".into()),
             ForceFieldError::Solute { index, fault } => {
                 let key = match **fault {
-                    SoluteFault::UnknownSpecies { .. } | SoluteFault::ModelNeeded { .. } => "name",
+                    SoluteFault::UnknownSpecies { .. }
+                    | SoluteFault::ModelNeeded { .. }
+                    | SoluteFault::Twice { .. } => "name",
                     _ => "model",
                 };
                 Some(format!("system.solutes.{}.{key}", index + 1))
@@ -123,4 +120,11 @@ fn other_waters(choices: &[String]) -> String {
 fn runnable_list(species: &str, water: &str, runnable: &[String]) -> String {
     let list = if runnable.is_empty() { "none".to_string() } else { runnable.join(", ") };
     format!("models of {species} that run with {water}: {list}")
+}
+
+fn full_charge_models(full: &[String]) -> String {
+    match full {
+        [] => "remove ion_charge_scale, or take a model with full charges".into(),
+        _ => format!("remove ion_charge_scale, or take a model with full charges: {}", full.join(", ")),
+    }
 }

@@ -3,15 +3,19 @@
 //! Units are those of the files' headers: nm, kJ/mol, e, u, degree. Reading happens once; nothing here chooses a model.
 
 use super::ForceFieldError;
+use super::generate::generate;
+use super::molecule::{AngleType, AtomType, BondType, ImproperType, MoleculeTemplate, Scale14, TorsionType};
 use crate::system::topology::Species;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-const BUILTIN: [(&str, &str); 3] = [
+const BUILTIN: [(&str, &str); 5] = [
     ("water.toml", include_str!("../../forcefields/water.toml")),
     ("zinc.toml", include_str!("../../forcefields/zinc.toml")),
     ("ions.toml", include_str!("../../forcefields/ions.toml")),
+    ("anions.toml", include_str!("../../forcefields/anions.toml")),
+    ("organics.toml", include_str!("../../forcefields/organics.toml")),
 ];
 
 /// Everything the library holds.
@@ -24,9 +28,9 @@ pub struct Library {
     pub other_waters: BTreeMap<String, String>,
     #[serde(rename = "water")]
     pub waters: Vec<WaterModel>,
-    pub species: Vec<IonSpecies>,
+    pub species: Vec<SpeciesEntry>,
     #[serde(rename = "set")]
-    pub sets: Vec<IonSet>,
+    pub sets: Vec<ParameterSet>,
     pub polarizability: Polarizability,
     #[serde(rename = "target")]
     pub targets: Vec<Target>,
@@ -94,17 +98,27 @@ pub struct Reading {
     pub origin: String,
 }
 
-/// An ion as a species: what does not depend on the model.
+/// A species: what does not depend on the model.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct IonSpecies {
+pub struct SpeciesEntry {
     pub name: String,
+    /// In words.
+    pub title: Option<String>,
+    /// Other names that an input may use.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// Of a single atom; empty for a molecule.
+    #[serde(default)]
     pub element: String,
-    /// Atom and type name, e.g. `ZN`.
+    /// Atom and type name of a single atom, e.g. `ZN`.
+    #[serde(default)]
     pub atom: String,
     pub residue: String,
+    #[serde(default)]
     pub residue_aliases: Vec<String>,
-    /// u
+    /// u, of a single atom
+    #[serde(default)]
     pub mass: f64,
 }
 
@@ -139,10 +153,10 @@ pub enum Own {
     Refit,
 }
 
-/// One published set: a model for one water (or for several with equal numbers).
+/// One published set: a model for one water (or for several with equal numbers), of single atoms and of molecules.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct IonSet {
+pub struct ParameterSet {
     /// Alias used in inputs, e.g. `li-merz-iod`.
     pub model: String,
     pub title: String,
@@ -153,15 +167,27 @@ pub struct IonSet {
     #[serde(default)]
     pub usable_with: Vec<String>,
     pub combination: Combination,
+    /// Species of one atom.
+    #[serde(default)]
     pub ions: Vec<IonParameters>,
     /// Explicit pairs.
     #[serde(default)]
     pub pairs: Vec<ExplicitPair>,
-    /// Sites of a molecular ion.
+    /// Species of several atoms.
+    #[serde(default, rename = "molecule")]
+    pub molecules: Vec<MoleculeTemplate>,
     #[serde(default)]
-    pub atoms: Vec<MoleculeAtom>,
-    pub bond: Option<HarmonicBond>,
-    pub angle: Option<HarmonicAngle>,
+    pub atom_types: Vec<AtomType>,
+    #[serde(default)]
+    pub bond_types: Vec<BondType>,
+    #[serde(default)]
+    pub angle_types: Vec<AngleType>,
+    #[serde(default)]
+    pub torsion_types: Vec<TorsionType>,
+    #[serde(default)]
+    pub improper_types: Vec<ImproperType>,
+    /// Needed where atoms are three bonds apart.
+    pub scale_14: Option<Scale14>,
     /// Are the ions on the Li/Merz noble-gas curve?
     #[serde(default)]
     pub noble_gas_curve: bool,
@@ -211,33 +237,6 @@ pub struct ExplicitPair {
     pub b: String,
     pub sigma: f64,
     pub epsilon: f64,
-}
-
-/// A site of a molecular ion.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MoleculeAtom {
-    pub name: String,
-    pub mass: f64,
-    pub charge: f64,
-    pub sigma: f64,
-    pub epsilon: f64,
-}
-
-/// nm; kJ/mol/nm² if flexible.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HarmonicBond {
-    pub r0: f64,
-    pub k: Option<f64>,
-}
-
-/// degree, kJ/mol/rad²
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HarmonicAngle {
-    pub theta0: f64,
-    pub k: f64,
 }
 
 /// First shell found in a short simulation while the data were collected.
@@ -290,11 +289,11 @@ impl WaterModel {
 
     /// Does this version run it?
     pub fn runs(&self) -> bool {
-        self.sites == 3
+        self.sites == 3 || self.sites == 4
     }
 }
 
-impl IonSet {
+impl ParameterSet {
     pub fn ion(&self, name: &str) -> Option<&IonParameters> {
         self.ions.iter().find(|i| i.name == name)
     }
@@ -319,7 +318,21 @@ impl IonSet {
 
     /// Can this version run it?
     pub fn runs(&self) -> bool {
-        self.gap.is_none() && self.atoms.is_empty() && self.kind != Form::Drude
+        self.gap.is_none() && self.kind != Form::Drude
+    }
+
+    pub fn molecule(&self, name: &str) -> Option<&MoleculeTemplate> {
+        self.molecules.iter().find(|m| m.name == name)
+    }
+
+    /// Names of the species it describes.
+    pub fn species(&self) -> impl Iterator<Item = &str> {
+        self.ions.iter().map(|i| i.name.as_str()).chain(self.molecules.iter().map(|m| m.name.as_str()))
+    }
+
+    /// Does it describe `species`?
+    pub fn holds(&self, species: &str) -> bool {
+        self.species().any(|name| name == species)
     }
 }
 
@@ -338,7 +351,15 @@ impl Library {
     /// # Errors
     /// [`ForceFieldError::Broken`] naming the file or entry at fault.
     pub fn parse(files: &[(&str, &str)]) -> Result<Library, ForceFieldError> {
-        let mut library = Library::default();
+        Library::default().extended(files)
+    }
+
+    /// This library and the entries of further (file name, TOML text) pairs.
+    ///
+    /// # Errors
+    /// As [`Library::parse`].
+    pub fn extended(&self, files: &[(&str, &str)]) -> Result<Library, ForceFieldError> {
+        let mut library = self.clone();
         for (name, text) in files {
             let part: Library =
                 toml::from_str(text).map_err(|error| ForceFieldError::Broken(format!("{name}: {error}")))?;
@@ -362,9 +383,9 @@ impl Library {
         included.or_else(|| self.other_waters.get(key).map(String::as_str)).unwrap_or(key)
     }
 
-    /// Sets that hold `ion`.
-    pub fn sets_of<'s, 'n>(&'s self, ion: &'n str) -> impl Iterator<Item = &'s IonSet> + use<'s, 'n> {
-        self.sets.iter().filter(move |set| set.ion(ion).is_some())
+    /// Sets that describe `species`.
+    pub fn sets_of<'s, 'n>(&'s self, species: &'n str) -> impl Iterator<Item = &'s ParameterSet> + use<'s, 'n> {
+        self.sets.iter().filter(move |set| set.holds(species))
     }
 
     fn check(&self) -> Result<(), String> {
@@ -388,9 +409,17 @@ impl Library {
                     return Err(format!("{name}: unknown water `{key}`"));
                 }
             }
+            for species in set.species() {
+                if self.species.iter().all(|s| s.name != species) {
+                    return Err(format!("{name}: unknown species `{species}`"));
+                }
+            }
+            for molecule in set.molecules.iter().filter(|m| set.gap.is_none() && m.gap.is_none()) {
+                generate(set, molecule).map_err(|fault| format!("{name}: {fault}"))?;
+            }
             for ion in &set.ions {
-                if self.species.iter().all(|s| s.name != ion.name) {
-                    return Err(format!("{name}: unknown species `{}`", ion.name));
+                if self.species.iter().any(|s| s.name == ion.name && (s.atom.is_empty() || s.mass <= 0.0)) {
+                    return Err(format!("{name}: {} has no atom name or no mass", ion.name));
                 }
                 if set.runs() && (ion.sigma.is_none() || ion.epsilon.is_none()) {
                     return Err(format!("{name}: {} has no sigma or epsilon and no gap says so", ion.name));
@@ -401,12 +430,10 @@ impl Library {
             }
         }
         for (n, set) in self.sets.iter().enumerate() {
-            for ion in &set.ions {
-                let twin = self.sets[..n].iter().any(|other| {
-                    other.model == set.model && other.ion(&ion.name).is_some() && other.full_name() == set.full_name()
-                });
-                if twin {
-                    return Err(format!("{} of {} is there twice", set.full_name(), ion.name));
+            for species in set.species() {
+                let is_twin = |other: &ParameterSet| other.holds(species) && other.full_name() == set.full_name();
+                if self.sets[..n].iter().any(is_twin) {
+                    return Err(format!("{} of {species} is there twice", set.full_name()));
                 }
             }
         }
@@ -417,8 +444,10 @@ impl Library {
 /// Residue names by which structure files may call a species: its own first, then common aliases. Compare them
 /// without regard to case.
 pub fn residue_aliases(species: &Species) -> Vec<String> {
-    const WATER: [&str; 13] =
-        ["SOL", "HOH", "WAT", "H2O", "TIP3", "TIP", "TP3", "TIP3P", "SPC", "SPCE", "SPC/E", "OPC", "OPC3"];
+    const WATER: [&str; 17] = [
+        "SOL", "HOH", "WAT", "H2O", "TIP3", "TIP", "TP3", "TIP3P", "TIP4", "TP4", "T4P", "TIP4P", "SPC", "SPCE",
+        "SPC/E", "OPC", "OPC3",
+    ];
     let mut names = vec![species.residue.clone()];
     if species.is_water {
         names.extend(WATER.iter().map(ToString::to_string));

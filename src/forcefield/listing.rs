@@ -1,7 +1,9 @@
 //! The library as text, for `hexaqua forcefield`.
 
 use super::ForceFieldError;
-use super::library::{Form, IonSet, Library, WaterModel};
+use super::generate::generate;
+use super::library::{Form, Library, ParameterSet, SpeciesEntry, WaterModel};
+use super::molecule::MoleculeTemplate;
 use crate::suggest::nearest;
 use std::fmt::Write;
 
@@ -20,15 +22,18 @@ impl Library {
     pub fn list(&self) -> String {
         let mut text = String::from("water models\n");
         for water in &self.waters {
-            let flags = if water.runs() { String::new() } else { "  [needs virtual sites]".into() };
             let aliases = water.aliases.join(", ");
-            let _ = writeln!(text, "  {:<12} {:<22} {}{flags}", water.name, aliases, first_citation(&water.source));
+            let _ = writeln!(text, "  {:<12} {:<22} {}", water.name, aliases, first_citation(&water.source));
         }
         for species in &self.species {
-            let _ = writeln!(text, "\n{}", species.name);
+            let title = species.title.as_ref().map(|t| format!("  {t}")).unwrap_or_default();
+            let _ = writeln!(text, "\n{}{title}", species.name);
             for set in self.sets_of(&species.name) {
                 let mut flags = set.flags();
                 flags.extend(self.water_flag(set).map(String::from));
+                if let Some(molecule) = set.molecule(&species.name) {
+                    flags.extend(molecule_flags(set, molecule));
+                }
                 let flags = if flags.is_empty() { String::new() } else { format!("  [{}]", flags.join("; ")) };
                 let waters: Vec<&str> = set.water.iter().map(|w| self.water_name(w)).collect();
                 let waters = if waters.is_empty() { "any".to_string() } else { waters.join(", ") };
@@ -54,10 +59,18 @@ impl Library {
         let (alias, fitted_for) = name.split_once('@').map_or((name, None), |(a, w)| (a, Some(w)));
         let key = fitted_for.map(|w| self.find_water(w).map_or(w, |water| water.key()));
         let mut text = String::new();
+        let called = |s: &&SpeciesEntry| s.name == name || s.aliases.iter().any(|a| a.eq_ignore_ascii_case(name));
+        let species = self.species.iter().find(called);
+        if let Some(entry) = species.filter(|s| s.title.is_some() || !s.aliases.is_empty()) {
+            let title = entry.title.as_deref().unwrap_or_default();
+            let _ = writeln!(text, "{}  {title} (also {})", entry.name, entry.aliases.join(", "));
+        }
+        let species = species.map(|s| s.name.as_str());
         for set in &self.sets {
             let of_model = set.model == alias && key.is_none_or(|k| set.fits(k));
-            if of_model || set.ions.iter().any(|i| i.name == name) {
-                self.show_set(&mut text, set, set.ion(name).map(|i| i.name.as_str()));
+            let of_species = species.filter(|s| set.holds(s));
+            if of_model || of_species.is_some() {
+                self.show_set(&mut text, set, of_species);
                 text.push('\n');
             }
         }
@@ -75,7 +88,7 @@ impl Library {
         if text.is_empty() {
             let models = self.sets.iter().map(|s| s.model.as_str());
             let waters = self.waters.iter().flat_map(|w| w.aliases.iter().chain([&w.name])).map(String::as_str);
-            let species = self.species.iter().map(|s| s.name.as_str());
+            let species = self.species.iter().flat_map(|s| s.aliases.iter().chain([&s.name])).map(String::as_str);
             let suggestion = nearest(name, models.chain(waters).chain(species)).map(String::from);
             let mut known: Vec<String> = self.waters.iter().map(|w| w.name.clone()).collect();
             known.extend(self.species.iter().map(|s| s.name.clone()));
@@ -84,16 +97,10 @@ impl Library {
         Ok(text)
     }
 
-    /// Why none of the set's own waters runs, if so.
-    fn water_flag(&self, set: &IonSet) -> Option<&'static str> {
-        let own: Vec<&WaterModel> = self.waters.iter().filter(|w| set.fits(w.key())).collect();
-        if set.water.is_empty() || own.iter().any(|w| w.runs()) {
-            None
-        } else if own.is_empty() {
-            Some("its water is not in the library")
-        } else {
-            Some("its water needs virtual sites")
-        }
+    /// Said when none of the set's own waters is in the library.
+    fn water_flag(&self, set: &ParameterSet) -> Option<&'static str> {
+        let missing = !set.water.is_empty() && self.waters.iter().all(|w| !set.fits(w.key()));
+        missing.then_some("its water is not in the library")
     }
 
     fn show_water(&self, water: &WaterModel) -> String {
@@ -124,9 +131,6 @@ impl Library {
                 k.k_bond, k.k_angle
             );
         }
-        if !water.runs() {
-            text.push_str("  status     needs virtual sites, which this version does not run yet\n");
-        }
         lines(&mut text, &[("note", &water.note), ("pitfall", &water.pitfall)]);
         lines(&mut text, &[("source", &Some(water.source.clone())), ("also in", &water.second_source)]);
         if water.from_memory || !water.verified {
@@ -135,7 +139,7 @@ impl Library {
         text
     }
 
-    fn show_set(&self, text: &mut String, set: &IonSet, only: Option<&str>) {
+    fn show_set(&self, text: &mut String, set: &ParameterSet, only: Option<&str>) {
         let waters: Vec<&str> = set.water.iter().map(|w| self.water_name(w)).collect();
         let _ = writeln!(text, "{}  {} ({})", set.full_name(), set.title, set.kind.name());
         let usable: Vec<&str> = set.usable_with.iter().map(|w| self.water_name(w)).collect();
@@ -152,12 +156,8 @@ impl Library {
             }
             text.push('\n');
         }
-        for atom in &set.atoms {
-            let _ = writeln!(
-                text,
-                "  site {:<5} charge {} e, sigma {} nm, epsilon {} kJ/mol",
-                atom.name, atom.charge, atom.sigma, atom.epsilon
-            );
+        for molecule in set.molecules.iter().filter(|m| only.is_none_or(|name| name == m.name)) {
+            show_molecule(text, set, molecule);
         }
         for pair in &set.pairs {
             let _ = writeln!(
@@ -183,6 +183,55 @@ impl Library {
         lines(text, &[("source", &Some(set.source.clone())), ("also in", &set.second_source)]);
         lines(text, &[("c4 from", &set.c4_source)]);
     }
+}
+
+/// What is unusual about a molecule of a set.
+fn molecule_flags(set: &ParameterSet, molecule: &MoleculeTemplate) -> Vec<String> {
+    let mut flags = Vec::new();
+    if molecule.own_assignment {
+        flags.push("own atom-type assignment".to_string());
+    }
+    if generate(set, molecule).is_ok_and(|g| !g.substitutes.is_empty()) {
+        flags.push("terms substituted".to_string());
+    }
+    flags
+}
+
+/// Atoms with their numbers, what the connectivity gives, and what is unusual.
+fn show_molecule(text: &mut String, set: &ParameterSet, molecule: &MoleculeTemplate) {
+    let Ok(generated) = generate(set, molecule) else {
+        let _ = writeln!(text, "  {}: {} atoms", molecule.name, molecule.atoms.len());
+        return;
+    };
+    let species = &generated.species;
+    let _ = writeln!(
+        text,
+        "  {}  {} atoms, charge {:+.2} e, {:.4} u: {} bonds, {} angles, {} torsions, {} 1-4 pairs, {} constraints",
+        molecule.name,
+        species.atoms.len(),
+        if species.charge().abs() < 1e-9 { 0.0 } else { species.charge() },
+        species.mass(),
+        generated.n_bonds,
+        generated.n_angles,
+        generated.n_torsions,
+        species.bonded.pairs_14.len(),
+        species.constraints.len()
+    );
+    lines(text, &[("smiles", &molecule.smiles)]);
+    for (atom, template) in species.atoms.iter().zip(&molecule.atoms) {
+        if let Some(t) = set.atom_types.get(atom.type_id as usize) {
+            let _ = writeln!(
+                text,
+                "  atom {:<5} {:<9} charge {} e, sigma {} nm, epsilon {} kJ/mol",
+                atom.name, template.type_name, t.charge, t.sigma, t.epsilon
+            );
+        }
+    }
+    for substitute in &generated.substitutes {
+        let _ = writeln!(text, "  substitute {substitute}");
+    }
+    let own = molecule.own_assignment.then(|| "the atom types are assigned by this project".to_string());
+    lines(text, &[("flag", &own), ("gap", &molecule.gap), ("note", &molecule.note)]);
 }
 
 fn lines(text: &mut String, labelled: &[(&str, &Option<String>)]) {

@@ -1,7 +1,7 @@
 //! From the names in an input to the entries of the library.
 
 use super::error::{ForceFieldError, SoluteFault};
-use super::library::{IonSet, IonSpecies, Library, WaterModel};
+use super::library::{Library, ParameterSet, SpeciesEntry, WaterModel};
 use crate::suggest::nearest;
 
 /// Names are compared without case, spaces, `/`, `-` and `_`.
@@ -10,22 +10,17 @@ fn folded(name: &str) -> String {
 }
 
 impl Library {
-    /// The water model of this name or alias, if this version runs it.
-    pub fn runnable_water(&self, name: &str) -> Result<&WaterModel, ForceFieldError> {
-        let runnable = || self.waters.iter().filter(|w| w.runs()).map(|w| w.name.clone()).collect();
-        let water = self.find_water(name).ok_or_else(|| {
+    /// The water model of this name or alias.
+    pub fn water(&self, name: &str) -> Result<&WaterModel, ForceFieldError> {
+        self.find_water(name).ok_or_else(|| {
             let known = self.waters.iter().flat_map(|w| w.aliases.iter().chain([&w.name]));
             let suggestion = nearest(name, known.map(String::as_str)).map(|hit| self.find_water(hit));
             ForceFieldError::UnknownWater {
                 name: name.into(),
                 suggestion: suggestion.flatten().map(|w| w.name.clone()),
-                known: runnable(),
+                known: self.waters.iter().map(|w| w.name.clone()).collect(),
             }
-        })?;
-        if !water.runs() {
-            return Err(ForceFieldError::NeedsVirtualSites { water: water.name.clone(), runnable: runnable() });
-        }
-        Ok(water)
+        })
     }
 
     pub(super) fn find_water(&self, name: &str) -> Option<&WaterModel> {
@@ -34,12 +29,15 @@ impl Library {
     }
 
     /// The species called `name`.
-    pub(super) fn find_species(&self, solute: usize, name: &str) -> Result<&IonSpecies, ForceFieldError> {
-        self.species.iter().find(|s| s.name == name).ok_or_else(|| {
+    pub(super) fn find_species(&self, solute: usize, name: &str) -> Result<&SpeciesEntry, ForceFieldError> {
+        let called = |s: &&SpeciesEntry| s.aliases.iter().any(|a| a.eq_ignore_ascii_case(name));
+        let found = self.species.iter().find(|s| s.name == name).or_else(|| self.species.iter().find(called));
+        found.ok_or_else(|| {
             let known: Vec<String> = self.species.iter().map(|s| s.name.clone()).collect();
             let by_residue = self.species.iter().find(|s| {
                 let spelled = name.to_uppercase();
-                s.residue == spelled || s.element.to_uppercase() == spelled || s.residue_aliases.contains(&spelled)
+                let same_name = s.name.to_uppercase() == spelled || s.residue == spelled;
+                same_name || s.element.to_uppercase() == spelled || s.residue_aliases.contains(&spelled)
             });
             let suggestion = by_residue
                 .map(|s| s.name.clone())
@@ -58,11 +56,11 @@ impl Library {
         species: &str,
         model: Option<&str>,
         water: &WaterModel,
-    ) -> Result<&IonSet, ForceFieldError> {
+    ) -> Result<&ParameterSet, ForceFieldError> {
         let key = water.key();
         let Some(model) = model else {
-            let published = |s: &&IonSet| s.runs() && s.usable(key) && s.own.is_none();
-            let choices: Vec<&IonSet> = self.sets_of(species).filter(published).collect();
+            let published = |s: &&ParameterSet| s.runs() && s.usable(key) && s.own.is_none();
+            let choices: Vec<&ParameterSet> = self.sets_of(species).filter(published).collect();
             return match choices[..] {
                 [only] => Ok(only),
                 _ => Err(SoluteFault::ModelNeeded {
@@ -74,7 +72,7 @@ impl Library {
             };
         };
         let (alias, fitted_for) = model.split_once('@').map_or((model, None), |(alias, w)| (alias, Some(w)));
-        let sets: Vec<&IonSet> = self.sets_of(species).filter(|s| folded(&s.model) == folded(alias)).collect();
+        let sets: Vec<&ParameterSet> = self.sets_of(species).filter(|s| folded(&s.model) == folded(alias)).collect();
         if sets.is_empty() {
             let published = self.sets_of(species).filter(|s| s.own.is_none());
             let mut known: Vec<String> = published.map(|s| s.model.clone()).collect();
@@ -102,16 +100,14 @@ impl Library {
             }
             .of(solute));
         };
-        if set.runs() {
+        let molecule_gap = set.molecule(species).and_then(|m| m.gap.as_ref());
+        if set.runs() && molecule_gap.is_none() {
             return Ok(set);
         }
         let runnable = self.sets_of(species).filter(|s| s.runs() && s.usable(key) && s.own.is_none());
         let runnable = runnable.map(|s| s.model.clone()).collect();
         let (species, model, water) = (species.into(), set.full_name(), water.name.clone());
-        let fault = match set.gap.clone() {
-            Some(reason) => SoluteFault::Gap { species, model, water, reason, runnable },
-            None => SoluteFault::NeedsBonds { species, model, water, runnable },
-        };
-        Err(fault.of(solute))
+        let reason = set.gap.as_ref().or(molecule_gap).cloned().unwrap_or_else(|| "its form is not implemented".into());
+        Err(SoluteFault::Gap { species, model, water, reason, runnable }.of(solute))
     }
 }

@@ -29,6 +29,10 @@ pub struct SystemSpec {
     pub geometry: GeometrySpec,
     /// `net_charge = "allowed"`.
     pub net_charge_allowed: bool,
+    /// Factor on the charges of all ionic species together; `None` leaves them alone.
+    pub ion_charge_scale: Option<f64>,
+    /// `contact_pairs = "allowed"`: a built box may start with cations and anions in contact.
+    pub contact_pairs_allowed: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -13,7 +13,15 @@ use hexaqua::system::topology::{Species, SpeciesAtom};
 use hexaqua::system::{Structure, Topology};
 
 fn request<'a>(species: &'a [Species], quantities: &'a [Quantity], extent: Extent, seed: u64) -> SolutionRequest<'a> {
-    SolutionRequest { species, quantities, extent, seed, net_charge_allowed: false, geometries: &[] }
+    SolutionRequest {
+        species,
+        quantities,
+        extent,
+        seed,
+        net_charge_allowed: false,
+        contact_pairs_allowed: false,
+        geometries: &[],
+    }
 }
 
 fn demo_species() -> Vec<Species> {

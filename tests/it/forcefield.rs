@@ -1,8 +1,8 @@
 //! The force-field library: its data hold together, names find the right set, and the pair table is the published one.
 
 use hexaqua::forcefield::{
-    Assembled, ForceFieldError, Library, SoluteFault, assemble, assemble::assemble_from, library::Combination,
-    pair_table_text, residue_aliases,
+    Assembled, ForceFieldError, Library, SoluteFault, assemble, assemble_from, library::Combination, pair_table_text,
+    residue_aliases,
 };
 use hexaqua::potential::mixing::Mixing;
 use hexaqua::potential::pair_table::PairOrigin;
@@ -24,6 +24,8 @@ fn system(water: &str, solutes: &[(&str, &str)]) -> SystemSpec {
         seed: 1,
         geometry: GeometrySpec::Density(1.0),
         net_charge_allowed: true,
+        ion_charge_scale: None,
+        contact_pairs_allowed: false,
     }
 }
 
@@ -189,17 +191,17 @@ fn a_set_of_another_water_is_taken_only_when_named_and_warns() {
 }
 
 #[test]
-fn gaps_virtual_sites_and_molecules_are_refused_with_their_reason() {
+fn gaps_are_refused_with_their_reason() {
     let message = |water, solutes: &[(&str, &str)]| run(water, solutes).unwrap_err().to_string();
     let gap = message("SPC/E", &[("Zn2+", "li-merz-12-6-4")]);
     assert!(gap.contains("not found") && gap.contains("li-merz-iod"), "{gap}");
-    assert!(message("TIP4P/2005", &[]).contains("needs virtual sites, which this version does not run yet"));
-    assert!(message("SPC/E", &[("OH-", "bonthuis-netz")]).contains("a molecule with bonds"));
+    assert!(message("TIP4P/2005", &[("SO42-", "madrid-2019")]).contains("no mixing rule replaces them"));
     assert!(message("SPC/E", &[("Zn2+", "ecc")]).contains("0.75"));
     assert!(message("SPC/E", &[("Zn2+", "drude")]).contains("Drude"));
     // Every set with a gap, by its full name, whatever the water.
     for set in library().sets.iter().filter(|s| s.gap.is_some()) {
-        let error = run("SPC/E", &[(&set.ions[0].name, &set.full_name())]).unwrap_err();
+        let species = set.species().next().unwrap();
+        let error = run("SPC/E", &[(species, &set.full_name())]).unwrap_err();
         assert!(matches!(fault(&error), Some(SoluteFault::Gap { .. })), "{}: {error}", set.full_name());
     }
 }
@@ -208,14 +210,16 @@ fn gaps_virtual_sites_and_molecules_are_refused_with_their_reason() {
 fn every_set_that_runs_does_run() {
     let mut count = 0;
     for set in library().sets.iter().filter(|s| s.runs() && s.pairs.is_empty()) {
-        let water = set.water.iter().find(|w| library().runnable_water(w).is_ok()).map_or("SPC/E", String::as_str);
-        for ion in &set.ions {
-            let assembled = run(water, &[(&ion.name, &set.full_name())]);
-            let assembled = assembled.unwrap_or_else(|e| panic!("{} of {}: {e}", set.full_name(), ion.name));
-            assert_eq!(assembled.species[1].charge(), ion.charge);
+        let water = set.water.iter().find(|w| library().water(w).is_ok()).map_or("SPC/E", String::as_str);
+        for species in set.species() {
+            let assembled = run(water, &[(species, &set.full_name())]);
+            let assembled = assembled.unwrap_or_else(|e| panic!("{} of {species}: {e}", set.full_name()));
+            if let Some(ion) = set.ion(species) {
+                assert_eq!(assembled.species[1].charge(), ion.charge);
+            }
             assert_eq!(
                 assembled.warnings.is_empty(),
-                set.usable(library().runnable_water(water).unwrap().key())
+                set.usable(library().water(water).unwrap().key())
                     && set.own.is_none()
                     && set.verified
                     && set.combination != Combination::Geometric,
@@ -226,7 +230,7 @@ fn every_set_that_runs_does_run() {
             count += 1;
         }
     }
-    assert!(count > 100, "{count}");
+    assert!(count > 115, "{count}");
 }
 
 /// P. Li, K. M. Merz, J. Chem. Theory Comput. 10, 289 (2014): C4 with the water oxygen as tabulated, with other atoms
@@ -305,7 +309,7 @@ source = "made up for this test"
 "#;
     let library = Library::parse(&[("test.toml", text)]).unwrap();
     let spec = system("w", &[("A+", "m"), ("B+", "m")]);
-    let assembled = assemble_from(&library, &spec, Mixing::LorentzBerthelot).unwrap();
+    let assembled = assemble_from(&library, &spec, Mixing::LorentzBerthelot, &[]).unwrap();
     close(assembled.pair_table.get(2, 3).c4, 0.7 * 5.0 / 2.0 + 0.11 * 3.0 / 2.0, 1e-12);
     // c4 without the form 12-6-4, or the form without c4, cannot be written down.
     for (from, to) in [("kind = \"12-6-4\"", "kind = \"12-6\""), (", c4 = 0.11", "")] {
@@ -344,26 +348,16 @@ fn geometric_sets_mix_geometrically_among_themselves_and_by_the_input_with_all_e
 fn an_explicit_pair_table_beats_mixing_and_belongs_to_its_water() {
     let error = run("SPC/E", &[("Na+", "madrid-2019"), ("Cl-", "madrid-2019")]).unwrap_err();
     assert!(matches!(fault(&error), Some(SoluteFault::PairsOfAnotherWater { .. })), "{error}");
-    // The same data for a three-site water, to exercise the table itself.
-    let files = ["water", "zinc", "ions"].map(|name| {
-        let path = format!("{}/forcefields/{name}.toml", env!("CARGO_MANIFEST_DIR"));
-        let text = std::fs::read_to_string(path).unwrap();
-        let at = text.find("model = \"madrid-2019\"").unwrap_or(text.len());
-        (name, format!("{}{}", &text[..at], text[at..].replacen("tip4p2005", "spce", 1)))
-    });
-    let files: Vec<(&str, &str)> = files.iter().map(|(n, t)| (*n, t.as_str())).collect();
-    let library = Library::parse(&files).unwrap();
-    let spec = system("SPC/E", &[("Na+", "madrid-2019"), ("Cl-", "madrid-2019")]);
-    let assembled = assemble_from(&library, &spec, Mixing::LorentzBerthelot).unwrap();
-    let (sigma, epsilon) = sigma_epsilon(&assembled, 2, 3);
+    let assembled = run("TIP4P/2005", &[("Na+", "madrid-2019"), ("Cl-", "madrid-2019")]).unwrap();
+    assert_eq!(assembled.types, ["OW", "HW", "MW", "NA", "CL"]);
+    let (sigma, epsilon) = sigma_epsilon(&assembled, 3, 4);
     close(sigma, 0.300512, 1e-9);
     close(epsilon, 1.438894, 1e-9);
-    close(sigma_epsilon(&assembled, 0, 3).0, 0.423867, 1e-9);
-    assert_eq!(assembled.pair_table.origin(0, 3), PairOrigin::Explicit);
+    close(sigma_epsilon(&assembled, 0, 4).0, 0.423867, 1e-9);
+    assert_eq!(assembled.pair_table.origin(0, 4), PairOrigin::Explicit);
     assert_eq!(assembled.pair_table.origin(0, 0), PairOrigin::Mixed(Mixing::LorentzBerthelot));
     assert!(pair_table_text(&assembled).contains("explicit pair of madrid-2019"));
-    let mixed = system("SPC/E", &[("Na+", "madrid-2019"), ("Cl-", "joung-cheatham")]);
-    let error = assemble_from(&library, &mixed, Mixing::LorentzBerthelot).unwrap_err();
+    let error = run("TIP4P/2005", &[("Na+", "madrid-2019"), ("Cl-", "joung-cheatham@tip4pew")]).unwrap_err();
     assert!(matches!(fault(&error), Some(SoluteFault::MissingPair { .. })), "{error}");
 }
 
@@ -385,7 +379,7 @@ fn numbers_from_memory_warn_and_are_listed_as_such() {
     let water = std::fs::read_to_string(format!("{}/forcefields/water.toml", env!("CARGO_MANIFEST_DIR"))).unwrap();
     let library = Library::parse(&[("water", &water), ("zinc", &edited)]).unwrap();
     let spec = system("SPC/E", &[("Zn2+", "babu-lim")]);
-    let assembled = assemble_from(&library, &spec, Mixing::LorentzBerthelot).unwrap();
+    let assembled = assemble_from(&library, &spec, Mixing::LorentzBerthelot, &[]).unwrap();
     assert!(assembled.warnings[0].contains("from memory"), "{:?}", assembled.warnings);
     assert_eq!(assembled.provenance[1].flags, ["from memory"]);
     let list = library.list();
@@ -408,8 +402,8 @@ fn the_list_names_every_model_and_show_finds_it() {
         assert!(list.contains(&water.name));
     }
     assert!(list.lines().any(|l| l.contains("li-merz-12-6-4") && l.contains("[gap")));
-    assert!(list.lines().any(|l| l.contains("TIP4P/2005") && l.contains("needs virtual sites")));
-    assert!(list.lines().any(|l| l.contains("li-merz-iod") && l.contains("OPC ") && l.contains("virtual sites")));
+    assert!(list.lines().any(|l| l.contains("li-merz-iod") && l.contains("OPC ") && !l.contains('[')));
+    assert!(list.lines().any(|l| l.contains("opls-aa") && l.contains("own atom-type assignment")));
     assert!(list.lines().any(|l| l.contains("stote-karplus") && l.contains("not in the library")));
     assert!(library.show("Zn2+").unwrap().contains("from memory"));
     let error = library.show("spce2").unwrap_err().to_string();

@@ -16,6 +16,7 @@ mod good_input;
 mod gpu_backend;
 mod layout;
 mod madelung;
+mod molecules;
 mod neighbor;
 mod nist;
 mod pipeline;

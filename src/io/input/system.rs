@@ -8,8 +8,18 @@ use crate::system::spec::{Amount, GeometrySpec, SoluteSpec, SystemSpec, WaterSpe
 use glam::DVec3;
 use std::path::{Path, PathBuf};
 
-pub(super) const KEYS: [&str; 8] =
-    ["water", "solutes", "seed", "density", "box", "structure", "topology", "net_charge"];
+pub(super) const KEYS: [&str; 10] = [
+    "water",
+    "solutes",
+    "seed",
+    "density",
+    "box",
+    "structure",
+    "topology",
+    "net_charge",
+    "contact_pairs",
+    "ion_charge_scale",
+];
 
 /// `None` after a fault.
 pub(super) fn read(top: &Table, base_dir: &Path) -> Option<SystemSpec> {
@@ -21,6 +31,7 @@ pub(super) fn read(top: &Table, base_dir: &Path) -> Option<SystemSpec> {
     };
     let seed = system.integer("seed", 0).map_or(1, |s| s.value);
     let net_charge = system.choice("net_charge", &[("allowed", true), ("refused", false)]);
+    let contact_pairs = system.choice("contact_pairs", &[("allowed", true), ("avoided", false)]);
     if let Some((key, _)) = system.entry("topology") {
         let help = "name built-in models in water and solutes, and give the coordinates as `structure`";
         system.faults.add(&key.place, "GROMACS topologies cannot be imported yet", help);
@@ -34,7 +45,21 @@ pub(super) fn read(top: &Table, base_dir: &Path) -> Option<SystemSpec> {
         seed,
         geometry: geometry?,
         net_charge_allowed: net_charge.is_some_and(|n| n.value),
+        ion_charge_scale: ion_charge_scale(&system),
+        contact_pairs_allowed: contact_pairs.is_some_and(|c| c.value),
     })
+}
+
+/// 1 means full charges, the same as leaving it out.
+fn ion_charge_scale(system: &Table) -> Option<f64> {
+    let scale = system.number("ion_charge_scale")?;
+    if !(scale.value > 0.0 && scale.value <= 1.0) {
+        let message = format!("`ion_charge_scale` is {}, and must be above 0 and at most 1", scale.value);
+        let help = "0.75 is the electronic continuum correction, 0.8 usual in ionic liquids, 0.85 that of Madrid-2019";
+        system.faults.add(&scale.place, message, help);
+        return None;
+    }
+    Some(scale.value).filter(|&s| s < 1.0)
 }
 
 fn geometry(system: &Table, base_dir: &Path) -> Option<GeometrySpec> {

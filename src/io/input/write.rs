@@ -107,6 +107,12 @@ fn system(text: &mut Lines, spec: &SystemSpec) {
         }
         GeometrySpec::Structure(path) => text.pair("structure", string(&path.to_string_lossy())),
     }
+    if let Some(scale) = spec.ion_charge_scale {
+        text.pair("ion_charge_scale", number(scale));
+    }
+    if spec.contact_pairs_allowed {
+        text.pair("contact_pairs", string("allowed"));
+    }
     text.pair("net_charge", if spec.net_charge_allowed { "\"allowed\"" } else { "\"refused\"" });
 }
 

@@ -1,0 +1,226 @@
+//! Overlaps of rigid molecules pushed apart.
+//!
+//! Contacts that are closer than aimed at are resolved one after the other, each by the smallest shift and turn of its two
+//! molecules that opens it (the projection of M. Müller et al., J. Vis. Commun. Image R. 18, 109 (2007), for rigid
+//! bodies), until none is closer than allowed. Shapes are kept exactly. The order of contacts is fixed, so the same start
+//! gives the same end. Knows shapes and distances; energies are the minimiser's business.
+
+use super::grid::PeriodicGrid;
+use crate::cell::Cell;
+use glam::{DQuat, DVec3};
+
+/// What an atom is to its neighbors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contact {
+    Heavy,
+    Hydrogen,
+    /// A massless site: inside its molecule, no obstacle to others.
+    None,
+}
+
+/// Distances between atoms of different molecules, nm.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Distances {
+    pub heavy: f64,
+    pub hydrogen: f64,
+    /// Between heavy atoms of a cation and an anion.
+    pub opposite_ions: f64,
+}
+
+impl Distances {
+    fn of(&self, a: &Atom, b: &Atom) -> f64 {
+        match (a.contact, b.contact) {
+            (Contact::None, _) | (_, Contact::None) => 0.0,
+            (Contact::Hydrogen, _) | (_, Contact::Hydrogen) => self.hydrogen,
+            _ if a.ion * b.ion < 0 => self.opposite_ions.max(self.heavy),
+            _ => self.heavy,
+        }
+    }
+}
+
+/// What does not change while molecules move.
+#[derive(Debug, Clone, Copy)]
+pub struct Atom {
+    pub body: u32,
+    pub contact: Contact,
+    /// Sign of the charge of its molecule, 0 for neutral ones.
+    pub ion: i8,
+}
+
+/// A rigid molecule.
+#[derive(Debug, Clone)]
+struct Body {
+    first_atom: usize,
+    /// `[n_atoms]`, nm, relative to the centre
+    shape: Vec<DVec3>,
+    center: DVec3,
+    turn: DQuat,
+    /// Larger molecules move less: 1/n_atoms.
+    inv_mass: f64,
+    /// 1/Σ|shape|² for a turn, zero for a point.
+    inv_inertia: f64,
+    /// Farthest atom from the centre, nm.
+    radius: f64,
+    /// Upper bound of how far any atom has moved since the last list, nm.
+    moved: f64,
+}
+
+/// Extra radius of the list of close pairs, nm.
+const SKIN: f64 = 0.08;
+const MAX_TURN: f64 = 0.25;
+/// Part of an overlap that one projection removes: below one, crowded molecules settle instead of bouncing.
+const RELAXATION: f64 = 0.8;
+/// Sweeps without any progress before the goal for ions is given up.
+const SWEEPS_PER_LIST: usize = 12;
+
+/// Molecules that are pushed apart.
+pub struct Relaxation<'a> {
+    cell: Cell,
+    atoms: &'a [Atom],
+    bodies: Vec<Body>,
+    /// `[n_atoms]`, nm
+    positions: Vec<DVec3>,
+}
+
+impl<'a> Relaxation<'a> {
+    /// * `positions` – `[n_atoms]`, nm, molecules whole, atoms of a body contiguous
+    pub fn new(cell: Cell, atoms: &'a [Atom], positions: Vec<DVec3>) -> Self {
+        let mut bodies: Vec<Body> = Vec::new();
+        let mut first_atom = 0;
+        while first_atom < atoms.len() {
+            let n = atoms[first_atom..].iter().take_while(|a| a.body == atoms[first_atom].body).count();
+            let r = &positions[first_atom..first_atom + n];
+            let center = r.iter().sum::<DVec3>() / n as f64;
+            let shape: Vec<DVec3> = r.iter().map(|&r| r - center).collect();
+            let inertia: f64 = shape.iter().map(|r| r.length_squared()).sum();
+            let radius = shape.iter().map(|r| r.length()).fold(0.0, f64::max);
+            bodies.push(Body {
+                first_atom,
+                shape,
+                center,
+                turn: DQuat::IDENTITY,
+                inv_mass: 1.0 / n as f64,
+                inv_inertia: if radius > 1e-3 { 1.0 / inertia } else { 0.0 },
+                radius,
+                moved: 0.0,
+            });
+            first_atom += n;
+        }
+        Relaxation { cell, atoms, bodies, positions }
+    }
+
+    /// Pushes until no pair is closer than `limits`, aiming at `goals`, or `max_sweeps` are over.
+    ///
+    /// * returns (positions `[n_atoms]` in nm, bodies that are still too close to another)
+    pub fn run(mut self, goals: Distances, limits: Distances, max_sweeps: usize) -> (Vec<DVec3>, usize) {
+        let mut crowded = usize::MAX;
+        let mut sweep = 0;
+        // Bodies are numbered as `atoms` says, from the first.
+        while sweep < max_sweeps && crowded > 0 {
+            let pairs = self.close_pairs(&goals);
+            self.bodies.iter_mut().for_each(|b| b.moved = 0.0);
+            for _ in 0..SWEEPS_PER_LIST {
+                crowded = self.sweep(&pairs, &goals, &limits);
+                sweep += 1;
+                if crowded == 0 || self.bodies.iter().any(|b| b.moved > 0.5 * SKIN) {
+                    break;
+                }
+            }
+            // What the list did not hold is looked at before anything is called done.
+            if crowded == 0 {
+                let pairs = self.close_pairs(&goals);
+                crowded = self.count_crowded(&pairs, &limits);
+            }
+        }
+        (self.positions, crowded)
+    }
+
+    /// Pairs of atoms of different bodies that may come into contact before the next list.
+    fn close_pairs(&self, goals: &Distances) -> Vec<(u32, u32)> {
+        let mut pairs = Vec::new();
+        let mut search = |reach: f64, wanted: &dyn Fn(usize) -> bool, accept: &dyn Fn(usize, usize) -> bool| {
+            let reach = reach.min(self.cell.half_height());
+            let mut grid = PeriodicGrid::new(self.cell, reach);
+            for i in (0..self.positions.len()).filter(|&i| wanted(i)) {
+                grid.for_each_within(self.positions[i], reach, |j, _| {
+                    if self.atoms[i].body != self.atoms[j as usize].body && accept(i, j as usize) {
+                        pairs.push((j, i as u32));
+                    }
+                });
+                grid.insert(self.positions[i], i as u32);
+            }
+        };
+        let has_contact = |i: usize| self.atoms[i].contact != Contact::None;
+        let opposite = |i: usize, j: usize| self.atoms[i].ion * self.atoms[j].ion < 0;
+        let is_heavy = |i: usize| self.atoms[i].contact == Contact::Heavy;
+        search(goals.heavy.max(goals.hydrogen) + SKIN, &has_contact, &|i, j| {
+            goals.opposite_ions <= goals.heavy || !(opposite(i, j) && is_heavy(i) && is_heavy(j))
+        });
+        if goals.opposite_ions > goals.heavy {
+            search(goals.opposite_ions + SKIN, &|i| is_heavy(i) && self.atoms[i].ion != 0, &opposite);
+        }
+        pairs
+    }
+
+    /// One projection of every contact that is closer than its goal; the number of bodies below the limits.
+    fn sweep(&mut self, pairs: &[(u32, u32)], goals: &Distances, limits: &Distances) -> usize {
+        let mut too_close = Vec::new();
+        for &(i, j) in pairs {
+            let (i, j) = (i as usize, j as usize);
+            let (a, b) = (self.atoms[i], self.atoms[j]);
+            let goal = goals.of(&a, &b);
+            let d = self.cell.minimum_image(self.positions[j] - self.positions[i]);
+            let distance = d.length();
+            if distance >= goal {
+                continue;
+            }
+            if distance < limits.of(&a, &b) {
+                too_close.extend([a.body, b.body]);
+            }
+            // Two atoms in one place have no direction: any will do, and it depends on nothing but them.
+            let normal = if distance > 1e-9 { d / distance } else { DVec3::new(0.6, 0.0, 0.8) };
+            let arm = |index: usize, body: u32| self.positions[index] - self.bodies[body as usize].center;
+            let (arm_a, arm_b) = (arm(i, a.body), arm(j, b.body));
+            let (lever_a, lever_b) = (arm_a.cross(normal), arm_b.cross(normal));
+            let ease = |body: u32, lever: DVec3| {
+                let body = &self.bodies[body as usize];
+                body.inv_mass + lever.length_squared() * body.inv_inertia
+            };
+            let push = RELAXATION * (goal - distance) / (ease(a.body, lever_a) + ease(b.body, lever_b));
+            self.shift(a.body, -push, normal, lever_a);
+            self.shift(b.body, push, normal, lever_b);
+        }
+        too_close.sort_unstable();
+        too_close.dedup();
+        too_close.len()
+    }
+
+    fn shift(&mut self, body: u32, push: f64, normal: DVec3, lever: DVec3) {
+        let body = &mut self.bodies[body as usize];
+        let step = normal * (push * body.inv_mass);
+        body.center += step;
+        body.moved += step.length();
+        if body.inv_inertia > 0.0 {
+            let turn = (lever * (push * body.inv_inertia)).clamp_length_max(MAX_TURN);
+            body.turn = (DQuat::from_scaled_axis(turn) * body.turn).normalize();
+            body.moved += turn.length() * body.radius;
+        }
+        for (local, &r) in body.shape.iter().enumerate() {
+            self.positions[body.first_atom + local] = body.center + body.turn * r;
+        }
+    }
+
+    fn count_crowded(&self, pairs: &[(u32, u32)], limits: &Distances) -> usize {
+        let is_close = |&&(i, j): &&(u32, u32)| {
+            let (i, j) = (i as usize, j as usize);
+            let d = self.cell.minimum_image(self.positions[j] - self.positions[i]);
+            d.length() < limits.of(&self.atoms[i], &self.atoms[j])
+        };
+        let close = pairs.iter().filter(is_close);
+        let mut bodies: Vec<u32> =
+            close.flat_map(|&(i, j)| [self.atoms[i as usize].body, self.atoms[j as usize].body]).collect();
+        bodies.sort_unstable();
+        bodies.dedup();
+        bodies.len()
+    }
+}
