@@ -13,7 +13,7 @@ use crate::io::structure;
 use crate::neighbor::buffer;
 use crate::system::spec::{Amount, DynamicsSpec, GeometrySpec, Input, StageKind, SystemSpec};
 use crate::system::topology::Species;
-use crate::system::{State, System, Topology};
+use crate::system::{External, State, System, Topology};
 use glam::DVec3;
 
 /// A checked input with everything that follows from it.
@@ -112,7 +112,13 @@ pub fn prepare(input: Input, locations: &Locations) -> Result<Prepared, CliError
     if interactions.dispersion_correction && has_c4(&assembled) {
         warnings.push("the −C4/r⁴ tail beyond the cutoff is not part of the dispersion correction".to_string());
     }
-    let system = System { topology, pair_table: assembled.pair_table.clone(), interactions, restraints: Vec::new() };
+    let system = System {
+        topology,
+        pair_table: assembled.pair_table.clone(),
+        interactions,
+        restraints: Vec::new(),
+        external: External::default(),
+    };
     Ok(Prepared { input, assembled, system, state, composition, warnings })
 }
 

@@ -64,6 +64,12 @@ pub struct Energies {
     /// Reciprocal sum with the self, excluded-pair and charged-cell corrections.
     pub coulomb_reciprocal: Option<f64>,
     pub coulomb_14: Option<f64>,
+    /// Dipole term of slab geometry
+    pub slab_correction: Option<f64>,
+    pub wall: Option<f64>,
+    pub external_field: Option<f64>,
+    /// Self-energy of electrode charges and the work of the source that holds their potential
+    pub electrode: Option<f64>,
     /// Position restraints
     pub restraint: Option<f64>,
     /// Σ of the pair potentials at the cutoff over the pairs inside it. Not part of the total: the conserved quantity
@@ -87,6 +93,10 @@ impl Energies {
             ("coulomb_real", self.coulomb_real),
             ("coulomb_reciprocal", self.coulomb_reciprocal),
             ("coulomb_14", self.coulomb_14),
+            ("slab_correction", self.slab_correction),
+            ("wall", self.wall),
+            ("external_field", self.external_field),
+            ("electrode", self.electrode),
             ("restraint", self.restraint),
         ]
         .into_iter()

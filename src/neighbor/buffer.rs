@@ -144,7 +144,7 @@ mod tests {
     use crate::potential::mixing::Mixing;
     use crate::potential::pair_table::PairTable;
     use crate::system::topology::{RigidWater, Species, SpeciesAtom};
-    use crate::system::{Interactions, LjModifier, Topology};
+    use crate::system::{External, Interactions, LjModifier, Topology};
 
     fn water() -> System {
         let atom = |name: &str, type_id, charge, mass| SpeciesAtom {
@@ -174,6 +174,7 @@ mod tests {
                 coulomb: Coulomb::Pme { beta: 3.47, grid: [20; 3], order: 5 },
             },
             restraints: Vec::new(),
+            external: External::default(),
         }
     }
 

@@ -8,6 +8,7 @@ pub mod coulomb;
 pub mod mixing;
 pub mod pair_table;
 pub mod vdw;
+pub mod wall;
 
 /// Energy and force factor of one pair.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

@@ -5,6 +5,7 @@
 
 pub mod bonded;
 pub mod expected;
+pub mod external;
 pub mod frame;
 pub mod interactions;
 pub mod resolve;
@@ -14,6 +15,7 @@ pub mod state;
 pub mod structure;
 pub mod topology;
 
+pub use external::External;
 pub use frame::Frame;
 pub use interactions::{Coulomb, Interactions, LjModifier};
 pub use restraint::PositionRestraint;
@@ -32,4 +34,6 @@ pub struct System {
     pub interactions: Interactions,
     /// At most one per atom.
     pub restraints: Vec<PositionRestraint>,
+    /// Slab correction, field and walls.
+    pub external: External,
 }

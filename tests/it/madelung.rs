@@ -11,7 +11,7 @@ use hexaqua::forces::Evaluation;
 use hexaqua::forces::reference::ReferenceBackend;
 use hexaqua::forces::reference::ewald::choose_n_max;
 use hexaqua::potential::pair_table::PairTable;
-use hexaqua::system::{Coulomb, System, Topology};
+use hexaqua::system::{Coulomb, External, System, Topology};
 use hexaqua::units::COULOMB;
 
 const NACL: f64 = 1.7475645946331822;
@@ -76,6 +76,7 @@ fn evaluate(crystal: &Crystal, coulomb: Coulomb, shift: DVec3) -> (Evaluation, u
         pair_table: PairTable::mixed(&[(0.0, 0.0)], |_, _| hexaqua::potential::mixing::Mixing::Geometric),
         interactions: truncated(CUTOFF, coulomb),
         restraints: Vec::new(),
+        external: External::default(),
     };
     assert_absolute("charge", system.topology.net_charge(), 0.0, 1e-12);
     let backend = ReferenceBackend::new(&system).unwrap();

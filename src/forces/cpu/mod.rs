@@ -102,6 +102,9 @@ impl CpuBackend {
             let what = format!("this processor has no {} instructions; let the backend choose", level.name());
             return Err(ForceError::Unsupported { what, instead: "reference" });
         }
+        if let Some(term) = system.external.terms().first() {
+            return Err(ForceError::Unsupported { what: format!("{term} is not there yet"), instead: "reference" });
+        }
         let charges = &system.topology.charges;
         let long_range = match system.interactions.coulomb {
             Coulomb::Pme { beta, grid, order } => {

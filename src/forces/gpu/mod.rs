@@ -166,6 +166,9 @@ impl GpuBackend {
             let what = "the system has no atoms; add some".to_string();
             return Err(ForceError::Unsupported { what, instead: "reference" });
         }
+        if let Some(term) = system.external.terms().first() {
+            return Err(ForceError::Unsupported { what: format!("{term} is not there yet"), instead: "reference" });
+        }
         let n_slots = n_atoms.next_multiple_of(CLUSTER) as u32;
         let nonbonded = Nonbonded::new(&context, shaders, system, n_slots)?;
         let long_range = match system.interactions.coulomb {

@@ -12,7 +12,7 @@ use crate::potential::mixing::Mixing;
 use crate::potential::pair_table::PairTable;
 use crate::random::{Draws, Stream};
 use crate::system::topology::{RigidWater, Species, SpeciesAtom};
-use crate::system::{Coulomb, Interactions, LjModifier, State, System, Topology};
+use crate::system::{Coulomb, External, Interactions, LjModifier, State, System, Topology};
 use glam::{DQuat, DVec3};
 use std::sync::Arc;
 
@@ -104,7 +104,7 @@ fn test_box(coulomb: Coulomb) -> (System, State) {
     let velocities = (0..positions.len()).map(|_| DVec3::splat(0.0)).collect();
     let cell = Cell::cubic(1.95).unwrap_or_else(|_| unreachable!("1.95 nm is a valid edge"));
     let state = State { step: 40, time: 0.0, cell, positions, velocities };
-    (System { topology, pair_table, interactions, restraints: Vec::new() }, state)
+    (System { topology, pair_table, interactions, restraints: Vec::new(), external: External::default() }, state)
 }
 
 /// Runs the self-test on one adapter. A device that computes wrongly gives a report that did not pass, not an error.

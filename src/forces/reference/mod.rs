@@ -11,6 +11,7 @@ pub mod bonded;
 pub mod dispersion;
 pub mod ewald;
 pub mod exclusions;
+pub mod external;
 pub mod integrate;
 pub mod pair;
 pub mod pme;
@@ -129,6 +130,8 @@ impl ReferenceBackend {
         let excluded = exclusions::add_forces(&self.system, cell, positions, &mut forces);
         let reciprocal = self.add_reciprocal(cell, positions, &mut forces);
         let bonded = bonded::add_forces(topology, cell, positions, &mut forces);
+        let charges = &topology.charges;
+        let outside = external::add_forces(&self.system.external, topology, charges, cell, positions, &mut forces);
         let from_sites = virtual_sites::spread_forces(topology, cell, positions, &mut forces);
 
         let has_lj = self.system.pair_table.coefficients().iter().any(|k| k.c6 != 0.0 || k.c12 != 0.0);
@@ -141,7 +144,11 @@ impl ReferenceBackend {
             ..Energies::default()
         };
         bonded.enter(topology, &mut energies);
-        let mut virial = pairs.virial + excluded.virial + reciprocal.virial + bonded.virial + from_sites;
+        energies.slab_correction = outside.slab_correction;
+        energies.external_field = outside.field;
+        energies.wall = outside.wall;
+        let mut virial =
+            pairs.virial + excluded.virial + reciprocal.virial + bonded.virial + outside.virial + from_sites;
         if has_charges {
             match interactions.coulomb {
                 Coulomb::Pme { beta, .. } | Coulomb::Ewald { beta, .. } => {

@@ -8,7 +8,7 @@ use hexaqua::potential::mixing::Mixing;
 use hexaqua::potential::pair_table::PairTable;
 use hexaqua::random::{Draws, Stream, block, normals};
 use hexaqua::system::topology::{RigidWater, Species, SpeciesAtom};
-use hexaqua::system::{Coulomb, Interactions, LjModifier, System, Topology};
+use hexaqua::system::{Coulomb, External, Interactions, LjModifier, System, Topology};
 use hexaqua::units::BOLTZMANN;
 use std::path::PathBuf;
 
@@ -75,6 +75,7 @@ pub fn electrolyte(sequence: &[u32], interactions: Interactions) -> System {
         pair_table: PairTable::mixed(&TYPES, |_, _| Mixing::LorentzBerthelot),
         interactions,
         restraints: Vec::new(),
+        external: External::default(),
     }
 }
 

@@ -1,0 +1,49 @@
+//! What acts on the atoms of an interface from outside the pairs: the slab term, a uniform field, smooth walls.
+
+use crate::potential::pair_table::PairCoefficients;
+
+/// External terms of one system; the default has none.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct External {
+    /// Make the Ewald sum of the cell that of a single slab normal to z: Yeh and Berkowitz, with the terms of a charged
+    /// cell. Positions must be unwrapped along z: no molecule may cross the vacuum.
+    pub slab_correction: bool,
+    /// Uniform electric field along z, kJ mol⁻¹ e⁻¹ nm⁻¹ (1 V/nm = 96.485 of them).
+    pub field_z: f64,
+    pub walls: Vec<Wall>,
+}
+
+impl External {
+    /// The names of the terms that are present, for messages.
+    pub fn terms(&self) -> Vec<&'static str> {
+        let present = [
+            ("a slab correction", self.slab_correction),
+            ("an external field", self.field_z != 0.0),
+            ("walls", !self.walls.is_empty()),
+        ];
+        present.into_iter().filter_map(|(name, is_there)| is_there.then_some(name)).collect()
+    }
+}
+
+/// A half space of Lennard-Jones atoms behind a plane normal to z.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wall {
+    /// Plane of the outermost atoms of the wall, nm.
+    pub z: f64,
+    /// +1: the atoms are above the wall, −1: below it.
+    pub normal: f64,
+    pub form: WallForm,
+    /// Atoms of the wall per volume, nm⁻³.
+    pub density: f64,
+    /// A wall atom with each type of the topology, `[n_types]`; C4 does not act.
+    pub coefficients: Vec<PairCoefficients>,
+}
+
+/// How the atoms of the wall are smeared out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum WallForm {
+    /// A continuous half space, 9-3.
+    NineThree,
+    /// Layers `spacing` (nm) apart, 10-4-3: W. A. Steele, Surf. Sci. 36, 317 (1973).
+    TenFourThree { spacing: f64 },
+}
