@@ -5,7 +5,7 @@ use hexaqua::potential::mixing::Mixing;
 use hexaqua::potential::pair_table::{PairCoefficients, PairTable};
 use hexaqua::system::bonded::{Bonded, HarmonicAngle, HarmonicBond, Pair14, PeriodicDihedral, VirtualSite};
 use hexaqua::system::topology::{RigidWater, Species, SpeciesAtom};
-use hexaqua::system::{Interactions, System, Topology};
+use hexaqua::system::{External, Interactions, System, Topology};
 
 /// (σ nm, ε kJ/mol) of Zn2+, C, F, S, O of triflate, OW, HW.
 const TYPES: [(f64, f64); 7] =
@@ -93,6 +93,7 @@ pub fn zinc_triflate(sequence: &[u32], interactions: Interactions) -> System {
         pair_table: PairTable::mixed(&TYPES, |_, _| Mixing::LorentzBerthelot),
         interactions,
         restraints: Vec::new(),
+        external: External::default(),
     }
 }
 
@@ -131,5 +132,6 @@ pub fn tip4p_2005_box(n: usize, interactions: Interactions) -> System {
         pair_table: PairTable::mixed(&[(0.31589, 0.7749), (0.0, 0.0), (0.0, 0.0)], |_, _| Mixing::LorentzBerthelot),
         interactions,
         restraints: Vec::new(),
+        external: External::default(),
     }
 }
