@@ -47,7 +47,11 @@ fn compare(name: &str, coulomb: fn(&Cell, f64) -> Coulomb) {
     load(&mut gpu, &case.system, &state_of(&case), case.system.interactions.cutoff);
     let result = gpu.evaluate().expect("evaluates");
     let lj = case.number("direct_ewald_numpy", "lj_sr");
-    let total = lj + case.number("direct_ewald_numpy", "coulomb_total_without_14");
+    let coulomb = case.number("direct_ewald_numpy", "coulomb_total_without_14");
+    // a case without bonded terms has none of these
+    let bonded = ["Bond", "Angle", "Proper Dih.", "LJ-14", "Coulomb-14"]
+        .map(|term| case.energies["gromacs_double"].get(term).map_or(0.0, |x| x.as_float().expect("a number")));
+    let total = lj + coulomb + bonded.iter().sum::<f64>();
     println!(
         "{name} on {}: lj {:.1e}, total {:.1e}, forces {:.1e}, {:.2} s",
         gpu.device(),
@@ -58,6 +62,12 @@ fn compare(name: &str, coulomb: fn(&Cell, f64) -> Coulomb) {
     );
     assert_relative(&format!("{name}, lj"), result.energies.lj.unwrap(), lj, 5e-6);
     assert_relative(&format!("{name}, total"), result.energies.total(), total, 5e-6);
+    let ours = ["bond", "angle", "dihedral", "lj_14", "coulomb_14"];
+    for (term, expected) in ours.into_iter().zip(bonded).filter(|(_, expected)| *expected != 0.0) {
+        let found = result.energies.terms().into_iter().find(|t| t.0 == term).expect("the case has it").1;
+        println!("{name}: {term} {:.1e}", relative_error(found, expected));
+        assert_relative(&format!("{name}, {term}"), found, expected, 5e-6);
+    }
     assert_forces(name, &result.forces, &case.forces, 1e-5);
 }
 
@@ -72,6 +82,7 @@ fn mesh_ewald_reproduces_the_engines() {
     compare("spce_216", fine_mesh);
     compare("spce_3000", fine_mesh);
     compare("zncl2_1000w", fine_mesh);
+    compare("znotf2_3k", fine_mesh);
 }
 
 fn chunk(n_steps: u32) -> Chunk {

@@ -25,6 +25,7 @@ mod reference_steps;
 mod report;
 mod shaders_portable;
 mod trajectory;
+mod twins_bonded_gpu;
 mod twins_cpu;
 mod twins_gpu;
 mod twins_reference;

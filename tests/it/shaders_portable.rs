@@ -17,6 +17,7 @@ fn passes() -> Vec<(&'static str, Vec<&'static str>, Pieces)> {
     }
     for (file, entries) in [
         ("pack", vec!["pack"]),
+        ("bonded", vec!["bonded"]),
         ("ewald_structure", vec!["ewald_structure"]),
         ("ewald_force", vec!["ewald_force"]),
         ("spread", vec!["spread"]),

@@ -36,8 +36,8 @@ pub(super) struct HostTimes {
 struct ChunkPlaces {
     status: Range<usize>,
     update: Range<usize>,
-    /// Pair sums and long-range sums of a reported step.
-    sums: Option<[Range<usize>; 2]>,
+    /// Sums of the forces of a reported step, as [`GpuBackend::force_sums`] names them.
+    sums: Option<[Range<usize>; 3]>,
 }
 
 /// A batch on the device.
@@ -103,14 +103,14 @@ impl GpuBackend {
             .collect();
 
         let per_atom = self.fixed.len() * 16;
-        let (long_range, long_range_bytes) = self.long_range_sums();
-        let (pair_bytes, update_bytes) = (self.nonbonded.sums_bytes(), self.integrator.partials_bytes());
+        let force_sums = self.force_sums();
+        let update_bytes = self.integrator.partials_bytes();
         let mut layout = Layout(0);
         let places: Vec<ChunkPlaces> = (batch.chunks.iter())
             .map(|chunk| ChunkPlaces {
                 status: layout.take(size_of::<StatusWords>()),
                 update: layout.take(update_bytes),
-                sums: chunk.report.then(|| [layout.take(pair_bytes), layout.take(long_range_bytes)]),
+                sums: chunk.report.then(|| force_sums.map(|(_, bytes)| layout.take(bytes))),
             })
             .collect();
         let status = layout.take(size_of::<StatusWords>());
@@ -164,11 +164,10 @@ impl GpuBackend {
                         encoder.copy_buffer_to_buffer(from, 0, &staging, to.start as u64, to.len() as u64);
                     }
                 };
-                if let Some([pairs, reciprocal]) = &place.sums
+                if let Some(places) = &place.sums
                     && last.k == 0
                 {
-                    copy(self.nonbonded.sums(), pairs);
-                    copy(long_range, reciprocal);
+                    force_sums.iter().zip(places).for_each(|((buffer, _), place)| copy(buffer, place));
                 }
                 if last.k + 1 == chunk.n_steps {
                     copy(&self.integrator.partials, &place.update);
@@ -210,9 +209,8 @@ impl GpuBackend {
                 // the device multiplies in f32
                 let velocity_scale = f64::from(chunk.velocity_scale as f32 * drawn as f32);
                 let sums = StepSums::from_partials(&cast::<f32>(&bytes[place.update.clone()]), velocity_scale);
-                let first = place.sums.as_ref().map(|[pairs, reciprocal]| {
-                    let (pairs, reciprocal) = (&bytes[pairs.clone()], &bytes[reciprocal.clone()]);
-                    let (energies, virial) = self.energies(&cell, pairs, reciprocal);
+                let first = place.sums.as_ref().map(|places| {
+                    let (energies, virial) = self.energies(&cell, places.each_ref().map(|place| &bytes[place.clone()]));
                     FirstStep {
                         energies,
                         virial: virial + sums.constraint_virial,

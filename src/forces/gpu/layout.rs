@@ -85,6 +85,18 @@ pub struct StatusWords {
     pub kinetic: f32,
 }
 
+/// `bonded.wgsl`; what `a` and `b` hold depends on the kind of term.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct BondedTerm {
+    /// Counted from the first atom of the molecule; unused ones are 0.
+    pub atoms: [u32; 4],
+    pub a: [f32; 4],
+    pub b: [f32; 4],
+}
+
+/// f32 slots per workgroup of `bonded`: energies by term, restraint, virial xx yy zz xy xz yz, _pad.
+pub const BONDED_PARTIALS: usize = 16;
 /// f32 slots per workgroup of `nb_full`: 12-6, c4, Coulomb, at the cutoff, virial xx yy zz xy xz yz, excluded, _pad.
 pub const PAIR_PARTIALS: usize = 12;
 /// f32 slots per workgroup of `solve`: energy, virial xx yy zz xy xz yz, _pad.

@@ -3,7 +3,7 @@
 //! Portable path only: no subgroup operations, no 64-bit integers, no float atomics, 16 KiB of workgroup memory, eight
 //! storage buffers per pass. What runs where:
 //!
-//! * device, every step: [`nonbonded`], [`ewald`] or [`pme`] with [`fft`], [`integrate`]
+//! * device, every step: [`nonbonded`], [`bonded`], [`ewald`] or [`pme`] with [`fft`], [`integrate`]
 //! * host, in f64: self and excluded constants, dispersion correction, sums over workgroups, unwrapped positions
 //!   ([`fixed`])
 //!
@@ -12,6 +12,7 @@
 //! of its shaders is `shaders/README.md`.
 
 pub mod batch;
+pub mod bonded;
 pub mod device;
 pub mod ewald;
 pub mod ewald_fit;
@@ -41,6 +42,7 @@ use crate::neighbor::clusters::{CLUSTER, PADDING};
 use crate::potential::coulomb::ReactionField;
 use crate::system::{Coulomb, State, System};
 use batch::{DEPTH, HostTimes, Submitted, wide};
+use bonded::{Bonded, BondedBuffers};
 use device::cast;
 use ewald::DirectEwald;
 use failure::OVERFLOW;
@@ -88,6 +90,8 @@ impl LongRangeDispatches {
 struct Bound {
     pairs: Dispatch,
     pairs_with_sums: Dispatch,
+    /// Without and with sums.
+    bonded: Option<[Dispatch; 2]>,
     long_range: LongRangeDispatches,
     step: StepDispatches,
     /// Distances from each of the `start` buffers.
@@ -104,6 +108,9 @@ impl Bound {
     /// Calls `with` for every dispatch that forces take, in order.
     fn force_dispatches<'a>(&'a self, with_sums: bool, mut with: impl FnMut(&'a Dispatch)) {
         with(if with_sums { &self.pairs_with_sums } else { &self.pairs });
+        if let Some(bonded) = &self.bonded {
+            with(&bonded[usize::from(with_sums)]);
+        }
         self.long_range.each(with_sums, with);
     }
 }
@@ -127,6 +134,7 @@ pub struct GpuBackend {
     context: Context,
     system: System,
     nonbonded: Nonbonded,
+    bonded: Option<Bonded>,
     long_range: LongRange,
     integrator: Integrator,
     /// After a new list, and after new positions alone.
@@ -171,6 +179,7 @@ impl GpuBackend {
         }
         let n_slots = n_atoms.next_multiple_of(CLUSTER) as u32;
         let nonbonded = Nonbonded::new(&context, shaders, system, n_slots)?;
+        let bonded = Bonded::new(&context, shaders, &system.topology)?;
         let long_range = match system.interactions.coulomb {
             Coulomb::Ewald { beta, n_max, n_sq_max } => {
                 let waves = WaveVectors { beta, n_max, n_sq_max };
@@ -205,6 +214,7 @@ impl GpuBackend {
         context.check()?;
         Ok(GpuBackend {
             nonbonded,
+            bonded,
             long_range,
             integrator,
             pack,
@@ -267,10 +277,19 @@ impl GpuBackend {
         }
     }
 
+    /// The buffers that hold the sums of pairs, bonded terms and long-range forces, and how much of each.
+    fn force_sums(&self) -> [(&wgpu::Buffer, usize); 3] {
+        let bonded = self.bonded.as_ref().map_or((&self.buffers.status, 0), |b| (b.partials(), b.partials_bytes()));
+        [(self.nonbonded.sums(), self.nonbonded.sums_bytes()), bonded, self.long_range_sums()]
+    }
+
     /// Energies and virial (without constraints) from the sums of the device and the constants of the host.
-    fn energies(&self, cell: &Cell, pair_partials: &[u8], long_range_sums: &[u8]) -> (Energies, DMat3) {
+    ///
+    /// * `sums` – what [`Self::force_sums`] names
+    fn energies(&self, cell: &Cell, [pair_partials, bonded, long_range_sums]: [&[u8]; 3]) -> (Energies, DMat3) {
         let topology = &self.system.topology;
         let pairs = PairSums::from_partials(&cast::<f32>(pair_partials));
+        let bonded = Bonded::sums(&cast::<f32>(bonded));
         let reciprocal = match &self.long_range {
             LongRange::None => Contribution { energy: 0.0, virial: DMat3::ZERO },
             LongRange::Ewald(direct) => direct.sums(long_range_sums),
@@ -283,7 +302,8 @@ impl GpuBackend {
             cutoff_shift: pairs.cutoff_shift,
             ..Energies::default()
         };
-        let mut virial = pairs.virial + reciprocal.virial;
+        bonded.enter(topology, &mut energies);
+        let mut virial = pairs.virial + bonded.virial + reciprocal.virial;
         if topology.charges.iter().any(|&q| q != 0.0) {
             match self.system.interactions.coulomb {
                 Coulomb::Pme { beta, .. } | Coulomb::Ewald { beta, .. } => {
@@ -339,6 +359,8 @@ impl GpuBackend {
         let device_list = DeviceList::upload(&self.context, &list);
         let shared = PairBuffers { cell: &b.cell, sorted: &b.sorted, slots: &slots, forces: &b.forces };
         let (pairs, pairs_with_sums) = self.nonbonded.dispatches(&self.context, &shared, &device_list);
+        let state = BondedBuffers { cell: &b.cell, positions: &b.positions, forces: &b.forces };
+        let bonded = self.bonded.as_ref().map(|bonded| bonded.dispatches(&self.context, &state));
         let long_range = match &self.long_range {
             LongRange::None => LongRangeDispatches::None,
             LongRange::Ewald(direct) => {
@@ -382,6 +404,7 @@ impl GpuBackend {
         self.bound = Some(Arc::new(Bound {
             pairs,
             pairs_with_sums,
+            bonded,
             long_range,
             step,
             displacement,
@@ -484,22 +507,16 @@ impl Backend for GpuBackend {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             bound.force_dispatches(true, |d| d.encode(&mut pass));
         }
-        let (long_range, long_range_bytes) = self.long_range_sums();
-        let parts = self.context.submit_and_read(
-            encoder,
-            &[
-                (&self.buffers.forces, self.fixed.len() * 16),
-                (self.nonbonded.sums(), self.nonbonded.sums_bytes()),
-                (long_range, long_range_bytes),
-                (&self.buffers.status, size_of::<StatusWords>()),
-            ],
-        )?;
-        let status: StatusWords = bytemuck::pod_read_unaligned(&parts[3]);
+        let [pairs, bonded, long_range] = self.force_sums();
+        let forces = (&self.buffers.forces, self.fixed.len() * 16);
+        let status = (&self.buffers.status, size_of::<StatusWords>());
+        let parts = self.context.submit_and_read(encoder, &[forces, status, pairs, bonded, long_range])?;
+        let status: StatusWords = bytemuck::pod_read_unaligned(&parts[1]);
         if status.mesh_overflow != 0 {
             return Err(self.not_evaluated(None, OVERFLOW));
         }
         let forces: Vec<DVec3> = cast::<[f32; 4]>(&parts[0]).into_iter().map(wide).collect();
-        let (energies, virial) = self.energies(&cell, &parts[1], &parts[2]);
+        let (energies, virial) = self.energies(&cell, [&parts[2], &parts[3], &parts[4]]);
         if let Some(atom) = forces.iter().position(|f| !f.is_finite()) {
             return Err(self.not_evaluated(Some(atom), "has a force that is not finite"));
         }

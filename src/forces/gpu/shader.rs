@@ -48,6 +48,7 @@ impl Shaders {
             "coulomb/cutoff",
             "pack",
             "nb_full",
+            "bonded",
             "ewald_structure",
             "ewald_force",
             "spread",

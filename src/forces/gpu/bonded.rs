@@ -1,0 +1,221 @@
+//! The bonded pass: which terms every atom walks, their parameters on the device, and the sums it hands back.
+//!
+//! Terms stand once per species, in local indices; an atom that takes part in any is an *owner* and gathers its force.
+//! Twin: `forces::reference::bonded`.
+
+use super::device::Context;
+use super::layout::{BONDED_PARTIALS, BondedTerm};
+use super::nonbonded::{sum_partials, symmetric};
+use super::pass::{Binding, Dispatch, Pass, PassSpec, WORKGROUP};
+use super::shader::{Pieces, Shaders};
+use crate::forces::ForceError;
+use crate::forces::reference::bonded::{BondedSums, N_TERMS};
+use crate::system::Topology;
+use crate::system::bonded::Bonded as BondedTerms;
+use crate::units::COULOMB;
+
+/// Kinds of term, as the shader numbers them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Bond = 0,
+    UreyBradley = 1,
+    Pair14 = 2,
+    Angle = 3,
+    Periodic = 4,
+    PeriodicImproper = 5,
+    RyckaertBellemans = 6,
+    Improper = 7,
+}
+
+/// What the pass reads.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Tables {
+    /// (atom, first atom of its molecule, range of `entries`)
+    owners: Vec<[u32; 4]>,
+    /// (term, kind + 16 × place of the atom in the term)
+    entries: Vec<[u32; 2]>,
+    terms: Vec<BondedTerm>,
+}
+
+/// Terms of one species with their kinds and numbers of atoms.
+fn terms_of(bonded: &BondedTerms) -> Vec<(Kind, usize, BondedTerm)> {
+    fn atoms<const N: usize>(local: [u32; N]) -> [u32; 4] {
+        let mut all = [0; 4];
+        all[..N].copy_from_slice(&local);
+        all
+    }
+    let narrow = |values: &[f64]| {
+        let mut all = [0.0; 4];
+        for (to, &from) in all.iter_mut().zip(values) {
+            *to = from as f32;
+        }
+        all
+    };
+    let none = [0.0; 4];
+    let mut terms = Vec::new();
+    terms.extend(
+        (bonded.bonds.iter())
+            .map(|t| (Kind::Bond, 2, BondedTerm { atoms: atoms(t.atoms), a: narrow(&[t.length, t.k]), b: none })),
+    );
+    terms.extend(
+        (bonded.urey_bradleys.iter()).map(|t| {
+            (Kind::UreyBradley, 2, BondedTerm { atoms: atoms(t.atoms), a: narrow(&[t.length, t.k]), b: none })
+        }),
+    );
+    terms.extend((bonded.pairs_14.iter()).map(|t| {
+        (Kind::Pair14, 2, BondedTerm { atoms: atoms(t.atoms), a: narrow(&[t.c6, t.c12, COULOMB * t.qq]), b: none })
+    }));
+    terms.extend((bonded.angles.iter()).map(|t| {
+        let (sin, cos) = t.angle.sin_cos();
+        (Kind::Angle, 3, BondedTerm { atoms: atoms(t.atoms), a: narrow(&[cos, sin, t.k]), b: none })
+    }));
+    terms.extend((bonded.dihedrals.iter()).map(|t| {
+        let (sin, cos) = t.phase.sin_cos();
+        let kind = if t.is_improper { Kind::PeriodicImproper } else { Kind::Periodic };
+        let a = narrow(&[t.k, f64::from(t.multiplicity), cos, sin]);
+        (kind, 4, BondedTerm { atoms: t.atoms, a, b: none })
+    }));
+    terms.extend((bonded.ryckaert_bellemans.iter()).map(|t| {
+        (Kind::RyckaertBellemans, 4, BondedTerm { atoms: t.atoms, a: narrow(&t.c[..4]), b: narrow(&t.c[4..]) })
+    }));
+    terms.extend((bonded.impropers.iter()).map(|t| {
+        let (sin, cos) = t.angle.sin_cos();
+        (Kind::Improper, 4, BondedTerm { atoms: t.atoms, a: narrow(&[cos, sin, t.k]), b: none })
+    }));
+    terms
+}
+
+impl Tables {
+    fn new(topology: &Topology) -> Self {
+        let mut tables = Tables::default();
+        // by species: (local atom, range of entries)
+        let mut walks: Vec<Vec<(u32, [u32; 2])>> = Vec::new();
+        for species in &topology.species {
+            let terms = terms_of(&species.bonded);
+            let first_term = tables.terms.len() as u32;
+            let mut by_atom: Vec<Vec<[u32; 2]>> = vec![Vec::new(); species.atoms.len()];
+            for (index, (kind, n, term)) in terms.iter().enumerate() {
+                for (place, &atom) in term.atoms[..*n].iter().enumerate() {
+                    by_atom[atom as usize].push([first_term + index as u32, *kind as u32 + 16 * place as u32]);
+                }
+            }
+            let mut walk = Vec::new();
+            for (atom, entries) in by_atom.iter().enumerate().filter(|(_, entries)| !entries.is_empty()) {
+                let start = tables.entries.len() as u32;
+                tables.entries.extend(entries);
+                walk.push((atom as u32, [start, tables.entries.len() as u32]));
+            }
+            walks.push(walk);
+            tables.terms.extend(terms.iter().map(|(_, _, term)| *term));
+        }
+        for molecule in &topology.molecules {
+            let first = molecule.first_atom;
+            let walk = &walks[molecule.species as usize];
+            tables.owners.extend(walk.iter().map(|&(atom, [start, end])| [first + atom, first, start, end]));
+        }
+        tables
+    }
+}
+
+/// Bonded forces with and without sums.
+pub struct Bonded {
+    forces_only: Pass,
+    with_sums: Pass,
+    owners: wgpu::Buffer,
+    entries: wgpu::Buffer,
+    terms: wgpu::Buffer,
+    partials: wgpu::Buffer,
+    workgroups: u32,
+}
+
+/// Buffers that the pass shares with others.
+pub struct BondedBuffers<'a> {
+    pub cell: &'a wgpu::Buffer,
+    pub positions: &'a wgpu::Buffer,
+    pub forces: &'a wgpu::Buffer,
+}
+
+impl Bonded {
+    /// `None` when no molecule has a term.
+    pub fn new(context: &Context, shaders: &Shaders, topology: &Topology) -> Result<Option<Self>, ForceError> {
+        use Binding::{Read, Uniform, Write};
+        let tables = Tables::new(topology);
+        if tables.owners.is_empty() {
+            return Ok(None);
+        }
+        let source = shaders.module("bonded", Pieces::default());
+        let n_owners = tables.owners.len() as u32;
+        let compile = |with_energy: f64| {
+            let constants = [("n_owners", f64::from(n_owners)), ("with_energy", with_energy)];
+            let groups: [&[Binding]; 2] = [&[Uniform, Read, Read, Read, Read], &[Write, Write]];
+            Pass::new(context, &PassSpec { entry: "bonded", source: &source, constants: &constants, groups })
+        };
+        let workgroups = n_owners.div_ceil(WORKGROUP);
+        Ok(Some(Bonded {
+            forces_only: compile(0.0)?,
+            with_sums: compile(1.0)?,
+            owners: context.storage_of("bonded owners", &tables.owners),
+            entries: context.storage_of("bonded entries", &tables.entries),
+            terms: context.storage_of("bonded terms", &tables.terms),
+            partials: context.storage("bonded partials", workgroups as usize * BONDED_PARTIALS * 4),
+            workgroups,
+        }))
+    }
+
+    /// The buffer that [`Self::sums`] reads.
+    pub fn partials(&self) -> &wgpu::Buffer {
+        &self.partials
+    }
+
+    /// Bytes of `partials`.
+    pub fn partials_bytes(&self) -> usize {
+        self.workgroups as usize * BONDED_PARTIALS * 4
+    }
+
+    /// Dispatches (without sums, with sums).
+    pub fn dispatches(&self, context: &Context, shared: &BondedBuffers) -> [Dispatch; 2] {
+        [&self.forces_only, &self.with_sums].map(|pass| {
+            let inputs = [shared.cell, shared.positions, &self.owners, &self.entries, &self.terms];
+            pass.dispatch(context, [&inputs, &[shared.forces, &self.partials]], self.workgroups)
+        })
+    }
+
+    /// Energies by term and virial.
+    pub fn sums(partials: &[f32]) -> BondedSums {
+        let sums = sum_partials::<BONDED_PARTIALS>(partials);
+        let mut energies = [0.0; N_TERMS];
+        energies.copy_from_slice(&sums[..N_TERMS]);
+        BondedSums { energies, virial: symmetric(&sums[8..14]) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::bonded::{HarmonicAngle, HarmonicBond};
+    use crate::system::topology::{Species, SpeciesAtom};
+
+    fn species(n: usize, bonded: BondedTerms) -> Species {
+        let atom = SpeciesAtom { name: "X".into(), element: "C".into(), type_id: 0, charge: 0.0, mass: 12.0 };
+        Species { atoms: vec![atom; n], bonded, ..Species::default() }
+    }
+
+    /// Terms stand once per species; every atom of a term has an entry, other atoms none.
+    #[test]
+    fn atoms_own_what_they_take_part_in() {
+        let bonded = BondedTerms {
+            bonds: vec![HarmonicBond { atoms: [3, 1], length: 0.1, k: 1.0 }],
+            angles: vec![HarmonicAngle { atoms: [1, 3, 4], angle: 2.0, k: 3.0 }],
+            ..BondedTerms::default()
+        };
+        let all = [species(1, BondedTerms::default()), species(5, bonded)];
+        let topology = Topology::new(vec!["X".into()], all.to_vec(), &[1, 0, 1]);
+        let tables = Tables::new(&topology);
+        assert_eq!(tables.terms.len(), 2);
+        assert_eq!(tables.entries, [[0, 16], [1, 3], [0, 0], [1, 3 + 16], [1, 3 + 32]]);
+        let (one, three, four) = ([0, 2], [2, 4], [4, 5]);
+        let expected = [(1, 0, one), (3, 0, three), (4, 0, four), (7, 6, one), (9, 6, three), (10, 6, four)];
+        assert_eq!(tables.owners, expected.map(|(atom, first, [start, end])| [atom, first, start, end]));
+        assert_eq!(Tables::new(&Topology::new(vec!["X".into()], all.to_vec(), &[0, 0])).owners, [[0u32; 4]; 0]);
+    }
+}
