@@ -3,6 +3,7 @@
 use super::composition::{BoxReport, Composition, Extent, Quantity};
 use super::overlap::{closest_contacts, contact_pairs};
 use super::pack::{self, CONTACT_PAIR, Contact, Kind, MIN_HEAVY, MIN_HYDROGEN};
+use super::shape::{place_virtual_sites, shape_from_bonded_terms};
 use crate::cell::Cell;
 use crate::system::Topology;
 use crate::system::topology::{Species, SpeciesAtom};
@@ -77,6 +78,9 @@ pub enum BuildError {
     TooMany(usize),
 }
 
+/// Shapes are a property of the molecule: they do not change with the seed of the box.
+const SHAPE_SEED: u64 = 1;
+
 /// Smallest height of a cell that is packed, nm: contacts are searched up to half of it.
 const MIN_HEIGHT: f64 = 0.6;
 
@@ -127,7 +131,7 @@ fn kind(species: &Species, count: usize, geometries: &[(String, Vec<DVec3>)]) ->
     let geometry = match (given, species.rigid_water) {
         (Some((_, geometry)), _) => {
             let mut shape: Vec<DVec3> = geometry.iter().map(|&r| r - geometry[0]).collect();
-            put_sites(species, &mut shape);
+            place_virtual_sites(species, &mut shape);
             shape
         }
         (None, Some(water)) if n_atoms == 3 || species.virtual_sites.len() + 3 == n_atoms => {
@@ -135,12 +139,17 @@ fn kind(species: &Species, count: usize, geometries: &[(String, Vec<DVec3>)]) ->
             let y = (water.d_oh * water.d_oh - x * x).max(0.0).sqrt();
             let mut shape = vec![DVec3::ZERO, DVec3::new(x, y, 0.0), DVec3::new(-x, y, 0.0)];
             shape.resize(n_atoms, DVec3::ZERO);
-            put_sites(species, &mut shape);
+            place_virtual_sites(species, &mut shape);
             shape
         }
         (None, _) if n_atoms == 1 => vec![DVec3::ZERO],
         (None, _) if count == 0 => Vec::new(),
-        (None, _) => return Err(BuildError::NoGeometry { species: species.name.clone(), n_atoms }),
+        (None, _)
+            if species.bonded.bonds.len() + species.constraints.len() + 1 < n_atoms - species.virtual_sites.len() =>
+        {
+            return Err(BuildError::NoGeometry { species: species.name.clone(), n_atoms });
+        }
+        (None, _) => shape_from_bonded_terms(species, SHAPE_SEED),
     };
     let contact = |a: &SpeciesAtom| match a.element.as_str() {
         _ if a.mass == 0.0 => Contact::None,
@@ -151,12 +160,4 @@ fn kind(species: &Species, count: usize, geometries: &[(String, Vec<DVec3>)]) ->
     let charge = species.charge();
     let ion = if charge.abs() > 0.1 { charge.signum() as i8 } else { 0 };
     Ok(Kind { geometry, contacts, ion, count })
-}
-
-/// Puts virtual sites where their parents say.
-fn put_sites(species: &Species, shape: &mut [DVec3]) {
-    for site in &species.virtual_sites {
-        let [i, j, k] = site.parents.map(|p| shape[p as usize]);
-        shape[site.site as usize] = i + site.a * (j - i) + site.b * (k - i) + site.c * (j - i).cross(k - i);
-    }
 }

@@ -53,7 +53,9 @@ pub fn prepare_file(args: &InputArgs) -> Result<Prepared, CliError> {
 /// Builds the system of an input: force field, coordinates, interactions. Writes nothing.
 pub fn prepare(input: Input, locations: &Locations) -> Result<Prepared, CliError> {
     let at = |key: &str, error: &dyn std::fmt::Display| CliError::input(locations.explain(key, &error.to_string()));
-    let assembled = forcefield::assemble(&input.system, input.nonbonded.mixing)
+    let library = super::molecules::library(&input.system, locations)?;
+    let files = super::molecules::from_files(&input.system, locations)?;
+    let assembled = forcefield::assemble_from(&library, &input.system, input.nonbonded.mixing, &files)
         .map_err(|e| at(&e.key().unwrap_or_else(|| "system".into()), &e))?;
     let mut warnings = assembled.warnings.clone();
     // the water comes first in the library's list and last in the box

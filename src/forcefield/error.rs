@@ -6,7 +6,7 @@ use crate::suggest::one_of;
 /// exists instead.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ForceFieldError {
-    #[error("the built-in force-field library is broken: {0}")]
+    #[error("the force-field library is inconsistent: {0}")]
     Broken(String),
 
     #[error("there is no water model `{name}`{}\n  models that run: {}", did_you_mean(.suggestion), .known.join(", "))]

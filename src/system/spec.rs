@@ -50,6 +50,17 @@ pub struct SoluteSpec {
     /// Model alias, e.g. `li-merz-iod`; `None` when the library has one model for the chosen water only.
     pub model: Option<String>,
     pub amount: Amount,
+    /// A file of the user that describes the molecule.
+    pub file: Option<MoleculeFile>,
+}
+
+/// Where a molecule of the user's own comes from. Paths relative to the input file are resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MoleculeFile {
+    /// Entries in the format of `forcefields/*.toml`, added to the library.
+    Toml(PathBuf),
+    /// A GROMACS topology of one molecule, and coordinates for its shape if there are any.
+    Itp { path: PathBuf, structure: Option<PathBuf> },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]

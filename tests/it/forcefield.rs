@@ -17,6 +17,7 @@ fn system(water: &str, solutes: &[(&str, &str)]) -> SystemSpec {
         name: name.into(),
         model: Some(model.to_string()).filter(|m| !m.is_empty()),
         amount: Amount::Count(1),
+        file: None,
     };
     SystemSpec {
         water: WaterSpec { model: water.into(), molecules: Some(100) },

@@ -2,6 +2,7 @@
 //! and charges are scaled as stated.
 
 use glam::DVec3;
+use hexaqua::build::shape_from_bonded_terms;
 use hexaqua::forcefield::generate::{Generated, generate};
 use hexaqua::forcefield::{
     Assembled, FileMolecule, ForceFieldError, Library, MoleculeTemplate, ParameterSet, SoluteFault, TorsionType,
@@ -37,6 +38,7 @@ fn system(water: &str, solutes: &[(&str, &str)], scale: Option<f64>) -> SystemSp
         name: name.into(),
         model: Some(model.to_string()).filter(|m| !m.is_empty()),
         amount: Amount::Count(1),
+        file: None,
     };
     SystemSpec {
         water: WaterSpec { model: water.into(), molecules: Some(100) },
@@ -434,4 +436,105 @@ fn a_molecule_from_a_file_keeps_its_types_apart_and_is_scaled_like_the_others() 
     close(assemble(0.0, Some(0.8)).unwrap().species[1].charge() + 1.0, 1.0, 1e-12);
     let error = assemble(-0.8, Some(0.8)).unwrap_err().to_string();
     assert!(error.contains("scaled already") && error.contains("mol.itp"), "{error}");
+}
+
+/// Without coordinates a shape follows from the bonded terms.
+#[test]
+fn a_shape_is_made_from_bonded_terms_where_none_is_given() {
+    for name in ["OTf-", "PC", "IDE", "ACN", "glycerol", "DMSO"] {
+        let (_, _, generated) = molecule(name);
+        let r = shape_from_bonded_terms(&generated.species, 1);
+        assert_eq!(r.len(), generated.species.atoms.len());
+        assert_eq!(r[0], DVec3::ZERO);
+        for bond in &generated.species.bonded.bonds {
+            let d = (r[bond.atoms[0] as usize] - r[bond.atoms[1] as usize]).length();
+            assert!((d - bond.length).abs() < 0.06 * bond.length, "{name}: bond {:?} is {d:.4}", bond.atoms);
+        }
+        for angle in &generated.species.bonded.angles {
+            let [i, j, k] = angle.atoms.map(|x| x as usize);
+            let found = (r[i] - r[j]).angle_between(r[k] - r[j]);
+            assert!((found - angle.angle).abs().to_degrees() < 16.0, "{name}: angle {:?} is {found:.3}", angle.atoms);
+        }
+        for pair in &generated.species.bonded.pairs_14 {
+            let [i, j] = pair.atoms.map(|x| x as usize);
+            assert!((r[i] - r[j]).length() > 0.17, "{name}: 1-4 pair {:?}", pair.atoms);
+        }
+        assert_eq!(r, shape_from_bonded_terms(&generated.species, 1), "the seed decides");
+    }
+    // The sp2 carbon of propylene carbonate is planar.
+    let r = shape_from_bonded_terms(&molecule("PC").2.species, 1);
+    let (a, b, c) = (r[3] - r[4], r[6] - r[4], r[5] - r[4]);
+    assert!(a.normalize().dot(b.cross(c).normalize()).abs() < 0.1);
+}
+
+const OWN_MOLECULE: &str = r#"
+[[species]]
+name = "BF4-"
+title = "tetrafluoroborate"
+residue = "BF4"
+
+[[set]]
+model = "mine"
+title = "made up for a test"
+kind = "12-6"
+water = []
+combination = "geometric"
+verified = true
+source = "made up for a test"
+atom_types = [
+  { name = "BB", class = "B", mass = 10.81, charge = 0.8, sigma = 0.36, epsilon = 0.4 },
+  { name = "BF", class = "F", mass = 18.998, charge = -0.45, sigma = 0.31, epsilon = 0.25 },
+]
+bond_types = [{ classes = ["B", "F"], r0 = 0.139, k = 320000.0 }]
+angle_types = [{ classes = ["F", "B", "F"], theta0 = 109.5, k = 670.0 }]
+
+[[set.molecule]]
+name = "BF4-"
+atoms = [
+  { name = "B", element = "B", type = "BB" },
+  { name = "F1", element = "F", type = "BF" },
+  { name = "F2", element = "F", type = "BF" },
+  { name = "F3", element = "F", type = "BF" },
+  { name = "F4", element = "F", type = "BF" },
+]
+bonds = [[0, 1], [0, 2], [0, 3], [0, 4]]
+"#;
+
+fn build(folder: &std::path::Path, input: &str) -> (Option<i32>, String, String) {
+    let path = folder.join("box.toml");
+    std::fs::write(&path, input).unwrap();
+    let done = std::process::Command::new(env!("CARGO_BIN_EXE_hexaqua"))
+        .args(["build", path.to_str().unwrap(), "--out", folder.join("box.gro").to_str().unwrap()])
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (done.status.code(), text(&done.stdout), text(&done.stderr))
+}
+
+#[test]
+fn a_molecule_of_ones_own_comes_from_a_file_in_the_format_of_the_library() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("bf4.toml"), OWN_MOLECULE).unwrap();
+    let input = |file: &str| {
+        format!(
+            "[system]\nwater = {{ model = \"SPC/E\", molecules = 300 }}\ndensity = \"1.05 g/cm3\"\nsolutes = [\n  {{ name = \"Zn2+\", \
+             model = \"li-merz-iod\", count = 2 }},\n  {{ name = \"BF4-\", toml = \"{file}\", count = 4 }},\n]\n"
+        )
+    };
+    let (code, out, err) = build(folder.path(), &input("bf4.toml"));
+    assert_eq!(code, Some(0), "{out}{err}");
+    // The table of pairs says where each comes from.
+    assert!(out.lines().any(|l| l.starts_with("BF BF") && l.ends_with("mine")), "{out}");
+    assert!(out.lines().any(|l| l.starts_with("BB BF") && l.ends_with("geometric")), "{out}");
+    assert!(out.lines().any(|l| l.starts_with("ZN BF") && l.ends_with("Lorentz-Berthelot")), "{out}");
+    let gro = std::fs::read_to_string(folder.path().join("box.gro")).unwrap();
+    assert_eq!(gro.lines().filter(|l| l.contains("BF4")).count(), 20);
+    // A broken file is named with what is wrong, at the key that names it.
+    let broken = OWN_MOLECULE.replace("classes = [\"F\", \"B\", \"F\"]", "classes = [\"F\", \"B\", \"B\"]");
+    std::fs::write(folder.path().join("broken.toml"), broken).unwrap();
+    let (code, _, err) = build(folder.path(), &input("broken.toml"));
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("no angle parameters for F1-B-F2 (classes F-B-F)") && err.contains("box.toml:6:"), "{err}");
+    let (code, _, err) = build(folder.path(), &input("missing.toml"));
+    assert!(code == Some(2) && err.contains("missing.toml cannot be read"), "{err}");
 }

@@ -4,7 +4,7 @@ use super::quantity::Dimension;
 use super::table::{Bound, Given, Table};
 use super::tree::{Node, Value};
 use crate::cell::Cell;
-use crate::system::spec::{Amount, GeometrySpec, SoluteSpec, SystemSpec, WaterSpec};
+use crate::system::spec::{Amount, GeometrySpec, MoleculeFile, SoluteSpec, SystemSpec, WaterSpec};
 use glam::DVec3;
 use std::path::{Path, PathBuf};
 
@@ -38,7 +38,7 @@ pub(super) fn read(top: &Table, base_dir: &Path) -> Option<SystemSpec> {
     }
     let geometry = geometry(&system, base_dir);
     let water = water(&system, geometry.as_ref());
-    let solutes = solutes(&system, matches!(geometry, Some(GeometrySpec::Structure(_))));
+    let solutes = solutes(&system, matches!(geometry, Some(GeometrySpec::Structure(_))), base_dir);
     Some(SystemSpec {
         water: water?,
         solutes,
@@ -171,10 +171,10 @@ fn water(system: &Table, geometry: Option<&GeometrySpec>) -> Option<WaterSpec> {
     Some(WaterSpec { model: model?.value, molecules })
 }
 
-fn solutes(system: &Table, imported: bool) -> Vec<SoluteSpec> {
+fn solutes(system: &Table, imported: bool, base_dir: &Path) -> Vec<SoluteSpec> {
     let mut solutes: Vec<SoluteSpec> = Vec::new();
     for node in system.array("solutes").unwrap_or_default() {
-        let keys = ["name", "model", "count", "concentration"];
+        let keys = ["name", "model", "count", "concentration", "toml", "itp", "structure"];
         let Some(mut solute) = Table::new(node, "a solute", &keys, system.faults) else { continue };
         let Some(name) = solute.string("name") else {
             if solute.get("name").is_none() {
@@ -207,7 +207,23 @@ fn solutes(system: &Table, imported: bool) -> Vec<SoluteSpec> {
             }
             _ => {}
         }
-        solutes.push(SoluteSpec { name: name.value, model, amount });
+        let file = molecule_file(&solute, base_dir);
+        solutes.push(SoluteSpec { name: name.value, model, amount, file });
     }
     solutes
+}
+
+/// `itp` with an optional `structure`, or `toml`.
+fn molecule_file(solute: &Table, base_dir: &Path) -> Option<MoleculeFile> {
+    solute.exclusive("toml", "itp", "keep the one that describes the molecule");
+    solute.exclusive("itp", "model", "an .itp file brings its own parameters: remove `model`");
+    let path = |key: &str| solute.string(key).map(|path| resolved(base_dir, &path));
+    if let Some((key, _)) = solute.entry("structure").filter(|_| solute.get("itp").is_none()) {
+        solute.faults.add(&key.place, "`structure` has no effect without `itp`", "a TOML file holds its own geometry");
+    }
+    match (path("toml"), path("itp")) {
+        (Some(toml), _) => Some(MoleculeFile::Toml(toml)),
+        (None, Some(itp)) => Some(MoleculeFile::Itp { path: itp, structure: path("structure") }),
+        (None, None) => None,
+    }
 }

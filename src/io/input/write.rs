@@ -5,7 +5,7 @@ use crate::potential::mixing::Mixing;
 use crate::system::interactions::{Coulomb, LjModifier};
 use crate::system::spec::{
     Amount, AnalysisSpec, BetaSpec, ConstraintsSpec, CoulombSpec, DynamicsSpec, GeometrySpec, Input, MeshSpec,
-    NonbondedSpec, StageKind, StageSpec, SystemSpec, ThermostatSpec,
+    MoleculeFile, NonbondedSpec, StageKind, StageSpec, SystemSpec, ThermostatSpec,
 };
 use std::fmt::{Display, Write};
 
@@ -85,6 +85,17 @@ fn system(text: &mut Lines, spec: &SystemSpec) {
                 }
                 Amount::FromStructure => Ok(()),
             };
+            let mut path = |key: &str, path: &std::path::Path| {
+                let _ = write!(text.0, ", {key} = {}", string(&path.to_string_lossy()));
+            };
+            match &solute.file {
+                Some(MoleculeFile::Toml(toml)) => path("toml", toml),
+                Some(MoleculeFile::Itp { path: itp, structure }) => {
+                    path("itp", itp);
+                    structure.iter().for_each(|s| path("structure", s));
+                }
+                None => {}
+            }
             text.0.push_str(" },\n");
         }
         text.0.push_str("]\n");
