@@ -2,28 +2,37 @@
 //!
 //! It times what `hexaqua run` runs: the same engine, schedule and list radius, with output switched off. Boxes are
 //! built here, or come from an input file; then minimised and warmed up, untimed, so that the pair distances are those
-//! of a liquid. It compares with nobody: that is `benches/compare/`.
+//! of a liquid. Large boxes are copies of a small one, with velocities of their own. It compares with nobody: that is
+//! `benches/compare/`.
 
 use super::prepare::{self, Prepared};
 use super::run::{stage_plan, start_velocities};
 use super::{BackendChoice, CliError};
+use crate::cell::Cell;
 use crate::dynamics::engine::StagePlan;
 use crate::dynamics::minimise::{MinimisePlan, minimise};
 use crate::dynamics::{DynamicsError, Engine, LogRow, Moment, Observer, StageSummary, neighbors};
+use crate::forces::cpu::CpuBackend;
+use crate::forces::gpu::{AdapterSelector, micro};
+use crate::forces::{Backend, Chunk};
 use crate::io::input;
-use crate::system::Frame;
 use crate::system::spec::{DynamicsSpec, StageKind};
+use crate::system::{Coulomb, Frame, System, Topology};
+use glam::DVec3;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Time this input instead of the built-in boxes: minimised if it says so, with the settings of its last stage
-    #[arg(conflicts_with = "atoms")]
+    #[arg(conflicts_with_all = ["atoms", "systems"])]
     input: Option<PathBuf>,
-    /// Sizes of the built-in boxes
+    /// Sizes of the built-in boxes; records are kept of 3000, 12000, 24000, 96000 and 400000, and of 1000000 on request
     #[arg(long, value_delimiter = ',', default_values_t = [3000, 24000], value_name = "N,…")]
     atoms: Vec<usize>,
+    /// Which of the built-in boxes
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [BoxKind::Water, BoxKind::Zncl2], value_name = "BOX,…")]
+    systems: Vec<BoxKind>,
     #[arg(long, value_enum, default_value = "auto")]
     backend: BackendChoice,
     /// Timed steps [default: as many as take a few seconds]
@@ -32,10 +41,41 @@ pub struct Args {
     /// Untimed steps before them
     #[arg(long, value_name = "N", default_value_t = 500)]
     warm_up: u64,
+    /// Instead of steps, measure what they are made of on the best GPU adapter: a dependent and an independent dispatch,
+    /// integer atomics, a transform in workgroup memory, a submission
+    #[arg(long, conflicts_with_all = ["input", "atoms", "systems", "steps", "warm_up"])]
+    micro: bool,
     /// Print a JSON list of {"system", "atoms", "backend", "device", "ms_per_step", "ns_per_day", "matom_steps_per_s",
     /// "passes" (ms/step), …}
     #[arg(long)]
     json: bool,
+}
+
+/// A built-in box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum BoxKind {
+    /// SPC/E water
+    Water,
+    /// 1 mol/L ZnCl2 in SPC/E water
+    #[value(name = "zncl2_1M")]
+    Zncl2,
+}
+
+impl BoxKind {
+    fn name(self) -> &'static str {
+        match self {
+            BoxKind::Water => "water",
+            BoxKind::Zncl2 => "zncl2_1M",
+        }
+    }
+
+    /// Input text of `n` atoms.
+    fn text(self, n: usize) -> String {
+        match self {
+            BoxKind::Water => water(n),
+            BoxKind::Zncl2 => zinc_chloride(n),
+        }
+    }
 }
 
 /// Timed at least this long unless told a number of steps, s.
@@ -44,6 +84,11 @@ const SECONDS: f64 = 4.0;
 const FEWEST_ATOMS: usize = 648;
 /// Number of atoms in a litre of 1 mol/L ZnCl2 of 1.115 g/cm³, per zinc ion: 3 and 54.3 waters.
 const ATOMS_PER_ZINC: f64 = 166.0;
+/// A larger box is made of copies of one that is no larger than a unit.
+const LARGEST_PACKED: usize = 30_000;
+const LARGEST_UNIT: usize = 16_000;
+/// Steps over which the time of each pass is taken on a device.
+const PROFILED_STEPS: u32 = 20;
 /// Force at which the liquid can be started with 2 fs, kJ/mol/nm, and how long to try.
 const START_FORCE: f64 = 1000.0;
 const START_STEPS: u64 = 1000;
@@ -54,25 +99,107 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     if args.steps == Some(0) {
         return Err(CliError::Input("--steps 0: nothing to time; give at least 1".into()));
     }
+    if args.micro {
+        return run_micro(args.json);
+    }
     let mut records = Vec::new();
     if let Some(path) = &args.input {
         let (input, locations) = input::read_located(path, &[])?;
         let name = input.title.clone();
-        records.push(measure(args, &name, &prepare::prepare(input, &locations)?)?);
+        records.push(measure(args, &name, prepare::prepare(input, &locations)?, 1)?);
     } else {
         for &n in &args.atoms {
             if n < FEWEST_ATOMS {
                 let detail = format!("--atoms {n}: a box that holds the cutoff takes at least {FEWEST_ATOMS} atoms");
                 return Err(CliError::Input(detail));
             }
-            for (name, text) in [("water", water(n)), ("zncl2_1M", zinc_chloride(n))] {
-                let (input, locations) = input::parse_located(&text, name, Path::new(""), &[])?;
-                records.push(measure(args, name, &prepare::prepare(input, &locations)?)?);
+            let copies = copies_along_an_edge(n);
+            for kind in &args.systems {
+                let text = kind.text(n / copies.pow(3));
+                let (input, locations) = input::parse_located(&text, kind.name(), Path::new(""), &[])?;
+                records.push(measure(args, kind.name(), prepare::prepare(input, &locations)?, copies)?);
             }
         }
     }
     if args.json {
         say!("{:#}", Value::Array(records));
+    }
+    Ok(())
+}
+
+/// Prices of the best adapter.
+fn run_micro(as_json: bool) -> Result<(), CliError> {
+    let done = micro::measure(&AdapterSelector::Best).map_err(CliError::run)?;
+    if as_json {
+        let prices: Map<String, Value> = (done.prices.iter())
+            .map(|p| (p.name.to_string(), json!({ "value": p.value, "unit": p.unit, "what": p.what })))
+            .collect();
+        say!(
+            "{:#}",
+            json!({ "device": done.device, "driver": done.driver, "software": done.is_software, "prices": prices })
+        );
+        return Ok(());
+    }
+    let software = if done.is_software { ", software" } else { "" };
+    say!("{} ({}{software})", done.device, done.driver);
+    for price in &done.prices {
+        say!("  {:22} {:12.3} {:6}  {}", price.name, price.value, price.unit, price.what);
+    }
+    Ok(())
+}
+
+/// How many copies of a smaller box stand along each edge of one of `n` atoms.
+fn copies_along_an_edge(n: usize) -> usize {
+    if n <= LARGEST_PACKED { 1 } else { (2..).find(|k| n <= LARGEST_UNIT * k * k * k).unwrap_or(1) }
+}
+
+/// `copies`³ copies of a box side by side, on a mesh as fine as before.
+fn replicate(prepared: &mut Prepared, copies: usize) -> Result<(), CliError> {
+    if copies == 1 {
+        return Ok(());
+    }
+    let (system, state) = (&prepared.system, &prepared.state);
+    let (topology, vectors) = (&system.topology, state.cell.vectors());
+    let shifts: Vec<DVec3> = (0..copies.pow(3))
+        .map(|k| vectors * DVec3::new((k % copies) as f64, (k / copies % copies) as f64, (k / copies.pow(2)) as f64))
+        .collect();
+    let (mut sequence, mut positions) = (Vec::new(), Vec::new());
+    for (m, molecule) in topology.molecules.iter().enumerate() {
+        for &shift in &shifts {
+            sequence.push(molecule.species);
+            positions.extend(topology.atoms_of(m).map(|atom| state.positions[atom] + shift));
+        }
+    }
+    let mut interactions = system.interactions;
+    if let Coulomb::Pme { grid, .. } = &mut interactions.coulomb {
+        *grid = grid.map(|n| n * copies);
+    }
+    let edges = [vectors.x_axis, vectors.y_axis, vectors.z_axis].map(|edge| edge * copies as f64);
+    let [a, b, c] = edges;
+    let topology = Topology::new(topology.types.clone(), topology.species.clone(), &sequence);
+    prepared.system = System { topology, interactions, ..system.clone() };
+    prepared.state.velocities = vec![DVec3::ZERO; positions.len()];
+    prepared.state.positions = positions;
+    prepared.state.cell = Cell::new(a, b, c).map_err(CliError::run)?;
+    Ok(())
+}
+
+/// Minimises as the input asks; on the host where the backend is a device, which has no advantage there.
+fn relax(args: &Args, prepared: &mut Prepared) -> Result<(), CliError> {
+    let system = &prepared.system;
+    let stages = prepared.input.stages.iter();
+    for (max_force, max_steps) in stages.filter_map(|s| match s.kind {
+        StageKind::Minimise { max_force, max_steps } => Some((max_force, max_steps)),
+        StageKind::Dynamics { .. } => None,
+    }) {
+        let on_host = || CpuBackend::new(system, None).ok().map(|b| Box::new(b) as Box<dyn Backend>);
+        let own = || prepare::backend(args.backend, system);
+        let mut backend = match args.backend {
+            BackendChoice::Gpu | BackendChoice::Auto => on_host().map_or_else(own, Ok)?,
+            BackendChoice::Cpu | BackendChoice::Reference => own()?,
+        };
+        let plan = MinimisePlan { max_force, max_steps, list_radius: system.interactions.cutoff + MINIMISE_SKIN };
+        minimise(system, &mut *backend, &mut prepared.state, &plan, |_, _, _| {}).map_err(CliError::run)?;
     }
     Ok(())
 }
@@ -144,20 +271,15 @@ impl Observer for Silent {
     fn progress(&mut self, _: u64, _: u64, _: f64) {}
 }
 
-/// Minimises where the input asks for it, warms up and times; prints unless JSON is wanted.
-fn measure(args: &Args, name: &str, prepared: &Prepared) -> Result<Value, CliError> {
-    let dynamics = last_dynamics(prepared)?;
+/// Minimises where the input asks for it, makes copies, warms up and times; prints unless JSON is wanted.
+fn measure(args: &Args, name: &str, mut prepared: Prepared, copies: usize) -> Result<Value, CliError> {
     reset_peak_memory();
+    relax(args, &mut prepared)?;
+    replicate(&mut prepared, copies)?;
+    let prepared = &prepared;
+    let dynamics = last_dynamics(prepared)?;
     let system = &prepared.system;
     let mut engine = Engine::new(system, prepare::backend(args.backend, system)?, prepared.state.clone());
-    for stage in &prepared.input.stages {
-        if let StageKind::Minimise { max_force, max_steps } = stage.kind {
-            let list_radius = system.interactions.cutoff + MINIMISE_SKIN;
-            let plan = MinimisePlan { max_force, max_steps, list_radius };
-            minimise(system, &mut *engine.backend, &mut engine.state, &plan, |_, _, _| {}).map_err(CliError::run)?;
-            engine.kinetic = 0.0;
-        }
-    }
     start_velocities(&mut engine, dynamics);
     let lag = engine.backend.list_lag();
     let plan = |n_steps: u64| {
@@ -172,7 +294,7 @@ fn measure(args: &Args, name: &str, prepared: &Prepared) -> Result<Value, CliErr
     if args.warm_up > 0 {
         time(&mut engine, &plan(args.warm_up))?;
     }
-    let lifetime = plan(1).schedule.neighbor;
+    let (lifetime, list_radius) = (plan(1).schedule.neighbor, plan(1).list_radius);
     let n_steps = match args.steps {
         Some(n) => n,
         None => {
@@ -189,37 +311,42 @@ fn measure(args: &Args, name: &str, prepared: &Prepared) -> Result<Value, CliErr
     let ms = |seconds: f64| 1e3 * seconds / n_steps as f64;
     let ms_per_step = ms(done.wall);
     let n_atoms = prepared.state.n_atoms();
-    let mut passes: Vec<(&str, f64)> =
-        before.iter().zip(&after).map(|((name, b), (_, a))| (*name, ms((*a - *b).as_secs_f64()))).collect();
-    passes.push(("neighbor", ms(done.neighbor_wall)));
+    let mut passes: Vec<(String, f64)> =
+        before.iter().zip(&after).map(|((name, b), (_, a))| (name.to_string(), ms((*a - *b).as_secs_f64()))).collect();
+    passes.push(("neighbor".to_string(), ms(done.neighbor_wall)));
+    let profiled = Chunk::new(engine.state.step, 1, plan.dt);
+    let on_device = engine.backend.device_times(&profiled, PROFILED_STEPS).map_err(CliError::run)?;
+    let device_total: f64 = on_device.iter().map(|(_, t)| t).sum();
+    passes.extend(on_device.iter().cloned());
     let ns_per_day = 86_400.0 * plan.dt / ms_per_step;
     let matom_steps_per_s = n_atoms as f64 / ms_per_step * 1e-3;
-    let peak = peak_memory();
-    let list = neighbors::build(
-        engine.backend.neighbor_kind(),
-        system,
-        &engine.state.positions,
-        &engine.state.cell,
-        plan.list_radius,
-    );
+    let (peak, device_memory) = (peak_memory(), engine.backend.device_memory());
+    let kind = engine.backend.neighbor_kind();
+    let list = neighbors::build(kind, system, &engine.state.positions, &engine.state.cell, list_radius);
     let pairs_per_atom = list.n_pairs() as f64 / n_atoms as f64;
+    let list_ms = 1e3 * done.list_wall / done.n_lists.max(1) as f64;
     if !args.json {
         say!("{name}, {n_atoms} atoms on {} ({}), {n_steps} steps", engine.backend.name(), engine.backend.device());
         say!("  {ms_per_step:.3} ms/step  {ns_per_day:.2} ns/day  {matom_steps_per_s:.2} Matom·steps/s");
-        let text: Vec<String> = passes.iter().map(|(name, t)| format!("{name} {t:.3}")).collect();
+        let text: Vec<String> = passes.iter().map(|(name, t)| format!("{name} {t:.4}")).collect();
         say!("  ms/step by pass: {}", text.join("  "));
-        if after.is_empty() {
+        if !on_device.is_empty() {
+            say!("  passes of the device one by one: {device_total:.4} ms/step");
+        } else if after.is_empty() {
             say!("  the {} backend does not time its passes", engine.backend.name());
         }
         say!(
-            "  list: radius {:.3} nm, {lifetime} steps, {pairs_per_atom:.0} pairs per atom looked at",
-            plan.list_radius
+            "  list: radius {list_radius:.3} nm, {lifetime} steps, {pairs_per_atom:.0} pairs per atom looked at, {list_ms:.2} ms to build, widened {} times",
+            done.n_widened
         );
         if let Some(bytes) = peak {
             say!("  peak memory: {:.1} MB, {:.0} bytes per atom", bytes as f64 * 1e-6, bytes as f64 / n_atoms as f64);
         }
+        if let Some(bytes) = device_memory {
+            say!("  device memory: {:.1} MB, {:.0} bytes per atom", bytes as f64 * 1e-6, bytes as f64 / n_atoms as f64);
+        }
     }
-    let passes: Map<String, Value> = passes.into_iter().map(|(name, t)| (name.to_string(), t.into())).collect();
+    let passes: Map<String, Value> = passes.into_iter().map(|(name, t)| (name, t.into())).collect();
     Ok(json!({
         "system": name,
         "atoms": n_atoms,
@@ -229,9 +356,17 @@ fn measure(args: &Args, name: &str, prepared: &Prepared) -> Result<Value, CliErr
         "ns_per_day": ns_per_day,
         "matom_steps_per_s": matom_steps_per_s,
         "passes": passes,
+        "device_passes": if on_device.is_empty() { Value::Null } else { device_total.into() },
         "steps": n_steps,
-        "list": { "radius": plan.list_radius, "lifetime": lifetime, "pairs_per_atom": pairs_per_atom },
+        "list": {
+            "radius": list_radius,
+            "lifetime": lifetime,
+            "pairs_per_atom": pairs_per_atom,
+            "build_ms": list_ms,
+            "widened": done.n_widened,
+        },
         "peak_memory": peak,
+        "device_memory": device_memory,
     }))
 }
 

@@ -95,6 +95,9 @@ pub enum CliError {
     /// Exit code 1: the run failed.
     #[error("{0}")]
     Run(String),
+    /// Exit code 1: a run survives it once.
+    #[error("{0}")]
+    DeviceLost(String),
     /// Exit code 3.
     #[error("{0} validation verdict(s) failed")]
     Verdict(usize),
@@ -113,7 +116,7 @@ impl CliError {
 
     fn exit_code(&self) -> u8 {
         match self {
-            CliError::Run(_) => 1,
+            CliError::Run(_) | CliError::DeviceLost(_) => 1,
             CliError::Input(_) => 2,
             CliError::Verdict(_) => 3,
         }

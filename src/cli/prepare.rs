@@ -195,7 +195,7 @@ pub fn backend(choice: BackendChoice, system: &System) -> Result<Box<dyn Backend
 ///
 /// * `lag` – intervals that a list lags behind when it is put to use: it has to serve that much longer
 pub fn list_radius(system: &System, state: &State, dynamics: &DynamicsSpec, lag: u32) -> (f64, Option<String>) {
-    let lifetime = dynamics.neighbor_every * (1 + lag);
+    let lifetime = dynamics.list_lifetime(lag) * (1 + lag);
     let estimate = buffer::list_radius(
         system,
         state.n_atoms() as f64 / state.cell.volume(),

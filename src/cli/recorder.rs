@@ -4,6 +4,7 @@ use super::CliError;
 use super::progress::Progress;
 use crate::analysis::AnalysisSet;
 use crate::dynamics::{DynamicsError, LaggedList, ListOrigin, LogRow, Moment, Observer};
+use crate::forces::ForceError;
 use crate::io::checkpoint::Checkpoint;
 use crate::io::log::{self, LogWriter};
 use crate::io::output::OutputFolder;
@@ -54,6 +55,8 @@ pub struct Recorder<'a> {
     pub progress: Progress,
     pub started: Instant,
     pub start_step: u64,
+    /// For tests: the step of the run from which on the device counts as lost.
+    pub lose_at: Option<u64>,
 }
 
 /// Any writing error, as the engine carries it.
@@ -80,6 +83,9 @@ impl Recorder<'_> {
 
 impl Observer for Recorder<'_> {
     fn log(&mut self, row: &LogRow) -> Result<(), DynamicsError> {
+        if self.lose_at.is_some_and(|step| row.step >= step) {
+            return Err(ForceError::DeviceLost(format!("as asked for, at step {}", row.step)).into());
+        }
         let terms = row.energies.terms();
         let line = log::LogRow {
             step: row.step,

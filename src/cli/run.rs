@@ -8,8 +8,8 @@ use crate::analysis::AnalysisSet;
 use crate::dynamics::engine::StagePlan;
 use crate::dynamics::minimise::{MinimisePlan, minimise};
 use crate::dynamics::schedule::{Schedule, round_up, steps_in};
-use crate::dynamics::{Engine, Observer, StageSummary, velocities};
-use crate::forces::{Backend, reference::integrate::Integrator};
+use crate::dynamics::{DynamicsError, Engine, Observer, StageSummary, velocities};
+use crate::forces::{Backend, ForceError, reference::integrate::Integrator};
 use crate::io::checkpoint::{Checkpoint, fnv1a};
 use crate::io::input;
 use crate::io::log::LogWriter;
@@ -32,10 +32,14 @@ pub struct Args {
     /// Continue the run in the output folder from its last checkpoint
     #[arg(long)]
     resume: bool,
+    /// Pretend, for tests, that the device is lost at the first log line from this step on; once for every value
+    #[arg(long, hide = true, value_delimiter = ',', value_name = "STEP,…")]
+    lose_device_at: Vec<u64>,
 }
 
-/// Coupling interval asked of CSVR, ps; rounded to whole neighbor lists.
+/// Coupling interval asked of CSVR, ps; rounded to whole neighbor lists, or to this many steps where those are longer.
 const COUPLING_INTERVAL: f64 = 0.1;
+const COUPLING_UNIT: u64 = 20;
 /// List radius beyond the cutoff while minimising, nm.
 const MINIMISE_SKIN: f64 = 0.1;
 
@@ -91,8 +95,52 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     for warning in &prepared.warnings {
         warn!("warning: {warning}");
     }
-    let stages = run_stages(&prepared, backend, &folder, checkpoint, analyses, input_hash)?;
+    let mut losses = args.lose_device_at.iter().copied();
+    let attempt = run_stages(&prepared, backend, &folder, checkpoint, analyses, input_hash, losses.next());
+    let stages = match attempt {
+        Err(CliError::DeviceLost(why)) => {
+            resume_once(&prepared, args.backend, &folder, input_hash, &why, losses.next())?
+        }
+        other => other?,
+    };
     outcome::finish(&prepared, &folder, stages, started.elapsed().as_secs_f64())
+}
+
+/// Continues from the last checkpoint after the device was lost; a second loss ends the run.
+fn resume_once(
+    prepared: &Prepared,
+    choice: BackendChoice,
+    folder: &OutputFolder,
+    input_hash: u64,
+    why: &str,
+    lose_at: Option<u64>,
+) -> Result<Finished, CliError> {
+    let checkpoint = load_checkpoint(folder.path(), input_hash)?;
+    let step = checkpoint.state.step;
+    warn!("warning: {why}; continuing once, from the checkpoint at step {step}");
+    let keep = |error: CliError, what: &str| {
+        let remedy = format!("the last checkpoint in {} is kept: continue with --resume", folder.path().display());
+        CliError::Run(format!("{what}: {error}; {remedy}"))
+    };
+    let backend = prepare::backend(choice, &prepared.system).map_err(|e| keep(e, "no device to continue on"))?;
+    let mut analyses = AnalysisSet::new(&prepared.input.analyses, &prepared.system.topology, &prepared.state.cell)
+        .map_err(CliError::input)?;
+    analyses.restore(&checkpoint.analysis).map_err(CliError::run)?;
+    folder.truncate_streams(&checkpoint.streams).map_err(CliError::run)?;
+    run_stages(prepared, backend, folder, Some(checkpoint), analyses, input_hash, lose_at).map_err(
+        |error| match error {
+            CliError::DeviceLost(_) => keep(error, &format!("lost a second time, after the checkpoint at step {step}")),
+            other => other,
+        },
+    )
+}
+
+/// A failure of the engine; a lost device is told from the others, because a run survives one.
+fn failed(error: DynamicsError) -> CliError {
+    match error {
+        DynamicsError::Force(ForceError::DeviceLost(_)) => CliError::DeviceLost(error.to_string()),
+        other => CliError::run(other),
+    }
 }
 
 /// Reads the checkpoint of a folder and makes sure that it belongs to this input.
@@ -140,6 +188,7 @@ fn run_stages(
     checkpoint: Option<Checkpoint>,
     analyses: AnalysisSet,
     input_hash: u64,
+    lose_at: Option<u64>,
 ) -> Result<Finished, CliError> {
     let system = &prepared.system;
     let (name, device) = (backend.name(), backend.device());
@@ -173,6 +222,7 @@ fn run_stages(
         progress: Progress::new("", 0.0),
         started: Instant::now(),
         start_step: 0,
+        lose_at,
     };
     if first_step == 0 && first_stage == 0 {
         // a run that is killed early can be resumed as well
@@ -205,7 +255,7 @@ fn run_stages(
                 recorder.trajectory = open_trajectory(prepared, &mut recorder, stage, trajectory.as_ref())?;
                 recorder.progress = Progress::new(&stage.name, start_step as f64 / plan.schedule.n_steps as f64);
                 recorder.started = Instant::now();
-                let summary = engine.run_stage(&plan, start_step, &mut recorder).map_err(CliError::run)?;
+                let summary = engine.run_stage(&plan, start_step, &mut recorder).map_err(failed)?;
                 let speed = recorder.ns_per_day(plan.schedule.n_steps);
                 let detail = format!(
                     "{:9.3} ps  {speed:7.2} ns/day  {:6.1} K mean  {} wall",
@@ -238,7 +288,7 @@ pub fn run_minimise(
     let done = minimise(system, &mut *engine.backend, &mut engine.state, &plan, |step, energy, force| {
         progress.update(step as f64 / plan.max_steps.max(1) as f64, &show(energy, force));
     })
-    .map_err(CliError::run)?;
+    .map_err(failed)?;
     progress.finish(&format!("{}  {} steps", show(done.energy_after, done.max_force), done.n_steps));
     engine.kinetic = 0.0;
     Ok((!done.converged).then(|| {
@@ -285,11 +335,12 @@ pub fn stage_plan(
     list_lag: u32,
 ) -> StagePlan {
     let dt = dynamics.timestep;
-    let neighbor = u64::from(dynamics.neighbor_every.max(1));
+    let neighbor = u64::from(dynamics.list_lifetime(list_lag));
     let couple = match dynamics.thermostat {
         ThermostatSpec::Csvr { time_constant, .. } => {
             let steps = steps_in(COUPLING_INTERVAL.min(0.2 * time_constant), dt);
-            (steps / neighbor).max(1) * neighbor
+            let unit = neighbor.min(COUPLING_UNIT);
+            (steps / unit).max(1) * unit
         }
         _ => 0,
     };

@@ -142,10 +142,20 @@ pub struct DynamicsSpec {
     pub log_every: f64,
     /// Steps between centre-of-mass removals; 0 = never.
     pub com_removal_every: u64,
-    /// Steps a neighbor list lives.
-    pub neighbor_every: u32,
+    /// Steps a neighbor list lives; `None` = what suits the backend, see [`DynamicsSpec::list_lifetime`].
+    pub neighbor_every: Option<u32>,
     /// Extra radius of the neighbor list, nm; `None` = derived from temperature and lifetime.
     pub skin: Option<f64>,
+}
+
+impl DynamicsSpec {
+    /// Steps a neighbor list lives.
+    ///
+    /// * `lag` – intervals that a list lags behind on the backend. Where it does, an interval is one submission: a longer one
+    ///   costs the host less and leaves it more time for the next list, and pairs that are not near yet cost little.
+    pub fn list_lifetime(&self, lag: u32) -> u32 {
+        self.neighbor_every.unwrap_or(if lag == 0 { 20 } else { 50 }).max(1)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -143,6 +143,30 @@ fn a_run_killed_by_sigkill_and_resumed_ends_as_an_unbroken_one() {
     }
 }
 
+/// A device that is lost once costs a warning, and the run ends as if nothing had happened; the second loss ends it.
+#[test]
+fn a_lost_device_is_survived_once() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let input = write(scratch.path(), "water.toml", WATER);
+    let at = |name: &str| scratch.path().join(name).display().to_string();
+    let run = |code: i32, out: &str, more: &[&str]| {
+        let args =
+            [&["run", &input, "--backend", "cpu", "--out", out, "--set", "stage.production.duration=2 ps"], more];
+        expect(code, &args.concat())
+    };
+    let (whole, lost) = (at("whole"), at("lost"));
+    run(0, &whole, &[]);
+    // at step 750, in the second stage, whose last checkpoint is its step 200
+    let (_, err) = run(0, &lost, &["--lose-device-at", "730"]);
+    assert!(err.contains("the device was lost") && err.contains("from the checkpoint at step 700"), "{err}");
+    assert_eq!(files(Path::new(&lost)), files(Path::new(&whole)));
+    let twice = at("twice");
+    let (_, err) = run(1, &twice, &["--lose-device-at", "730,1200"]);
+    assert!(err.contains("lost a second time") && err.contains("continue with --resume"), "{err}");
+    run(0, &twice, &["--resume"]);
+    assert_eq!(files(Path::new(&twice)), files(Path::new(&whole)));
+}
+
 #[test]
 fn resuming_with_another_input_or_nothing_to_resume_is_refused() {
     let scratch = tempfile::tempdir().expect("a scratch folder");
@@ -456,6 +480,37 @@ fn devices_and_forcefield_print_what_there_is() {
     }
 }
 
+/// Times of passes and prices of a device: all there, and none that no device could have.
+#[test]
+fn bench_on_the_device_tells_host_from_passes_and_prices_what_they_are_made_of() {
+    if !device() {
+        return;
+    }
+    let settings =
+        ["--atoms", "900", "--systems", "water", "--backend", "gpu", "--steps", "100", "--warm-up", "0", "--json"];
+    let (out, _) = expect(0, &[&["bench"], &settings[..]].concat());
+    let records: Vec<serde_json::Value> = serde_json::from_str(&out).expect("a JSON list");
+    let passes = &records[0]["passes"];
+    for host in ["host_encode", "host_submit", "host_wait", "host_list_upload"] {
+        assert!(passes[host].as_f64() >= Some(0.0), "{host}: {passes}");
+    }
+    if let Some(total) = records[0]["device_passes"].as_f64() {
+        let update = passes["update"].as_f64().expect("every step ends with an update");
+        assert!(update > 0.0 && total > update, "{passes}");
+    }
+    assert_eq!(records[0]["list"]["lifetime"], 50);
+    let per_atom = records[0]["device_memory"].as_f64().expect("counted") / 900.0;
+    assert!((100.0..1e5).contains(&per_atom), "{per_atom} bytes per atom on the device");
+    let (out, _) = expect(0, &["bench", "--micro", "--json"]);
+    let micro: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    for name in
+        ["dependent_dispatch", "independent_dispatch", "atomic_random", "atomic_same", "fft_plane", "round_trip"]
+    {
+        let value = micro["prices"][name]["value"].as_f64().expect("a number");
+        assert!((0.0..1e6).contains(&value), "{name}: {value}");
+    }
+}
+
 /// What `bench` prints is what records are made of; how fast it was is nobody's business here.
 #[test]
 fn bench_times_built_in_boxes_and_an_input() {
@@ -487,6 +542,24 @@ fn bench_times_built_in_boxes_and_an_input() {
     let records: Vec<serde_json::Value> = serde_json::from_str(&out).expect("a JSON list");
     assert_eq!((records.len(), &records[0]["system"]), (1, &"216 waters".into()));
     check(&records[0], 648);
+    // copies of a smaller box, on a mesh that is finer in proportion
+    let large = [
+        "bench",
+        "--atoms",
+        "33000",
+        "--systems",
+        "water",
+        "--backend",
+        "cpu",
+        "--steps",
+        "2",
+        "--warm-up",
+        "0",
+        "--json",
+    ];
+    let (out, _) = expect(0, &large);
+    let records: Vec<serde_json::Value> = serde_json::from_str(&out).expect("a JSON list");
+    assert_eq!((records.len(), &records[0]["atoms"]), (1, &33000.into()));
     let (_, err) = expect(2, &["bench", "--atoms", "30"]);
     assert!(err.contains("648"), "{err}");
 }

@@ -82,7 +82,7 @@ fn defaults() {
     assert!(matches!(input.nonbonded.coulomb, CoulombSpec::Pme { order: 5, .. }));
     assert_eq!(input.dynamics.checkpoint_every, 10.0);
     assert_eq!(input.dynamics.log_every, 0.2);
-    assert_eq!((input.dynamics.com_removal_every, input.dynamics.neighbor_every), (100, 20));
+    assert_eq!((input.dynamics.com_removal_every, input.dynamics.neighbor_every), (100, None));
     assert_eq!(input.dynamics.thermostat, ThermostatSpec::None { initial_temperature: 298.15 });
     assert!(!input.system.net_charge_allowed);
 }

@@ -29,6 +29,7 @@ fn passes() -> Vec<(&'static str, Vec<&'static str>, Pieces)> {
         ("couple", vec!["kinetic_partial", "couple"]),
         ("update", vec!["update"]),
         ("displacement", vec!["displacement_since_start"]),
+        ("micro", vec!["touch", "add"]),
     ] {
         all.push((file, entries, Pieces::default()));
     }

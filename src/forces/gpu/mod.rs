@@ -21,6 +21,7 @@ pub mod fft;
 pub mod fixed;
 pub mod integrate;
 pub mod layout;
+pub mod micro;
 pub mod nonbonded;
 pub mod pass;
 pub mod pme;

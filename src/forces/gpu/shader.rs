@@ -60,6 +60,7 @@ impl Shaders {
             "couple",
             "update",
             "displacement",
+            "micro",
         ];
         let mut files: BTreeMap<&'static str, Cow<'static, str>> =
             files.into_iter().map(|(name, text)| (name, Cow::Borrowed(text))).collect();

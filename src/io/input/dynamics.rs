@@ -16,7 +16,6 @@ const CHECKPOINT_EVERY: f64 = 10.0;
 /// ps
 const LOG_EVERY: f64 = 0.2;
 const COM_REMOVAL_EVERY: u64 = 100;
-const NEIGHBOR_EVERY: u32 = 20;
 /// K
 const TEMPERATURE: f64 = 298.15;
 /// ps
@@ -82,7 +81,7 @@ impl RawDynamics {
                     format!("`neighbor_every` is {}, which is too many steps", n.value),
                     "20 is usual",
                 );
-                NEIGHBOR_EVERY
+                1
             })
         });
         RawDynamics {
@@ -160,7 +159,7 @@ impl RawDynamics {
             checkpoint_every: interval(&self.checkpoint_every, "checkpoint_every", CHECKPOINT_EVERY),
             log_every: interval(&self.log_every, "log_every", LOG_EVERY),
             com_removal_every: self.com_removal_every.unwrap_or(COM_REMOVAL_EVERY),
-            neighbor_every: self.neighbor_every.unwrap_or(NEIGHBOR_EVERY),
+            neighbor_every: self.neighbor_every,
             skin: self.skin,
         }
     }

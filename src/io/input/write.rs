@@ -216,8 +216,10 @@ fn dynamics(text: &mut Lines, spec: &DynamicsSpec, base: Option<&DynamicsSpec>, 
     if base.is_none_or(|b| b.com_removal_every != spec.com_removal_every) {
         text.pair("com_removal_every", spec.com_removal_every);
     }
-    if base.is_none_or(|b| b.neighbor_every != spec.neighbor_every) {
-        text.pair("neighbor_every", spec.neighbor_every);
+    if let Some(steps) = spec.neighbor_every
+        && base.is_none_or(|b| b.neighbor_every != spec.neighbor_every)
+    {
+        text.pair("neighbor_every", steps);
     }
     if base.is_none_or(|b| b.skin != spec.skin) {
         text.optional_length("skin", spec.skin);

@@ -6,3 +6,9 @@ pub mod gro;
 pub mod molecules;
 pub mod systems;
 pub mod templates;
+
+/// Root of the repository: where it was when this was compiled, or `HEXAQUA_ROOT` for a test program that was carried to
+/// another machine.
+pub fn root() -> std::path::PathBuf {
+    std::env::var_os("HEXAQUA_ROOT").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), Into::into)
+}

@@ -10,7 +10,6 @@ use hexaqua::random::{Draws, Stream, block, normals};
 use hexaqua::system::topology::{RigidWater, Species, SpeciesAtom};
 use hexaqua::system::{Coulomb, External, Interactions, LjModifier, System, Topology};
 use hexaqua::units::BOLTZMANN;
-use std::path::PathBuf;
 
 /// SPC/E oxygen (Berendsen et al., J. Phys. Chem. 91, 6269 (1987)) as in the engines' topologies: σ nm, ε kJ/mol.
 pub const SPCE_OXYGEN: (f64, f64) = (0.3165719505039882, 0.6497752);
@@ -98,7 +97,7 @@ pub struct EngineCase {
 impl EngineCase {
     /// Reads a case; its Coulomb method is `coulomb`, everything else as the case states.
     pub fn read(name: &str, coulomb: impl FnOnce(&Cell, f64) -> Coulomb) -> Self {
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("validation/engines").join(name);
+        let folder = super::root().join("validation/engines").join(name);
         let read = |file: &str| std::fs::read_to_string(folder.join(file)).expect("a case holds this file");
         let energies: toml::Table = read("energies.toml").parse().expect("valid TOML");
         let number = |key: &str| energies["conventions"][key].as_float().expect("a number");
