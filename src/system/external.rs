@@ -1,4 +1,5 @@
-//! What acts on the atoms of an interface from outside the pairs: the slab term, a uniform field, smooth walls.
+//! What acts on the atoms of an interface from outside the pairs: the slab term, a uniform field, smooth walls, and
+//! electrodes whose charges answer.
 
 use crate::potential::pair_table::PairCoefficients;
 
@@ -11,6 +12,7 @@ pub struct External {
     /// Uniform electric field along z, kJ mol⁻¹ e⁻¹ nm⁻¹ (1 V/nm = 96.485 of them).
     pub field_z: f64,
     pub walls: Vec<Wall>,
+    pub electrodes: Option<Electrodes>,
 }
 
 impl External {
@@ -20,9 +22,37 @@ impl External {
             ("a slab correction", self.slab_correction),
             ("an external field", self.field_z != 0.0),
             ("walls", !self.walls.is_empty()),
+            ("electrodes at constant potential", self.electrodes.is_some()),
         ];
         present.into_iter().filter_map(|(name, is_there)| is_there.then_some(name)).collect()
     }
+}
+
+/// Electrodes at constant potential, neutral together with the electrolyte.
+///
+/// Their atoms are frozen, carry Gaussian charges ρ ∝ exp(−r²/w²) and are excluded from nothing. With a field along z
+/// and full periodicity instead of the slab correction this is the finite-field form: all potentials equal, and
+/// E_z = ΔΨ/L_z (T. Dufils et al., Phys. Rev. Lett. 123, 195501 (2019)).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Electrodes {
+    pub electrodes: Vec<Electrode>,
+    /// Q₀, charge of all electrodes together, e; minus that of the electrolyte.
+    pub total_charge: f64,
+}
+
+/// One electrode.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Electrode {
+    pub name: String,
+    /// Ascending indices into the atoms of the system.
+    pub atoms: Vec<u32>,
+    /// Ψ, kJ mol⁻¹ e⁻¹ (1 V = 96.485 of them)
+    pub potential: f64,
+    /// w, nm
+    pub gaussian_width: f64,
+    /// Thomas-Fermi: 4π k_e l²/v, kJ mol⁻¹ e⁻², with l the screening length and v the volume per atom; 0 = a perfect metal
+    /// (L. Scalfi et al., J. Chem. Phys. 153, 174704 (2020)).
+    pub thomas_fermi: f64,
 }
 
 /// A half space of Lennard-Jones atoms behind a plane normal to z.

@@ -12,6 +12,7 @@ mod cpu_backend;
 mod docs;
 mod dynamics;
 mod electrolytes;
+mod electrode;
 mod forcefield;
 mod good_input;
 mod gpu_backend;

@@ -106,6 +106,49 @@ pub fn add_forces(
     total
 }
 
+/// Potential of the reciprocal sum at every atom, the derivative of its energy by the atom's charge, kJ mol⁻¹ e⁻¹.
+///
+/// Written as the plain double sum: for electrodes and tests, not for dynamics.
+///
+/// * `positions` – `[n_atoms]`, nm
+/// * `charges` – `[n_atoms]`, e
+pub fn potentials(cell: &Cell, positions: &[DVec3], charges: &[f64], waves: &WaveVectors) -> Vec<f64> {
+    let reciprocal = cell.inverse().transpose();
+    let [n_a, n_b, n_c] = waves.n_max;
+    let mut vectors = Vec::new();
+    for a in 0..=n_a {
+        for b in if a == 0 { 0 } else { -n_b }..=n_b {
+            for c in if a == 0 && b == 0 { 1 } else { -n_c }..=n_c {
+                if waves.n_sq_max.is_none_or(|limit| a * a + b * b + c * c < limit) {
+                    vectors.push(TAU * (reciprocal * DVec3::new(f64::from(a), f64::from(b), f64::from(c))));
+                }
+            }
+        }
+    }
+    let amplitudes: Vec<(DVec3, f64, f64)> = vectors
+        .into_par_iter()
+        .map(|k| {
+            let (mut re, mut im) = (0.0, 0.0);
+            for (r, q) in positions.iter().zip(charges).filter(|(_, q)| **q != 0.0) {
+                let (sin, cos) = k.dot(*r).sin_cos();
+                re += q * cos;
+                im += q * sin;
+            }
+            let k_sq = k.length_squared();
+            // k and −k
+            let a = 8.0 * PI * COULOMB / cell.volume() * (-k_sq / (4.0 * waves.beta * waves.beta)).exp() / k_sq;
+            (k, a * re, a * im)
+        })
+        .collect();
+    let at = |r: &DVec3| {
+        amplitudes.iter().fold(0.0, |sum, &(k, re, im)| {
+            let (sin, cos) = k.dot(*r).sin_cos();
+            sum + re * cos + im * sin
+        })
+    };
+    positions.par_iter().map(at).collect()
+}
+
 /// One column (n_a, n_b, all n_c) of the half space.
 fn add_column(
     cell: &Cell,

@@ -9,6 +9,7 @@
 pub mod blame;
 pub mod bonded;
 pub mod dispersion;
+pub mod electrode;
 pub mod ewald;
 pub mod exclusions;
 pub mod external;
@@ -26,6 +27,7 @@ use crate::potential::coulomb::ReactionField;
 use crate::system::{Coulomb, State, System};
 use blame::{AFTER_A_STEP, BEFORE_ANY_STEP, Scene};
 use dispersion::DispersionCorrection;
+use electrode::ConstantPotential;
 use ewald::WaveVectors;
 use glam::{DMat3, DVec3};
 use integrate::{Integrator, Step};
@@ -58,6 +60,8 @@ pub struct ReferenceBackend {
     integrator: Integrator,
     mesh: Option<Pme>,
     dispersion: Option<DispersionCorrection>,
+    /// Made when a state is loaded, for the electrodes where they are then.
+    electrodes: Option<ConstantPotential>,
     state: Option<State>,
     list: Option<Arc<PairList>>,
     /// `[n_atoms]`, nm: positions when the list was set
@@ -85,6 +89,7 @@ impl ReferenceBackend {
             integrator: Integrator::new(&system.topology),
             mesh,
             dispersion,
+            electrodes: None,
             state: None,
             list: None,
             list_positions: Vec::new(),
@@ -99,8 +104,9 @@ impl ReferenceBackend {
     }
 
     /// Reciprocal-space forces (without self and excluded pairs), or nothing when the method has none.
-    fn add_reciprocal(&self, cell: &Cell, positions: &[DVec3], forces: &mut [DVec3]) -> Contribution {
-        let charges = &self.system.topology.charges;
+    ///
+    /// * `charges` – `[n_atoms]`, e
+    fn add_reciprocal(&self, cell: &Cell, positions: &[DVec3], charges: &[f64], forces: &mut [DVec3]) -> Contribution {
         match (self.system.interactions.coulomb, &self.mesh) {
             (Coulomb::Pme { .. }, Some(mesh)) => mesh.add_forces(cell, positions, charges, forces),
             (Coulomb::Ewald { beta, n_max, n_sq_max }, _) => {
@@ -110,33 +116,68 @@ impl ReferenceBackend {
         }
     }
 
-    /// Forces, energies and virial of any configuration with any list that covers it.
+    /// Potential of the reciprocal sum at every atom, kJ mol⁻¹ e⁻¹; zero when the method has none.
+    fn reciprocal_potentials(&self, cell: &Cell, positions: &[DVec3], charges: &[f64]) -> Vec<f64> {
+        match (self.system.interactions.coulomb, &self.mesh) {
+            (Coulomb::Pme { .. }, Some(mesh)) => {
+                let (potential, _) = mesh.solve(cell, &mesh.spread(cell, positions, charges));
+                mesh.gather_potentials(cell, positions, &potential)
+            }
+            (Coulomb::Ewald { beta, n_max, n_sq_max }, _) => {
+                ewald::potentials(cell, positions, charges, &WaveVectors { beta, n_max, n_sq_max })
+            }
+            _ => vec![0.0; positions.len()],
+        }
+    }
+
+    /// The system as it is in a configuration: with the charges that electrodes take there.
+    fn with_electrode_charges(&self, cell: &Cell, positions: &[DVec3], list: &PairList) -> Option<System> {
+        let electrodes = self.electrodes.as_ref()?;
+        let mut system = self.system.clone();
+        let reciprocal = |q: &[f64]| self.reciprocal_potentials(cell, positions, q);
+        electrodes.set_charges(&self.system, cell, positions, list, &reciprocal, &mut system.topology.charges);
+        Some(system)
+    }
+
+    /// Charges of the loaded configuration, `[n_atoms]`, e: those of the topology but for electrodes.
+    pub fn charges(&self) -> Result<Vec<f64>, ForceError> {
+        let (state, list) = self.loaded()?;
+        let system = self.with_electrode_charges(&state.cell, &state.positions, list);
+        Ok(system.as_ref().unwrap_or(&self.system).topology.charges.clone())
+    }
+
+    /// Forces, energies and virial of any configuration with any list that covers it. Electrodes stay where they were
+    /// when a state was loaded.
     ///
     /// * `positions` – `[n_atoms]`, nm; virtual sites are built anew from their parents
     pub fn evaluate_at(&self, cell: &Cell, positions: &[DVec3], list: &PairList) -> Evaluation {
-        let topology = &self.system.topology;
         let interactions = &self.system.interactions;
         let built: Vec<DVec3>;
-        let positions = if virtual_sites::any(topology) {
+        let positions = if virtual_sites::any(&self.system.topology) {
             let mut positions = positions.to_vec();
-            virtual_sites::construct(topology, cell, &mut positions);
+            virtual_sites::construct(&self.system.topology, cell, &mut positions);
             built = positions;
             &built
         } else {
             positions
         };
-        let mut forces = vec![DVec3::ZERO; positions.len()];
-        let pairs = pair::add_forces(&self.system, cell, positions, list, &mut forces);
-        let excluded = exclusions::add_forces(&self.system, cell, positions, &mut forces);
-        let reciprocal = self.add_reciprocal(cell, positions, &mut forces);
-        let bonded = bonded::add_forces(topology, cell, positions, &mut forces);
+        let charged = self.with_electrode_charges(cell, positions, list);
+        let system = charged.as_ref().unwrap_or(&self.system);
+        let topology = &system.topology;
         let charges = &topology.charges;
+        let mut forces = vec![DVec3::ZERO; positions.len()];
+        let pairs = pair::add_forces(system, cell, positions, list, &mut forces);
+        let excluded = exclusions::add_forces(system, cell, positions, &mut forces);
+        let reciprocal = self.add_reciprocal(cell, positions, charges, &mut forces);
+        let bonded = bonded::add_forces(topology, cell, positions, &mut forces);
         let outside = external::add_forces(&self.system.external, topology, charges, cell, positions, &mut forces);
+        let electrodes = self.electrodes.as_ref();
+        let electrode = electrodes.map(|e| e.add_forces(system, cell, positions, charges, list, &mut forces));
         let from_sites = virtual_sites::spread_forces(topology, cell, positions, &mut forces);
 
         let has_lj = self.system.pair_table.coefficients().iter().any(|k| k.c6 != 0.0 || k.c12 != 0.0);
         let has_c4 = self.system.pair_table.coefficients().iter().any(|k| k.c4 != 0.0);
-        let has_charges = topology.charges.iter().any(|&q| q != 0.0);
+        let has_charges = charges.iter().any(|&q| q != 0.0);
         let mut energies = Energies {
             lj: has_lj.then_some(pairs.lj),
             lj_c4: has_c4.then_some(pairs.lj_c4),
@@ -165,6 +206,10 @@ impl ReferenceBackend {
                 }
                 Coulomb::Cutoff => energies.coulomb_real = Some(pairs.coulomb),
             }
+        }
+        if let Some(sums) = electrode {
+            energies.electrode = Some(sums.electrode);
+            energies.coulomb_real = energies.coulomb_real.map(|e| e + sums.short_range);
         }
         if let Some(correction) = &self.dispersion {
             energies.dispersion_correction = Some(correction.energy(cell));
@@ -218,6 +263,11 @@ impl Backend for ReferenceBackend {
         assert_eq!(state.n_atoms(), self.system.topology.n_atoms(), "state and topology describe the same atoms");
         let mut own = state.clone();
         virtual_sites::construct(&self.system.topology, &own.cell, &mut own.positions);
+        let stays = self.electrodes.as_ref().is_some_and(|e| e.is_made_for(&own.cell, &own.positions));
+        if !stays {
+            let reciprocal = |q: &[f64]| self.reciprocal_potentials(&own.cell, &own.positions, q);
+            self.electrodes = ConstantPotential::new(&self.system, &own.cell, &own.positions, &reciprocal)?;
+        }
         self.state = Some(own);
         Ok(())
     }

@@ -175,6 +175,31 @@ impl Pme {
         (data.into_iter().map(|z| z.re).collect(), Contribution { energy, virial })
     }
 
+    /// Potential of the mesh at every atom, the derivative of its energy by the atom's charge, kJ mol⁻¹ e⁻¹.
+    ///
+    /// * `potential` – what [`Pme::solve`] returned
+    pub fn gather_potentials(&self, cell: &Cell, positions: &[DVec3], potential: &[f64]) -> Vec<f64> {
+        let [n_a, n_b, n_c] = self.grid;
+        let at = |&r: &DVec3| {
+            let at = self.stencil(cell, r);
+            let mut sum = 0.0;
+            for ka in 0..self.order {
+                let row_a = (at.first[0] + ka) % n_a * n_b;
+                for kb in 0..self.order {
+                    let row = (row_a + (at.first[1] + kb) % n_b) * n_c;
+                    for kc in 0..self.order {
+                        sum += at.values[0][ka]
+                            * at.values[1][kb]
+                            * at.values[2][kc]
+                            * potential[row + (at.first[2] + kc) % n_c];
+                    }
+                }
+            }
+            sum
+        };
+        positions.iter().map(at).collect()
+    }
+
     /// Adds −q ∂φ/∂r of every atom.
     pub fn add_gathered_forces(
         &self,

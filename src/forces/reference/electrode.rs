@@ -1,0 +1,247 @@
+//! Electrodes at constant potential in f64: their charges for a configuration, and what these add to energy and forces.
+//!
+//! The charges minimise U(q) = ½ qᵀ A q + qᵀ φ − qᵀ Ψ − E_z qᵀ z at fixed Σ q (`electrode::response`). A is built with
+//! the very reciprocal sum that gives the forces, so that U is stationary in q and the forces at fixed q are exact
+//! derivatives:
+//!
+//! A_ij = reciprocal(i, j) + k_e [erfc(β r) − erfc(η_ij r)]/r + δ_ij [k_e (2 η_ii − 2 β)/√π + Thomas-Fermi] + slab,
+//! η_ij⁻² = w_i² + w_j², and slab = 4π k_e z_i z_j/V.
+//!
+//! Every other pass treats the charges as points. What is left is the short range of the Gaussians,
+//! −k_e q_i q_j erfc(η_ij r)/r, added here for every pair that holds an electrode atom, and the self terms.
+
+use super::external::Dipole;
+use crate::cell::Cell;
+use crate::electrode::dense::Matrix;
+use crate::electrode::response::Response;
+use crate::forces::ForceError;
+use crate::math::erfc;
+use crate::neighbor::pairs::PairList;
+use crate::system::{Coulomb, System};
+use crate::units::COULOMB;
+use glam::DVec3;
+use rayon::prelude::*;
+use std::f64::consts::PI;
+
+/// Potential of the reciprocal sum at every atom from charges on every atom; kJ mol⁻¹ e⁻¹ from e.
+pub type Reciprocal<'a> = dyn Fn(&[f64]) -> Vec<f64> + Sync + 'a;
+
+/// At the cutoff nothing may be left of a Gaussian's shape.
+const SHAPE_AT_CUTOFF: f64 = 1e-9;
+
+/// One electrode atom.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Site {
+    atom: usize,
+    /// kJ mol⁻¹ e⁻¹
+    potential: f64,
+    /// nm
+    width: f64,
+    /// kJ mol⁻¹ e⁻²
+    thomas_fermi: f64,
+}
+
+/// The electrodes of one system in one cell, frozen where they are.
+pub struct ConstantPotential {
+    sites: Vec<Site>,
+    /// atom → index into `sites`
+    site_of: Vec<Option<u32>>,
+    total_charge: f64,
+    beta: f64,
+    response: Response,
+    /// Where the matrix was made: cell and `[n_sites]`, nm.
+    made_for: (Cell, Vec<DVec3>),
+}
+
+/// What electrode charges add besides the passes that treat them as points, kJ/mol.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ElectrodeSums {
+    /// Short range of the Gaussians: part of the real-space Coulomb energy.
+    pub short_range: f64,
+    /// Gaussian self-energies, Thomas-Fermi terms and −qᵀ Ψ.
+    pub electrode: f64,
+}
+
+impl ConstantPotential {
+    /// Builds and inverts the matrix. `None` when the system has no electrodes.
+    ///
+    /// * `positions` – `[n_atoms]`, nm; only electrode atoms are looked at
+    /// * `reciprocal` – the reciprocal sum in use
+    ///
+    /// # Errors
+    /// Without an Ewald sum, with Gaussians too wide for the cutoff, or with electrode atoms on top of each other.
+    pub fn new(
+        system: &System,
+        cell: &Cell,
+        positions: &[DVec3],
+        reciprocal: &Reciprocal,
+    ) -> Result<Option<Self>, ForceError> {
+        let Some(electrodes) = &system.external.electrodes else { return Ok(None) };
+        let beta = match system.interactions.coulomb {
+            Coulomb::Pme { beta, .. } | Coulomb::Ewald { beta, .. } => beta,
+            Coulomb::ReactionField { .. } | Coulomb::Cutoff => {
+                let what = "electrodes at constant potential need an Ewald sum; choose pme or ewald";
+                return Err(ForceError::Impossible(what.to_string()));
+            }
+        };
+        let sites: Vec<Site> = (electrodes.electrodes.iter())
+            .flat_map(|e| {
+                e.atoms.iter().map(|&atom| Site {
+                    atom: atom as usize,
+                    potential: e.potential,
+                    width: e.gaussian_width,
+                    thomas_fermi: e.thomas_fermi,
+                })
+            })
+            .collect();
+        let cutoff = system.interactions.cutoff;
+        for e in &electrodes.electrodes {
+            if erfc(cutoff / (2f64.sqrt() * e.gaussian_width)) > SHAPE_AT_CUTOFF {
+                let widest = cutoff / (2f64.sqrt() * 4.32);
+                return Err(ForceError::Impossible(format!(
+                    "the Gaussian width {} nm of electrode `{}` reaches beyond the cutoff {cutoff} nm; use at most \
+                     {widest:.3} nm or a longer cutoff",
+                    e.gaussian_width, e.name
+                )));
+            }
+        }
+        let n = sites.len();
+        let mut matrix = Matrix::zero(n);
+        matrix.values.par_chunks_mut(n.max(1)).enumerate().for_each(|(i, row)| {
+            let mut unit = vec![0.0; positions.len()];
+            unit[sites[i].atom] = 1.0;
+            let far = reciprocal(&unit);
+            let at = positions[sites[i].atom];
+            for (j, value) in row.iter_mut().enumerate() {
+                let eta = 1.0 / sites[i].width.hypot(sites[j].width);
+                let other = positions[sites[j].atom];
+                let r = cell.minimum_image(other - at).length();
+                let near = if i == j {
+                    COULOMB * 2.0 * (eta - beta) / PI.sqrt() + sites[i].thomas_fermi
+                } else if r < cutoff {
+                    COULOMB * (erfc(beta * r) - erfc(eta * r)) / r
+                } else {
+                    0.0
+                };
+                let slab = if system.external.slab_correction {
+                    4.0 * PI * COULOMB / cell.volume() * at.z * other.z
+                } else {
+                    0.0
+                };
+                *value = far[sites[j].atom] + near + slab;
+            }
+        });
+        let response = Response::new(matrix).map_err(|e| {
+            ForceError::Impossible(format!(
+                "the electrode atoms do not hold charges independently: {e}; look for atoms on top of each other or a \
+                 Gaussian width far above their distance"
+            ))
+        })?;
+        let mut site_of = vec![None; positions.len()];
+        for (k, site) in sites.iter().enumerate() {
+            site_of[site.atom] = Some(k as u32);
+        }
+        let made_for = (*cell, sites.iter().map(|s| positions[s.atom]).collect());
+        let total_charge = electrodes.total_charge;
+        Ok(Some(ConstantPotential { sites, site_of, total_charge, beta, response, made_for }))
+    }
+
+    /// Are the electrodes still where they were when the matrix was made?
+    pub fn is_made_for(&self, cell: &Cell, positions: &[DVec3]) -> bool {
+        *cell == self.made_for.0 && self.sites.iter().zip(&self.made_for.1).all(|(s, r)| positions[s.atom] == *r)
+    }
+
+    /// The charges that electrode atoms take in this configuration, written into `charges`.
+    ///
+    /// * `charges` – `[n_atoms]`, e
+    pub fn set_charges(
+        &self,
+        system: &System,
+        cell: &Cell,
+        positions: &[DVec3],
+        list: &PairList,
+        reciprocal: &Reciprocal,
+        charges: &mut [f64],
+    ) {
+        for site in &self.sites {
+            charges[site.atom] = 0.0;
+        }
+        let far = reciprocal(charges);
+        let mut near = vec![0.0; self.sites.len()];
+        let cutoff_sq = system.interactions.cutoff.powi(2);
+        for &(i, j) in &list.pairs {
+            for (a, b) in [(i as usize, j as usize), (j as usize, i as usize)] {
+                let Some(k) = self.site_of[a] else { continue };
+                if self.site_of[b].is_some() {
+                    continue;
+                }
+                let r_sq = cell.minimum_image(positions[a] - positions[b]).length_squared();
+                if r_sq < cutoff_sq {
+                    let r = r_sq.sqrt();
+                    let eta = 1.0 / self.sites[k as usize].width;
+                    near[k as usize] += COULOMB * charges[b] * (erfc(self.beta * r) - erfc(eta * r)) / r;
+                }
+            }
+        }
+        let moment = Dipole::new(positions, charges).moment;
+        let drive: Vec<f64> = (self.sites.iter().zip(&near))
+            .map(|(site, near)| {
+                let z = positions[site.atom].z;
+                let slab =
+                    if system.external.slab_correction { 4.0 * PI * COULOMB / cell.volume() * moment * z } else { 0.0 };
+                site.potential + system.external.field_z * z - far[site.atom] - near - slab
+            })
+            .collect();
+        for (site, q) in self.sites.iter().zip(self.response.charges(&drive, self.total_charge)) {
+            charges[site.atom] = q;
+        }
+    }
+
+    /// Adds what the shape of the Gaussians changes, and returns it with the self terms.
+    ///
+    /// * `forces` – `[n_atoms]`, kJ/mol/nm, added to
+    pub fn add_forces(
+        &self,
+        system: &System,
+        cell: &Cell,
+        positions: &[DVec3],
+        charges: &[f64],
+        list: &PairList,
+        forces: &mut [DVec3],
+    ) -> ElectrodeSums {
+        let mut sums = ElectrodeSums { short_range: 0.0, electrode: 0.0 };
+        let cutoff_sq = system.interactions.cutoff.powi(2);
+        let width = |atom: usize| self.site_of[atom].map_or(0.0, |k| self.sites[k as usize].width);
+        for &(i, j) in &list.pairs {
+            let (i, j) = (i as usize, j as usize);
+            if self.site_of[i].is_none() && self.site_of[j].is_none() {
+                continue;
+            }
+            let d = cell.minimum_image(positions[i] - positions[j]);
+            let r_sq = d.length_squared();
+            if r_sq >= cutoff_sq {
+                continue;
+            }
+            let r = r_sq.sqrt();
+            let eta = 1.0 / width(i).hypot(width(j));
+            let qq = COULOMB * charges[i] * charges[j];
+            let tail = erfc(eta * r) / r;
+            sums.short_range -= qq * tail;
+            let slope = 2.0 * eta / PI.sqrt() * (-eta * eta * r_sq).exp();
+            let f = -qq * (tail + slope) / r_sq * d;
+            forces[i] += f;
+            forces[j] -= f;
+        }
+        for site in &self.sites {
+            let q = charges[site.atom];
+            let own = COULOMB * 2.0 / (2f64.sqrt() * site.width * PI.sqrt()) + site.thomas_fermi;
+            sums.electrode += 0.5 * q * q * own - q * site.potential;
+        }
+        sums
+    }
+
+    /// The matrix C and its companions.
+    pub fn response(&self) -> &Response {
+        &self.response
+    }
+}

@@ -1,0 +1,256 @@
+//! Electrodes at constant potential: the reference backend against sums over explicit images, and against itself.
+
+use crate::support::compare::assert_relative;
+use crate::support::systems::{all_pairs, ion, spce, truncated};
+use glam::DVec3;
+use hexaqua::cell::Cell;
+use hexaqua::electrode::dense::Matrix;
+use hexaqua::electrode::lattice::{Boundary, LatticeSum};
+use hexaqua::electrode::response::Response;
+use hexaqua::forces::reference::ReferenceBackend;
+use hexaqua::forces::{Backend, Evaluation};
+use hexaqua::neighbor::NeighborList;
+use hexaqua::potential::mixing::Mixing;
+use hexaqua::potential::pair_table::PairTable;
+use hexaqua::random::{Draws, Stream};
+use hexaqua::system::external::{Electrode, Electrodes};
+use hexaqua::system::{Coulomb, External, State, System, Topology};
+use std::sync::Arc;
+
+/// kJ/mol per V e
+const VOLT: f64 = 96.485_332_12;
+const WIDTH: f64 = 0.08;
+const GAP: f64 = 1.1;
+/// One layer per electrode, 4 × 4 atoms 0.3 nm apart.
+const PER_LAYER: usize = 16;
+const N_ELECTRODE: usize = 2 * PER_LAYER;
+
+struct Capacitor {
+    system: System,
+    cell: Cell,
+    positions: Vec<DVec3>,
+}
+
+/// Two square layers, six waters and an ion pair between them at pseudo-random places.
+fn capacitor(coulomb: Coulomb, external: External) -> Capacitor {
+    let metal = ion("metal", "Au", 0, 0.0, 197.0);
+    let (plus, minus) = (ion("Na+", "Na", 1, 1.0, 22.99), ion("Cl-", "Cl", 1, -1.0, 35.45));
+    let mut sequence = vec![0; N_ELECTRODE];
+    sequence.extend([1, 2, 3, 3, 3, 3, 3, 3]);
+    let types = ["Au", "Na", "OW", "HW"].map(String::from).to_vec();
+    let lj = [(0.3, 0.5), (0.28, 0.3), (0.3166, 0.65), (0.0, 0.0)];
+    let system = System {
+        topology: Topology::new(types, vec![metal, plus, minus, spce(1.0)], &sequence),
+        pair_table: PairTable::mixed(&lj, |_, _| Mixing::LorentzBerthelot),
+        interactions: truncated(0.6, coulomb),
+        restraints: Vec::new(),
+        external,
+    };
+    let mut positions: Vec<DVec3> = (0..N_ELECTRODE)
+        .map(|k| {
+            let (x, y) = ((k % 4) as f64, (k / 4 % 4) as f64);
+            DVec3::new(0.3 * x, 0.3 * y, if k < PER_LAYER { -0.5 * GAP } else { 0.5 * GAP })
+        })
+        .collect();
+    let mut draws = Draws::new(5, Stream::Build, 0);
+    for m in 0..8 {
+        // on a grid of its own, so that nothing overlaps
+        let (x, y) = (0.3 + 0.6 * f64::from(m % 2), 0.15 + 0.3 * f64::from(m / 2));
+        let at = DVec3::new(x, y, 0.3 * (draws.uniform() - 0.5));
+        positions.push(at);
+        if m > 1 {
+            let turn = 6.28 * draws.uniform();
+            let (a, b) = (DVec3::new(turn.cos(), 0.0, turn.sin()), DVec3::new(-turn.sin(), 0.0, turn.cos()));
+            positions.push(at + 0.1 * a);
+            positions.push(at + 0.1 * (-1.0 / 3.0 * a + 8f64.sqrt() / 3.0 * b));
+        }
+    }
+    Capacitor { system, cell: Cell::orthorhombic(1.2, 1.2, 4.4).expect("valid"), positions }
+}
+
+/// Electrodes of the two layers at `potentials` (V).
+fn external(slab_correction: bool, field_z: f64, potentials: [f64; 2]) -> External {
+    let electrode = |name: &str, layer: usize| Electrode {
+        name: name.into(),
+        atoms: (0..PER_LAYER).map(|k| (layer * PER_LAYER + k) as u32).collect(),
+        potential: potentials[layer] * VOLT,
+        gaussian_width: WIDTH,
+        thomas_fermi: 25.0 * layer as f64,
+    };
+    let electrodes = Electrodes { electrodes: vec![electrode("left", 0), electrode("right", 1)], total_charge: 0.0 };
+    External { slab_correction, field_z, walls: vec![], electrodes: Some(electrodes) }
+}
+
+fn converged() -> Coulomb {
+    Coulomb::Ewald { beta: 7.0, n_max: [13, 13, 46], n_sq_max: None }
+}
+
+/// A backend that holds the configuration, with its matrix made.
+fn loaded(c: &Capacitor) -> ReferenceBackend {
+    let mut backend = ReferenceBackend::new(&c.system).expect("runs");
+    backend.load(&State::at_rest(c.cell, c.positions.clone())).expect("a matrix");
+    let list = all_pairs(&c.system, &c.cell, &c.positions);
+    backend.set_neighbors(NeighborList::Pairs(Arc::new(list))).expect("loaded");
+    backend
+}
+
+/// Charges and evaluation of the configuration.
+fn solve(c: &Capacitor) -> (Vec<f64>, Evaluation) {
+    let mut backend = loaded(c);
+    (backend.charges().expect("loaded"), backend.evaluate().expect("finite"))
+}
+
+/// The same charges and energy (electrode, Coulomb and field terms) from explicit images and the full matrix.
+fn by_images(c: &Capacitor, boundary: Boundary) -> (Vec<f64>, f64) {
+    let sum = LatticeSum::new(&c.cell, boundary);
+    let external = &c.system.external;
+    let electrodes = &external.electrodes.as_ref().expect("electrodes").electrodes;
+    let n = c.positions.len();
+    let eta = |i: usize, j: usize| match (i < N_ELECTRODE, j < N_ELECTRODE) {
+        (true, true) => 1.0 / (WIDTH * 2f64.sqrt()),
+        (false, false) => f64::INFINITY,
+        _ => 1.0 / WIDTH,
+    };
+    let kernel = |i: usize, j: usize| sum.kernel(c.positions[i] - c.positions[j], eta(i, j));
+    let mut matrix = Matrix::zero(N_ELECTRODE);
+    for i in 0..N_ELECTRODE {
+        for j in 0..N_ELECTRODE {
+            let own = if i == j { electrodes[i / PER_LAYER].thomas_fermi } else { 0.0 };
+            // a constant changes nothing at fixed total charge and makes the matrix positive definite
+            matrix.values[i * N_ELECTRODE + j] = kernel(i, j) + own + 1e6;
+        }
+    }
+    let mut charges = c.system.topology.charges.clone();
+    let drive: Vec<f64> = (0..N_ELECTRODE)
+        .map(|i| {
+            let phi: f64 = (N_ELECTRODE..n).map(|j| charges[j] * kernel(i, j)).sum();
+            electrodes[i / PER_LAYER].potential + external.field_z * c.positions[i].z - phi
+        })
+        .collect();
+    let q = Response::new(matrix).expect("positive definite").charges(&drive, 0.0);
+    charges[..N_ELECTRODE].copy_from_slice(&q);
+    let mut energy = 0.0;
+    for i in 0..n {
+        for j in 0..n {
+            energy += 0.5 * charges[i] * charges[j] * kernel(i, j);
+        }
+        energy -= external.field_z * charges[i] * c.positions[i].z;
+        if i < N_ELECTRODE {
+            let e = &electrodes[i / PER_LAYER];
+            energy += 0.5 * charges[i].powi(2) * e.thomas_fermi - charges[i] * e.potential;
+        }
+    }
+    // excluded pairs have no bare interaction
+    for (i, j) in c.system.topology.excluded_pairs() {
+        let r = (c.positions[i] - c.positions[j]).length();
+        energy -= hexaqua::units::COULOMB * charges[i] * charges[j] / r;
+    }
+    (charges, energy)
+}
+
+fn electric(e: &Evaluation) -> f64 {
+    let terms = [e.energies.slab_correction, e.energies.external_field, e.energies.electrode];
+    e.energies.coulomb() + terms.into_iter().flatten().sum::<f64>()
+}
+
+#[test]
+fn charges_and_energy_equal_the_sum_over_images() {
+    let finite_field = 1.0 / 4.4 * VOLT;
+    for (boundary, terms) in [
+        (Boundary::SlabCorrected, external(true, 0.0, [-0.5, 0.5])),
+        (Boundary::SlabCorrected, external(true, 30.0, [0.2, 1.0])),
+        (Boundary::Bulk, external(false, finite_field, [0.0, 0.0])),
+    ] {
+        let c = capacitor(converged(), terms);
+        let (charges, evaluation) = solve(&c);
+        let (expected, energy) = by_images(&c, boundary);
+        assert!(charges[..N_ELECTRODE].iter().sum::<f64>().abs() < 1e-10, "the electrodes are neutral together");
+        for (a, b) in charges.iter().zip(&expected) {
+            assert!((a - b).abs() < 1e-7, "{boundary:?}: {a} {b}");
+        }
+        assert_relative("energy", electric(&evaluation), energy, 1e-7);
+    }
+    // the comparison can fail: the same electrodes without the correction
+    let c = capacitor(converged(), external(false, 0.0, [-0.5, 0.5]));
+    let (charges, _) = solve(&c);
+    let (expected, _) = by_images(&c, Boundary::SlabCorrected);
+    assert!(charges.iter().zip(&expected).any(|(a, b)| (a - b).abs() > 1e-3));
+}
+
+#[test]
+fn every_atom_of_an_electrode_is_at_its_potential() {
+    let c = capacitor(converged(), external(true, 0.0, [-0.5, 0.5]));
+    let (charges, _) = solve(&c);
+    let sum = LatticeSum::new(&c.cell, Boundary::SlabCorrected);
+    let potential = |i: usize| -> f64 {
+        let of = |j: usize| {
+            let eta = if j < N_ELECTRODE { 1.0 / (WIDTH * 2f64.sqrt()) } else { 1.0 / WIDTH };
+            charges[j] * sum.kernel(c.positions[i] - c.positions[j], eta)
+        };
+        let screened = if i < PER_LAYER { 0.0 } else { 25.0 * charges[i] };
+        ((0..charges.len()).map(of).sum::<f64>() + screened) / VOLT
+    };
+    let all: Vec<f64> = (0..N_ELECTRODE).map(potential).collect();
+    for layer in all.chunks(PER_LAYER) {
+        let (low, high) = layer.iter().fold((f64::MAX, f64::MIN), |(l, h), &v| (l.min(v), h.max(v)));
+        assert!(high - low < 1e-6, "spread of {} V", high - low);
+    }
+    assert!((all[PER_LAYER] - all[0] - 1.0).abs() < 1e-6, "1 V apart");
+}
+
+#[test]
+fn forces_are_derivatives_with_the_charges_relaxed() {
+    let c = capacitor(converged(), external(true, 0.0, [-1.0, 1.0]));
+    let backend = loaded(&c);
+    let at = |positions: &[DVec3]| backend.evaluate_at(&c.cell, positions, &all_pairs(&c.system, &c.cell, positions));
+    let forces = at(&c.positions).forces;
+    let h = 1e-5;
+    // an ion, an oxygen and a hydrogen
+    for atom in [N_ELECTRODE, N_ELECTRODE + 2, N_ELECTRODE + 6] {
+        for axis in 0..3 {
+            let energy = |by: f64| {
+                let mut moved = c.positions.clone();
+                moved[atom][axis] += by;
+                at(&moved).energies.total()
+            };
+            let numeric = -(energy(h) - energy(-h)) / (2.0 * h);
+            let force = forces[atom][axis];
+            assert!((force - numeric).abs() < 1e-5 * force.abs().max(10.0), "{atom} {axis}: {force} {numeric}");
+        }
+    }
+}
+
+#[test]
+fn the_mesh_gives_the_same_charges() {
+    let terms = || external(true, 0.0, [-0.5, 0.5]);
+    let exact = capacitor(converged(), terms());
+    let mesh = capacitor(Coulomb::Pme { beta: 7.0, grid: [48, 48, 160], order: 6 }, terms());
+    let (a, e) = solve(&exact);
+    let (b, m) = solve(&mesh);
+    for (a, b) in a.iter().zip(&b) {
+        assert!((a - b).abs() < 1e-5, "{a} {b}");
+    }
+    assert_relative("energy", m.energies.total(), e.energies.total(), 1e-5);
+}
+
+#[test]
+fn impossible_electrodes_are_refused() {
+    let refuse = |change: &dyn Fn(&mut Capacitor)| {
+        let mut c =
+            capacitor(Coulomb::Pme { beta: 5.0, grid: [16, 16, 48], order: 4 }, external(true, 0.0, [0.0, 1.0]));
+        change(&mut c);
+        let mut backend = ReferenceBackend::new(&c.system).expect("runs");
+        backend.load(&State::at_rest(c.cell, c.positions.clone())).expect_err("refused").to_string()
+    };
+    let electrodes = |c: &mut Capacitor| c.system.external.electrodes.take().expect("electrodes");
+    let wide = refuse(&|c| {
+        let mut e = electrodes(c);
+        e.electrodes[0].gaussian_width = 0.2;
+        c.system.external.electrodes = Some(e);
+    });
+    assert!(wide.contains("the Gaussian width 0.2 nm of electrode `left` reaches beyond the cutoff 0.6 nm"), "{wide}");
+    let plain = refuse(&|c| c.system.interactions.coulomb = Coulomb::Cutoff);
+    assert!(plain.contains("need an Ewald sum"), "{plain}");
+    let twice = refuse(&|c| c.positions[1] = c.positions[0]);
+    assert!(twice.contains("atoms on top of each other"), "{twice}");
+}
