@@ -97,9 +97,19 @@ pub fn from_structure(
     }
 
     let topology = Topology::new(Vec::new(), species.to_vec(), &sequence);
+    let positions = sound_positions(structure, &topology)?;
+    Ok(Imported { sequence, positions, velocities: structure.velocities.clone() })
+}
+
+/// The positions of a structure with molecules whole, if no atoms overlap and rigid waters have their shape.
+///
+/// * `topology` – who the atoms of `structure` are
+/// * returns `[n_atoms]`, nm
+pub fn sound_positions(structure: &Structure, topology: &Topology) -> Result<Vec<DVec3>, ImportError> {
+    let file = &structure.source;
     let mut positions = structure.positions.clone();
-    make_whole(&topology, &structure.cell, &mut positions);
-    if let Some(Overlap { i, j, distance }) = find_overlap(&topology, &structure.cell, &positions, OVERLAP) {
+    make_whole(topology, &structure.cell, &mut positions);
+    if let Some(Overlap { i, j, distance }) = find_overlap(topology, &structure.cell, &positions, OVERLAP) {
         let (first, second) = (structure.describe_atom(i), structure.describe_atom(j));
         return Err(ImportError::Overlap { file: file.clone(), first, second, distance });
     }
@@ -114,7 +124,7 @@ pub fn from_structure(
             }
         }
     }
-    Ok(Imported { sequence, positions, velocities: structure.velocities.clone() })
+    Ok(positions)
 }
 
 /// Atoms from `i` on that have the residue name and number of atom `i`.

@@ -16,7 +16,7 @@ mod solution;
 mod whole;
 
 pub use composition::{BoxReport, Composition, Extent, Quantity, SpeciesRow};
-pub use import::{ImportError, Imported, from_structure};
+pub use import::{ImportError, Imported, from_structure, sound_positions};
 pub use overlap::{Overlap, closest_contacts, contact_pairs, find_overlap};
 pub use shape::shape_from_bonded_terms;
 pub use solution::{BuildError, Solution, SolutionRequest, solution};

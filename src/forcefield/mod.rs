@@ -8,6 +8,7 @@
 pub mod assemble;
 mod error;
 pub mod generate;
+mod imported;
 pub mod library;
 mod listing;
 mod molecule;

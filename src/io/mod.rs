@@ -5,6 +5,7 @@
 pub mod checkpoint;
 pub mod expected;
 pub mod gro;
+pub mod gromacs;
 pub mod input;
 pub mod log;
 pub mod output;

@@ -83,6 +83,19 @@ pub enum GeometrySpec {
     CellAndDensity { cell: [[f64; 3]; 3], density: f64 },
     /// A structure file; molecules are recognised by residue name. Path relative to the input file is resolved.
     Structure(PathBuf),
+    /// A structure file and a GROMACS topology that says what its atoms are and how they interact. The water of
+    /// [`SystemSpec`] has no name then, and there are no solutes.
+    Topology { structure: PathBuf, topology: TopologySpec },
+}
+
+/// `topology`, `include` and `define`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TopologySpec {
+    pub path: PathBuf,
+    /// Folders for `#include`, besides that of the including file.
+    pub include: Vec<PathBuf>,
+    /// `NAME` or `NAME=value`
+    pub define: Vec<String>,
 }
 
 /// `[nonbonded]`, with `tolerance` and `spacing` kept until the cell is known.

@@ -24,7 +24,7 @@ mod write;
 pub use fault::{Fault, InputError, Line, Location};
 pub use write::to_toml;
 
-use crate::system::spec::{GeometrySpec, Input};
+use crate::system::spec::{GeometrySpec, Input, SystemSpec};
 use fault::Faults;
 use std::path::Path;
 use table::Table;
@@ -100,10 +100,12 @@ fn interpret(document: &Document, origin: &str, base_dir: &Path) -> Result<Input
     let system = system::read(&top, base_dir);
     let box_vectors = system.as_ref().and_then(|s| match s.geometry {
         GeometrySpec::Cell(cell) | GeometrySpec::CellAndDensity { cell, .. } => Some(cell),
-        GeometrySpec::Density(_) | GeometrySpec::Structure(_) => None,
+        GeometrySpec::Density(_) | GeometrySpec::Structure(_) | GeometrySpec::Topology { .. } => None,
     });
     let nonbonded = nonbonded::read(&top, box_vectors);
-    let has_water = system.as_ref().is_none_or(|s| s.water.molecules != Some(0));
+    // what an imported topology keeps rigid is known when it is read
+    let imported = |s: &SystemSpec| matches!(s.geometry, GeometrySpec::Topology { .. });
+    let has_water = system.as_ref().is_none_or(|s| s.water.molecules != Some(0) && !imported(s));
     let base = dynamics::RawDynamics::read_top(&top);
     let dynamics = base.resolve(&faults, "[dynamics]", has_water);
     let stages = stages::read(&top, &base, &dynamics, has_water);

@@ -1,14 +1,14 @@
-//! `[system]`: what is in the box, and how the box is given.
+//! `[system]`: what is in the box, and how the box is given; or the files of a system that exists.
 
 use super::quantity::Dimension;
 use super::table::{Bound, Given, Table};
 use super::tree::{Node, Value};
 use crate::cell::Cell;
-use crate::system::spec::{Amount, GeometrySpec, MoleculeFile, SoluteSpec, SystemSpec, WaterSpec};
+use crate::system::spec::{Amount, GeometrySpec, MoleculeFile, SoluteSpec, SystemSpec, TopologySpec, WaterSpec};
 use glam::DVec3;
 use std::path::{Path, PathBuf};
 
-pub(super) const KEYS: [&str; 10] = [
+pub(super) const KEYS: [&str; 12] = [
     "water",
     "solutes",
     "seed",
@@ -16,6 +16,8 @@ pub(super) const KEYS: [&str; 10] = [
     "box",
     "structure",
     "topology",
+    "include",
+    "define",
     "net_charge",
     "contact_pairs",
     "ion_charge_scale",
@@ -32,9 +34,23 @@ pub(super) fn read(top: &Table, base_dir: &Path) -> Option<SystemSpec> {
     let seed = system.integer("seed", 0).map_or(1, |s| s.value);
     let net_charge = system.choice("net_charge", &[("allowed", true), ("refused", false)]);
     let contact_pairs = system.choice("contact_pairs", &[("allowed", true), ("avoided", false)]);
-    if let Some((key, _)) = system.entry("topology") {
-        let help = "name built-in models in water and solutes, and give the coordinates as `structure`";
-        system.faults.add(&key.place, "GROMACS topologies cannot be imported yet", help);
+    let net_charge_allowed = net_charge.is_some_and(|n| n.value);
+    if system.entry("topology").is_some() {
+        return Some(SystemSpec {
+            water: WaterSpec { model: String::new(), molecules: None },
+            solutes: Vec::new(),
+            seed,
+            geometry: imported(&system, top, base_dir)?,
+            net_charge_allowed,
+            ion_charge_scale: None,
+            contact_pairs_allowed: false,
+        });
+    }
+    for key in ["include", "define"] {
+        if let Some((key, _)) = system.entry(key) {
+            let message = format!("`{}` belongs to a topology, and there is none", key.name);
+            system.faults.add(&key.place, message, "add topology = \"topol.top\", or remove it");
+        }
     }
     let geometry = geometry(&system, base_dir);
     let water = water(&system, geometry.as_ref());
@@ -44,7 +60,7 @@ pub(super) fn read(top: &Table, base_dir: &Path) -> Option<SystemSpec> {
         solutes,
         seed,
         geometry: geometry?,
-        net_charge_allowed: net_charge.is_some_and(|n| n.value),
+        net_charge_allowed,
         ion_charge_scale: ion_charge_scale(&system),
         contact_pairs_allowed: contact_pairs.is_some_and(|c| c.value),
     })
@@ -84,6 +100,48 @@ fn geometry(system: &Table, base_dir: &Path) -> Option<GeometrySpec> {
             None
         }
     }
+}
+
+/// `topology` with `structure`, `include` and `define`; everything else about the system stands in the topology.
+fn imported(system: &Table, top: &Table, base_dir: &Path) -> Option<GeometrySpec> {
+    for key in ["water", "solutes", "density", "box", "contact_pairs", "ion_charge_scale"] {
+        if let Some((key, _)) = system.entry(key) {
+            let message = format!("`{}` beside a topology, which says itself what the system is", key.name);
+            system.faults.add(&key.place, message, format!("remove `{}` or `topology`", key.name));
+        }
+    }
+    if let Some(mixing) = top.get("nonbonded").and_then(|nonbonded| nonbonded.get("mixing")) {
+        let message = "`mixing` beside a topology, which has a combination rule of its own";
+        system.faults.add(&mixing.place, message, "remove `mixing`; the rule stands in [ defaults ] of the topology");
+    }
+    if system.get("structure").is_none() {
+        system.missing("structure", "a topology needs coordinates: add structure = \"system.gro\"");
+    }
+    let texts = |name: &str, example: &str| -> Vec<Given<String>> {
+        let mut texts = Vec::new();
+        for node in system.array(name).unwrap_or_default() {
+            match &node.value {
+                Value::String(text) => texts.push(Given { value: text.clone(), place: node.place.clone() }),
+                _ => system.faults.add(&node.place, format!("an element of `{name}` must be a string"), example),
+            }
+        }
+        texts
+    };
+    let include = texts("include", "for example include = [\"oplsaa.ff\"]");
+    let define = texts("define", "for example define = [\"FLEXIBLE\", \"POSRES_K=1000\"]");
+    for item in &define {
+        let name = item.value.split('=').next().unwrap_or("").trim();
+        if name.is_empty() || name.contains(char::is_whitespace) {
+            let help = "write NAME or NAME=value, without -D";
+            system.faults.add(&item.place, format!("`{}` defines no name", item.value), help);
+        }
+    }
+    // grompp's -DNAME is what people have in their files
+    let define = define.iter().map(|item| item.value.trim().trim_start_matches("-D").to_string()).collect();
+    let topology = system.string("topology").map(|path| resolved(base_dir, &path));
+    let structure = system.string("structure").map(|path| resolved(base_dir, &path));
+    let include = include.iter().map(|folder| resolved(base_dir, folder)).collect();
+    Some(GeometrySpec::Topology { structure: structure?, topology: TopologySpec { path: topology?, include, define } })
 }
 
 /// The absolute path, so that a copy of the input in another folder still finds the file.

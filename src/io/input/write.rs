@@ -14,7 +14,8 @@ pub fn to_toml(input: &Input) -> String {
     let mut text = Lines(String::new());
     text.pair("title", string(&input.title));
     system(&mut text, &input.system);
-    nonbonded(&mut text, &input.nonbonded);
+    let imported = matches!(input.system.geometry, GeometrySpec::Topology { .. });
+    nonbonded(&mut text, &input.nonbonded, imported);
     text.head("[dynamics]");
     dynamics(&mut text, &input.dynamics, None, "dynamics");
     for stage in &input.stages {
@@ -69,6 +70,17 @@ fn number(value: f64) -> String {
 
 fn system(text: &mut Lines, spec: &SystemSpec) {
     text.head("[system]");
+    if let GeometrySpec::Topology { structure, topology } = &spec.geometry {
+        let path = |path: &std::path::Path| string(&path.to_string_lossy());
+        text.pair("structure", path(structure));
+        text.pair("topology", path(&topology.path));
+        let include: Vec<String> = topology.include.iter().map(|p| p.to_string_lossy().into_owned()).collect();
+        text.pair("include", strings(&include));
+        text.pair("define", strings(&topology.define));
+        text.pair("seed", spec.seed);
+        text.pair("net_charge", if spec.net_charge_allowed { "\"allowed\"" } else { "\"refused\"" });
+        return;
+    }
     let molecules = spec.water.molecules.map(|n| format!(", molecules = {n}")).unwrap_or_default();
     text.pair("water", format!("{{ model = {}{molecules} }}", string(&spec.water.model)));
     if !spec.solutes.is_empty() {
@@ -117,6 +129,7 @@ fn system(text: &mut Lines, spec: &SystemSpec) {
             text.quantity("density", *density, Dimension::MassDensity);
         }
         GeometrySpec::Structure(path) => text.pair("structure", string(&path.to_string_lossy())),
+        GeometrySpec::Topology { .. } => unreachable!("written above"),
     }
     if let Some(scale) = spec.ion_charge_scale {
         text.pair("ion_charge_scale", number(scale));
@@ -127,7 +140,8 @@ fn system(text: &mut Lines, spec: &SystemSpec) {
     text.pair("net_charge", if spec.net_charge_allowed { "\"allowed\"" } else { "\"refused\"" });
 }
 
-fn nonbonded(text: &mut Lines, spec: &NonbondedSpec) {
+/// `imported`: a topology has its own combination rule, and the input may not name one.
+fn nonbonded(text: &mut Lines, spec: &NonbondedSpec, imported: bool) {
     text.head("[nonbonded]");
     text.quantity("cutoff", spec.cutoff, Dimension::Length);
     match spec.lj_modifier {
@@ -143,7 +157,9 @@ fn nonbonded(text: &mut Lines, spec: &NonbondedSpec) {
         Mixing::LorentzBerthelot => "\"lorentz-berthelot\"",
         Mixing::Geometric => "\"geometric\"",
     };
-    text.pair("mixing", mixing);
+    if !imported {
+        text.pair("mixing", mixing);
+    }
     let beta = |text: &mut Lines, beta: BetaSpec| match beta {
         BetaSpec::Tolerance(tolerance) => text.pair("tolerance", number(tolerance)),
         BetaSpec::Beta(beta) => text.quantity("beta", beta, Dimension::InverseLength),
