@@ -17,6 +17,8 @@ pub enum Stream {
     Csvr = 3,
     /// Packer, counter = (0, draw)
     Build = 4,
+    /// Barostat, counter = (step, 0)
+    Barostat = 5,
 }
 
 /// Four random words of the block (`counter`, `key`).

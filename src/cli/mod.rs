@@ -24,6 +24,7 @@ pub mod build;
 pub mod devices;
 pub mod energy;
 pub mod forcefield;
+mod held;
 pub mod import;
 mod molecules;
 pub mod outcome;

@@ -164,9 +164,9 @@ pub fn set_point(input: &Input) -> Option<f64> {
     let mut points = input.stages.iter().filter_map(|stage| match &stage.kind {
         StageKind::Dynamics { dynamics, analyse: true, .. } => Some(match dynamics.thermostat {
             ThermostatSpec::None { .. } => None,
-            ThermostatSpec::Csvr { temperature, .. } | ThermostatSpec::Langevin { temperature, .. } => {
-                Some(temperature)
-            }
+            ThermostatSpec::Csvr { temperature, .. }
+            | ThermostatSpec::Langevin { temperature, .. }
+            | ThermostatSpec::NoseHoover { temperature, .. } => Some(temperature),
         }),
         _ => None,
     });
@@ -323,6 +323,9 @@ fn thermostat_text(thermostat: &ThermostatSpec) -> String {
         }
         ThermostatSpec::Langevin { temperature, friction } => {
             format!("Langevin middle scheme, {temperature} K, γ {friction} ps⁻¹")
+        }
+        ThermostatSpec::NoseHoover { temperature, time_constant, chain_length } => {
+            format!("Nosé–Hoover chain of {chain_length}, {temperature} K, period {time_constant} ps")
         }
     }
 }

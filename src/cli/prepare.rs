@@ -1,6 +1,6 @@
 //! From an input file to a system that can be run: the part every subcommand shares.
 
-use super::{BackendChoice, CliError, InputArgs, import};
+use super::{BackendChoice, CliError, InputArgs, held, import};
 use crate::build::{self, BoxReport, Extent, Quantity, SolutionRequest};
 use crate::cell::Cell;
 use crate::forcefield::{self, Assembled};
@@ -11,7 +11,7 @@ use crate::forces::{Backend, ForceError};
 use crate::io::input::{self, InputError, Locations};
 use crate::io::structure;
 use crate::neighbor::buffer;
-use crate::system::spec::{Amount, DynamicsSpec, GeometrySpec, Input, StageKind, SystemSpec};
+use crate::system::spec::{Amount, DynamicsSpec, GeometrySpec, Input, StageKind, StageSpec, SystemSpec};
 use crate::system::topology::Species;
 use crate::system::{External, PositionRestraint, State, System, Topology};
 use glam::DVec3;
@@ -137,13 +137,22 @@ fn finish(input: Input, locations: &Locations, parts: Parts) -> Result<Prepared,
     if interactions.dispersion_correction && has_c4(&assembled) {
         warnings.push("the −C4/r⁴ tail beyond the cutoff is not part of the dispersion correction".to_string());
     }
-    let system = System {
+    let mut system = System {
         topology,
         pair_table: assembled.pair_table.clone(),
         interactions,
         restraints,
         external: External::default(),
     };
+    let mut state = state;
+    held::hold(&mut system, &mut state, &input.dynamics).map_err(|e| at(e.key, &e.message))?;
+    let has_barostat =
+        |s: &StageSpec| matches!(&s.kind, StageKind::Dynamics { dynamics, .. } if dynamics.barostat.is_some());
+    if !system.restraints.is_empty() && input.stages.iter().any(has_barostat) {
+        let message = "the topology restrains atoms, and a barostat would move the cell under them\n  run at constant volume, or \
+                       leave its position_restraints out";
+        return Err(at("dynamics.barostat", &message));
+    }
     Ok(Prepared { input, assembled, system, state, composition, warnings })
 }
 

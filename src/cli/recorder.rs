@@ -3,6 +3,7 @@
 use super::CliError;
 use super::progress::Progress;
 use crate::analysis::AnalysisSet;
+use crate::dynamics::nose_hoover::Chain;
 use crate::dynamics::{DynamicsError, LaggedList, ListOrigin, LogRow, Moment, Observer};
 use crate::forces::ForceError;
 use crate::io::checkpoint::Checkpoint;
@@ -10,6 +11,7 @@ use crate::io::log::{self, LogWriter};
 use crate::io::output::OutputFolder;
 use crate::io::trajectory::TrajectoryWriter;
 use crate::system::{Frame, Topology};
+use crate::units::DENSITY_G_CM3;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,6 +19,16 @@ use std::time::Instant;
 pub const LOG_FILE: &str = "log.csv";
 /// Name of the stored kinetic energy in a checkpoint.
 pub const KINETIC: &str = "kinetic";
+/// Begins the names of a Nosé–Hoover chain's numbers in a checkpoint.
+const CHAIN: &str = "nose_hoover";
+
+/// The Nosé–Hoover chain of a checkpoint; empty without one.
+pub fn chain(checkpoint: &Checkpoint) -> Chain {
+    let number = |k: usize, what: &str| checkpoint.numbers.get(&format!("{CHAIN}.{k}.{what}")).copied();
+    let links = (0..).map_while(|k| number(k, "position").zip(number(k, "velocity")));
+    let (positions, velocities) = links.unzip();
+    Chain { positions, velocities }
+}
 /// Names of the radii of the neighbor list in use and of those to come, where lists lag behind.
 const LIST_RADIUS: &str = "list_radius";
 const NEXT_LIST_RADIUS: &str = "next_list_radius";
@@ -93,6 +105,8 @@ impl Observer for Recorder<'_> {
             stage: &self.stage_name,
             temperature: Some(row.temperature),
             pressure: Some(row.pressure),
+            volume: row.volume,
+            density: self.topology.total_mass() / row.volume * DENSITY_G_CM3,
             kinetic: Some(row.kinetic),
             potential: row.energies.total(),
             terms: &terms,
@@ -119,6 +133,10 @@ impl Observer for Recorder<'_> {
         }
         let mut numbers = BTreeMap::from([(KINETIC.to_string(), moment.kinetic)]);
         let mut list_positions = Vec::new();
+        for (k, (x, v)) in moment.chain.positions.iter().zip(&moment.chain.velocities).enumerate() {
+            numbers.insert(format!("{CHAIN}.{k}.position"), *x);
+            numbers.insert(format!("{CHAIN}.{k}.velocity"), *v);
+        }
         if let Some(list) = moment.lagged_list {
             list_positions.clone_from(&list.origin.positions);
             numbers.insert(LIST_RADIUS.to_string(), list.origin.radius);

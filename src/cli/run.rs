@@ -2,7 +2,7 @@
 
 use super::prepare::{self, Prepared};
 use super::progress::{Progress, clock};
-use super::recorder::{KINETIC, LOG_FILE, OpenTrajectory, Recorder, lagged_list};
+use super::recorder::{KINETIC, LOG_FILE, OpenTrajectory, Recorder, chain, lagged_list};
 use super::{BackendChoice, CliError, InputArgs, outcome};
 use crate::analysis::AnalysisSet;
 use crate::dynamics::engine::StagePlan;
@@ -37,7 +37,8 @@ pub struct Args {
     lose_device_at: Vec<u64>,
 }
 
-/// Coupling interval asked of CSVR, ps; rounded to whole neighbor lists, or to this many steps where those are longer.
+/// Longest coupling interval of thermostats and barostats, ps; rounded to whole neighbor lists, or for CSVR to this many
+/// steps where those are longer.
 const COUPLING_INTERVAL: f64 = 0.1;
 const COUPLING_UNIT: u64 = 20;
 /// List radius beyond the cutoff while minimising, nm.
@@ -198,6 +199,7 @@ fn run_stages(
     if let Some(c) = checkpoint {
         (first_stage, first_step) = (c.stage as usize, c.stage_step);
         engine.lagged_list = lagged_list(&c);
+        engine.chain = chain(&c);
         engine.state = c.state;
         engine.heat = c.heat;
         engine.kinetic = c.numbers.get(KINETIC).copied().unwrap_or(engine.kinetic);
@@ -314,6 +316,7 @@ pub fn start_velocities(engine: &mut Engine<'_>, dynamics: &DynamicsSpec) {
         state.velocities =
             velocities::maxwell_boltzmann(topology, &state.cell, &state.positions, temperature, dynamics.seed);
     } else {
+        rigid.stop_immobile(&mut state.velocities);
         rigid.project_velocities(&state.cell, &state.positions, &mut state.velocities);
         if dynamics.com_removal_every > 0 {
             rigid.remove_com_velocity(&mut state.velocities);
@@ -342,8 +345,16 @@ pub fn stage_plan(
             let unit = neighbor.min(COUPLING_UNIT);
             (steps / unit).max(1) * unit
         }
+        ThermostatSpec::NoseHoover { time_constant, .. } => {
+            let steps = steps_in(COUPLING_INTERVAL.min(0.05 * time_constant), dt);
+            (steps / neighbor).max(1) * neighbor
+        }
         _ => 0,
     };
+    let pressure = dynamics.barostat.map_or(0, |barostat| {
+        let steps = steps_in(COUPLING_INTERVAL.min(0.02 * barostat.time_constant), dt);
+        (steps / neighbor).max(1) * neighbor
+    });
     let mut samples: Vec<u64> = Vec::new();
     if analyse {
         samples.extend(prepared.input.analyses.iter().map(|a| steps_in(a.every(), dt)));
@@ -359,10 +370,12 @@ pub fn stage_plan(
         dt,
         seed: dynamics.seed,
         thermostat: dynamics.thermostat,
+        barostat: dynamics.barostat,
         schedule: Schedule {
             n_steps: steps_in(duration, dt),
             neighbor,
             couple,
+            pressure,
             com: round_up(dynamics.com_removal_every, neighbor),
             log: steps_in(dynamics.log_every, dt),
             trajectory: trajectory.map_or(0, |t| steps_in(t.every, dt)),

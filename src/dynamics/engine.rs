@@ -3,10 +3,11 @@
 use super::DynamicsError;
 use super::csvr;
 use super::neighbors::{self, LaggedList, LaggedLists, ListOrigin};
+use super::nose_hoover::{Chain, ChainSettings};
 use super::schedule::Schedule;
 use super::velocities;
 use crate::forces::{Backend, Batch, Chunk, ChunkReport, CsvrDraw, Energies, FirstStep, LangevinStep, Wanted};
-use crate::system::spec::ThermostatSpec;
+use crate::system::spec::{BarostatSpec, ThermostatSpec};
 use crate::system::{Frame, State, System};
 use crate::units::{BOLTZMANN, PRESSURE_BAR};
 use glam::DMat3;
@@ -19,7 +20,7 @@ const COM_COMPONENTS: usize = 3;
 
 /// An atom that moves farther than this within the life of one neighbor list (nm) has blown up: it is ten times what
 /// a hydrogen travels in 20 steps of 2 fs at room temperature.
-const RUNAWAY_DISPLACEMENT: f64 = 0.6;
+pub(super) const RUNAWAY_DISPLACEMENT: f64 = 0.6;
 
 /// What a log line holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,10 +32,12 @@ pub struct LogRow {
     pub temperature: f64,
     /// bar, constraint virial included
     pub pressure: f64,
+    /// nm³
+    pub volume: f64,
     pub energies: Energies,
     /// kJ/mol
     pub kinetic: f64,
-    /// kJ/mol: potential-shifted pair energies + kinetic − heat from the thermostat
+    /// kJ/mol: potential-shifted pair energies + kinetic + Nosé–Hoover chain − heat and work of baths
     pub conserved: f64,
 }
 
@@ -46,8 +49,10 @@ pub struct Moment<'a> {
     pub state: &'a State,
     /// Kinetic energy of the stored half-step velocities as the backend summed it, kJ/mol
     pub kinetic: f64,
-    /// Heat given by thermostats and centre-of-mass removal since the start of the run, kJ/mol
+    /// Heat and work given by thermostats, barostats and centre-of-mass removal since the start of the run, kJ/mol
     pub heat: f64,
+    /// The Nosé–Hoover chain of the stage; empty without one.
+    pub chain: &'a Chain,
     /// The neighbor list in use from here on, where lists lag behind.
     pub lagged_list: Option<&'a LaggedList>,
 }
@@ -88,6 +93,8 @@ pub struct Engine<'a> {
     pub kinetic: f64,
     /// kJ/mol, see [`Moment::heat`]
     pub heat: f64,
+    /// See [`Moment::chain`]
+    pub chain: Chain,
     /// From a checkpoint, see [`Moment::lagged_list`].
     pub lagged_list: Option<LaggedList>,
     /// Threads that build lists ahead; `None` takes every core.
@@ -116,6 +123,7 @@ pub struct StagePlan {
     pub dt: f64,
     pub seed: u64,
     pub thermostat: ThermostatSpec,
+    pub barostat: Option<BarostatSpec>,
     pub schedule: Schedule,
     /// nm
     pub list_radius: f64,
@@ -127,7 +135,8 @@ impl<'a> Engine<'a> {
     /// Takes over a state; `kinetic` and `heat` come from a checkpoint or are zero.
     pub fn new(system: &'a System, backend: Box<dyn Backend>, state: State) -> Self {
         let kinetic = velocities::kinetic_energy(&system.topology, &state.velocities);
-        Engine { system, backend, state, kinetic, heat: 0.0, lagged_list: None, list_threads: None }
+        let chain = Chain::default();
+        Engine { system, backend, state, kinetic, heat: 0.0, chain, lagged_list: None, list_threads: None }
     }
 
     /// Degrees of freedom of a plan.
@@ -149,7 +158,8 @@ impl<'a> Engine<'a> {
         let clock = Instant::now();
         let system = self.system;
         let mut summary = std::thread::scope(|scope| -> Result<StageSummary, DynamicsError> {
-            let lagged = (self.backend.list_lag() > 0).then(|| {
+            // a list of the cell before the last coupling of a barostat would miss pairs
+            let lagged = (self.backend.list_lag() > 0 && plan.barostat.is_none()).then(|| {
                 let (kind, threads) = (self.backend.neighbor_kind(), self.list_threads.clone());
                 LaggedLists::new(scope, system, kind, plan.list_radius, threads)
             });
@@ -157,6 +167,9 @@ impl<'a> Engine<'a> {
         })?;
         self.lagged_list = None;
         self.log_last_step(plan, observer)?;
+        // the next stage begins without the chain: what it holds has gone to the system
+        self.heat -= self.chain_energy(plan);
+        self.chain = Chain::default();
         observer.checkpoint(&self.moment(plan.schedule.n_steps))?;
         summary.wall = clock.elapsed().as_secs_f64();
         Ok(summary)
@@ -182,6 +195,11 @@ impl<'a> Engine<'a> {
             mean_temperature: 0.0,
         };
         let (mut temperature, mut n_temperatures) = (self.temperature(self.kinetic, plan), 0.0);
+        if let ThermostatSpec::NoseHoover { chain_length, .. } = plan.thermostat
+            && self.chain.velocities.len() != chain_length
+        {
+            self.chain = Chain::new(chain_length);
+        }
         self.backend.load(&self.state)?;
         if start_step == 0 {
             self.show_frame(plan, 0, observer)?;
@@ -193,6 +211,9 @@ impl<'a> Engine<'a> {
         let mut queued = start_step;
         loop {
             while queued < schedule.n_steps && in_flight.len() < self.backend.depth() {
+                if self.waits_for_host(plan, queued) && !in_flight.is_empty() {
+                    break;
+                }
                 if schedule.neighbor_due(queued) || queued == start_step {
                     match &mut lagged {
                         Some(lists) => lists.swap(queued, &mut *self.backend)?,
@@ -207,7 +228,10 @@ impl<'a> Engine<'a> {
                     }
                 }
                 let end = schedule.batch_end(queued);
-                let batch = self.batch(plan, &start, queued, end);
+                let mut batch = self.batch(plan, &start, queued, end);
+                if let (Some(factor), Some(first)) = (self.couple_chain(plan, queued), batch.chunks.first_mut()) {
+                    first.velocity_scale = factor;
+                }
                 self.backend.enqueue(batch.clone())?;
                 in_flight.push_back((queued, end, batch));
                 queued = end;
@@ -228,6 +252,9 @@ impl<'a> Engine<'a> {
                 step += u64::from(chunk.n_steps);
             }
             (self.state.step, self.state.time) = start.at(end, plan);
+            if schedule.pressure_due(end) && end < schedule.n_steps {
+                self.couple_pressure(plan)?;
+            }
             if let Some(lists) = &mut lagged {
                 if let Some(moved) = done.since_list {
                     lists.watch(moved);
@@ -293,7 +320,7 @@ impl<'a> Engine<'a> {
             });
             step = stop;
         }
-        let wanted = if schedule.checkpoint_due(end) || end == schedule.n_steps {
+        let wanted = if schedule.checkpoint_due(end) || schedule.pressure_due(end) || end == schedule.n_steps {
             Wanted::State
         } else if schedule.neighbor_due(end) || schedule.frame_due(end) {
             Wanted::Positions
@@ -310,7 +337,10 @@ impl<'a> Engine<'a> {
         let mut row = None;
         if let Some(first) = &done.first {
             let s = done.velocity_scale;
-            self.heat += work_of_scaling(first, s);
+            // what a chain does is in its own energy
+            if chunk.csvr.is_some() {
+                self.heat += work_of_scaling(first, s);
+            }
             if chunk.remove_com {
                 self.heat += first.kinetic_before - kinetic_before_chunk;
             }
@@ -345,8 +375,31 @@ impl<'a> Engine<'a> {
             state: &self.state,
             kinetic: self.kinetic,
             heat: self.heat,
+            chain: &self.chain,
             lagged_list: self.lagged_list.as_ref(),
         }
+    }
+
+    /// Does what happens at the start of the batch at `step` depend on sums or positions of the steps before?
+    fn waits_for_host(&self, plan: &StagePlan, step: u64) -> bool {
+        let chain = matches!(plan.thermostat, ThermostatSpec::NoseHoover { .. }) && plan.schedule.couple_due(step);
+        chain || plan.schedule.pressure_due(step)
+    }
+
+    fn chain_settings(&self, plan: &StagePlan) -> Option<ChainSettings> {
+        let ThermostatSpec::NoseHoover { temperature, time_constant, .. } = plan.thermostat else { return None };
+        Some(ChainSettings { degrees_of_freedom: self.degrees_of_freedom(plan), temperature, time_constant })
+    }
+
+    /// kJ/mol
+    fn chain_energy(&self, plan: &StagePlan) -> f64 {
+        self.chain_settings(plan).map_or(0.0, |settings| self.chain.energy(&settings))
+    }
+
+    /// The factor of the Nosé–Hoover chain on the velocities when coupling is due at `step`.
+    fn couple_chain(&mut self, plan: &StagePlan, step: u64) -> Option<f64> {
+        let settings = self.chain_settings(plan).filter(|_| plan.schedule.couple_due(step))?;
+        Some(self.chain.couple(&settings, self.kinetic, plan.schedule.couple as f64 * plan.dt))
     }
 
     /// The random part of CSVR when coupling is due at `step`.
@@ -365,7 +418,7 @@ impl<'a> Engine<'a> {
         2.0 * kinetic / (self.degrees_of_freedom(plan) as f64 * BOLTZMANN)
     }
 
-    fn log_row(&self, plan: &StagePlan, first: &FirstStep, scale: f64, bath_heat: f64) -> LogRow {
+    pub(super) fn log_row(&self, plan: &StagePlan, first: &FirstStep, scale: f64, bath_heat: f64) -> LogRow {
         let kinetic = 0.5 * (scale * scale * first.kinetic_before + first.kinetic_after);
         let trace = |m: DMat3| m.x_axis.x + m.y_axis.y + m.z_axis.z;
         let virial = trace(first.virial);
@@ -375,10 +428,13 @@ impl<'a> Engine<'a> {
             time: self.state.time,
             temperature: self.temperature(kinetic, plan),
             pressure: (2.0 * trace(first.kinetic_tensor) + virial) / (3.0 * volume) * PRESSURE_BAR,
+            volume,
             energies: first.energies,
             kinetic,
             // the bath of this step acts after the half step that belongs to this energy
-            conserved: first.energies.total() - first.energies.cutoff_shift + kinetic - 0.5 * bath_heat - self.heat,
+            conserved: first.energies.total() - first.energies.cutoff_shift + kinetic + self.chain_energy(plan)
+                - 0.5 * bath_heat
+                - self.heat,
         }
     }
 
@@ -387,17 +443,25 @@ impl<'a> Engine<'a> {
         if plan.schedule.log == 0 || !plan.log_end {
             return Ok(());
         }
-        let chunk =
-            Chunk { report: true, max_displacement: RUNAWAY_DISPLACEMENT, ..Chunk::new(self.state.step, 1, plan.dt) };
         neighbors::rebuild(&mut *self.backend, self.system, &self.state, plan.list_radius)?;
-        let trial = self.backend.advance(&chunk)?;
-        self.backend.load(&self.state)?;
-        if let Some(first) = &trial.first {
-            let row = self.log_row(plan, first, 1.0, 0.0);
-            check_finite(plan, &row)?;
+        if let Some(row) = self.trial_row(plan)? {
             observer.log(&row)?;
         }
         Ok(())
+    }
+
+    /// The row of the present state, from a step without baths that is thrown away. The backend holds the state and a
+    /// list of it.
+    pub(super) fn trial_row(&mut self, plan: &StagePlan) -> Result<Option<LogRow>, DynamicsError> {
+        let chunk =
+            Chunk { report: true, max_displacement: RUNAWAY_DISPLACEMENT, ..Chunk::new(self.state.step, 1, plan.dt) };
+        let trial = self.backend.advance(&chunk)?;
+        self.backend.load(&self.state)?;
+        let row = trial.first.map(|first| self.log_row(plan, &first, 1.0, 0.0));
+        if let Some(row) = &row {
+            check_finite(plan, row)?;
+        }
+        Ok(row)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Energy minimisation with rigid molecules: FIRE 2.0 with a bounded displacement per step.
 //!
 //! E. Bitzek et al., Phys. Rev. Lett. 97, 170201 (2006); J. Guénolé et al., Comput. Mater. Sci. 175, 109584 (2020).
-//! Rigid waters stay rigid: velocities and forces are projected on the constraints, positions corrected by SETTLE.
+//! Constraints hold: velocities and forces are projected on them, positions corrected by SETTLE and M-SHAKE. Frozen atoms
+//! stay, virtual sites follow their parents.
 //! The bound on the displacement is what lets it survive a packed start with overlaps; no energy is compared, so
 //! single-precision backends converge as well as the reference.
 
@@ -73,6 +74,7 @@ pub fn minimise(
             .zip(&topology.masses)
             .map(|(f, &m)| if m > 0.0 { *f / m } else { DVec3::ZERO })
             .collect();
+        rigid.stop_immobile(&mut accelerations);
         rigid.project_velocities(&state.cell, &state.positions, &mut accelerations);
         let (atom, max_force) = largest_force(&accelerations, &topology.masses);
         let energy = evaluation.energies.total();
@@ -133,6 +135,7 @@ pub fn minimise(
         for ((v, r), o) in velocities.iter_mut().zip(&state.positions).zip(&old) {
             *v = (*r - *o) / dt;
         }
+        rigid.stop_immobile(&mut velocities);
     }
     result.ok_or_else(|| ForceError::NoNeighbors.into())
 }

@@ -1,12 +1,15 @@
-//! Time evolution: the one step loop, thermostats, initial velocities and the minimiser.
+//! Time evolution: the one step loop, thermostats, barostats, initial velocities and the minimiser.
 //!
 //! Owns the schedule (when to search neighbors, couple, write, sample) and every decision that needs the host. Knows
 //! backends through `forces::Backend` only, files not at all: what happens at an event is the [`Observer`]'s business.
 
+pub mod barostat;
 pub mod csvr;
 pub mod engine;
 pub mod minimise;
 pub mod neighbors;
+pub mod nose_hoover;
+mod pressure;
 pub mod schedule;
 pub mod velocities;
 
@@ -26,4 +29,7 @@ pub enum DynamicsError {
         "stage `{stage}`: the total energy at step {step} is not finite ({term} = {value}); the start is too strained or the time step too long"
     )]
     EnergyNotFinite { stage: String, step: u64, term: &'static str, value: f64 },
+    /// A coupling of the barostat gave a cell that cannot be used.
+    #[error("stage `{stage}`, step {step}: {detail}")]
+    Cell { stage: String, step: u64, detail: String },
 }

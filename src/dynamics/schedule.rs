@@ -11,6 +11,8 @@ pub struct Schedule {
     pub neighbor: u64,
     /// Thermostat coupling.
     pub couple: u64,
+    /// Pressure coupling: a multiple of `neighbor`, or 0.
+    pub pressure: u64,
     /// Centre-of-mass removal.
     pub com: u64,
     pub log: u64,
@@ -42,6 +44,11 @@ impl Schedule {
 
     pub fn couple_due(&self, step: u64) -> bool {
         is_due(self.couple, step)
+    }
+
+    /// The start of a run is no coupling.
+    pub fn pressure_due(&self, step: u64) -> bool {
+        step > 0 && is_due(self.pressure, step)
     }
 
     pub fn com_due(&self, step: u64) -> bool {
@@ -101,6 +108,7 @@ mod tests {
             n_steps: 130,
             neighbor: 20,
             couple: 40,
+            pressure: 40,
             com: 100,
             log: 50,
             trajectory: 0,

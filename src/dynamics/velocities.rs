@@ -33,6 +33,7 @@ pub fn maxwell_boltzmann(
         })
         .collect();
     let integrator = Integrator::new(topology);
+    integrator.stop_immobile(&mut velocities);
     integrator.project_velocities(cell, positions, &mut velocities);
     integrator.remove_com_velocity(&mut velocities);
     velocities

@@ -32,6 +32,10 @@ pub struct LogRow<'a> {
     pub temperature: Option<f64>,
     /// bar
     pub pressure: Option<f64>,
+    /// nm³
+    pub volume: f64,
+    /// g/cm³
+    pub density: f64,
     pub kinetic: Option<f64>,
     pub potential: f64,
     /// Potential energy by term, the same terms in every row of a file.
@@ -106,6 +110,8 @@ impl LogWriter {
         };
         field(row.temperature, 4);
         field(row.pressure, 4);
+        field(Some(row.volume), 6);
+        field(Some(row.density), 6);
         field(row.kinetic, 6);
         field(Some(row.potential), 6);
         row.terms.iter().for_each(|t| field(Some(t.1), 6));
@@ -131,8 +137,8 @@ impl LogWriter {
 
 /// Column names and units in the order of the file.
 fn columns(terms: impl Iterator<Item = String>) -> Vec<(String, &'static str)> {
-    let head =
-        [("time", "ps"), ("step", ""), ("stage", ""), ("temperature", "K"), ("pressure", "bar")].map(own).into_iter();
+    let head = [("time", "ps"), ("step", ""), ("stage", ""), ("temperature", "K"), ("pressure", "bar")].map(own);
+    let head = head.into_iter().chain([("volume", "nm3"), ("density", "g/cm3")].map(own));
     let energies = [("kinetic", "kJ/mol"), ("potential", "kJ/mol")].map(own);
     return head.chain(energies).chain(terms.map(|t| (t, "kJ/mol"))).chain([own(("conserved", "kJ/mol"))]).collect();
 
@@ -226,6 +232,8 @@ mod tests {
             stage: "production",
             temperature: Some(298.15),
             pressure: None,
+            volume: 8.0,
+            density: 0.997,
             kinetic: Some(12.5),
             potential: -4.25,
             terms: &TERMS,
@@ -243,8 +251,8 @@ mod tests {
         assert_eq!(
             text.lines().next(),
             Some(
-                "time (ps),step,stage,temperature (K),pressure (bar),kinetic (kJ/mol),potential (kJ/mol),\
-                 lj (kJ/mol),coulomb_real (kJ/mol),conserved (kJ/mol)"
+                "time (ps),step,stage,temperature (K),pressure (bar),volume (nm3),density (g/cm3),\
+                 kinetic (kJ/mol),potential (kJ/mol),lj (kJ/mol),coulomb_real (kJ/mol),conserved (kJ/mol)"
             )
         );
         assert_eq!(writer.flush().expect("syncs"), text.len() as u64);

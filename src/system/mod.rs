@@ -4,6 +4,7 @@
 //! Plain data. Nothing here computes a force, reads a file or knows a device.
 
 pub mod bonded;
+pub mod constrain;
 pub mod expected;
 pub mod external;
 pub mod frame;

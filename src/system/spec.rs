@@ -147,8 +147,15 @@ pub struct DynamicsSpec {
     /// ps
     pub timestep: f64,
     pub seed: u64,
+    /// The same in all stages, as are `hydrogen_mass`, `frozen` and `restraints`.
     pub constraints: ConstraintsSpec,
+    /// Mass of hydrogens of solutes, taken from the atoms they are bonded to, u; `None` leaves masses alone.
+    pub hydrogen_mass: Option<f64>,
+    /// Selections of atoms that do not move.
+    pub frozen: Vec<String>,
+    pub restraints: Vec<RestraintSpec>,
     pub thermostat: ThermostatSpec,
+    pub barostat: Option<BarostatSpec>,
     /// ps between checkpoints
     pub checkpoint_every: f64,
     /// ps between lines of log.csv
@@ -173,8 +180,46 @@ impl DynamicsSpec {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConstraintsSpec {
+    /// Waters as their model says; all other bonds flexible.
     RigidWater,
+    /// Rigid water, and bonds to hydrogen at fixed length.
+    HBonds,
+    /// Rigid water, and all bonds at fixed length.
+    AllBonds,
+    /// As `RigidWater` in a box without rigid water.
     None,
+}
+
+/// Atoms held near where they start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RestraintSpec {
+    /// A selection.
+    pub atoms: String,
+    /// Along x, y, z, kJ mol⁻¹ nm⁻²
+    pub force_constant: [f64; 3],
+}
+
+/// Stochastic cell rescaling: M. Bernetti, G. Bussi, J. Chem. Phys. 153, 114107 (2020).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BarostatSpec {
+    /// bar
+    pub pressure: f64,
+    /// ps
+    pub time_constant: f64,
+    /// bar⁻¹
+    pub compressibility: f64,
+    pub coupling: PressureCoupling,
+}
+
+/// Which parts of the cell move by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PressureCoupling {
+    /// The volume.
+    Isotropic,
+    /// Area in the xy plane, and height.
+    SemiIsotropic,
+    /// The height; the area stays.
+    Z,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -185,6 +230,8 @@ pub enum ThermostatSpec {
     Csvr { temperature: f64, time_constant: f64 },
     /// Langevin, middle scheme: Z. Zhang et al., J. Phys. Chem. A 123, 6056 (2019). `friction` in ps⁻¹.
     Langevin { temperature: f64, friction: f64 },
+    /// Nosé–Hoover chain: G. J. Martyna et al., J. Chem. Phys. 97, 2635 (1992).
+    NoseHoover { temperature: f64, time_constant: f64, chain_length: usize },
 }
 
 impl ThermostatSpec {
@@ -192,7 +239,9 @@ impl ThermostatSpec {
     pub fn temperature(&self) -> f64 {
         match *self {
             ThermostatSpec::None { initial_temperature } => initial_temperature,
-            ThermostatSpec::Csvr { temperature, .. } | ThermostatSpec::Langevin { temperature, .. } => temperature,
+            ThermostatSpec::Csvr { temperature, .. }
+            | ThermostatSpec::Langevin { temperature, .. }
+            | ThermostatSpec::NoseHoover { temperature, .. } => temperature,
         }
     }
 }

@@ -88,6 +88,8 @@ pub struct Topology {
     pub masses: Vec<f64>,
     /// `[n_atoms]`, index into `molecules`
     pub molecule_of: Vec<u32>,
+    /// `[n_atoms]`: does the atom stay where it is? A molecule with constraints is frozen whole or not at all.
+    pub frozen: Vec<bool>,
 }
 
 impl Topology {
@@ -104,6 +106,7 @@ impl Topology {
             charges: Vec::new(),
             masses: Vec::new(),
             molecule_of: Vec::new(),
+            frozen: Vec::new(),
         };
         for (index, &s) in sequence.iter().enumerate() {
             let first_atom = topology.type_ids.len() as u32;
@@ -113,6 +116,7 @@ impl Topology {
                 topology.charges.push(atom.charge);
                 topology.masses.push(atom.mass);
                 topology.molecule_of.push(index as u32);
+                topology.frozen.push(false);
             }
         }
         topology
@@ -192,15 +196,17 @@ impl Topology {
         self.masses.iter().sum()
     }
 
-    /// Number of holonomic constraints: three per rigid water, and the constrained distances of other molecules.
+    /// Number of holonomic constraints of molecules that move: three per rigid water, and the constrained distances of
+    /// other molecules.
     pub fn n_constraints(&self) -> usize {
         let of = |s: &Species| s.constraints.len() + if s.rigid_water.is_some() { 3 } else { 0 };
-        self.molecules.iter().map(|m| of(&self.species[m.species as usize])).sum()
+        let mobile = self.molecules.iter().filter(|m| !self.frozen[m.first_atom as usize]);
+        mobile.map(|m| of(&self.species[m.species as usize])).sum()
     }
 
-    /// Degrees of freedom: 3 × massive atoms − constraints − removed centre-of-mass components.
+    /// Degrees of freedom: 3 × massive atoms that move − constraints − removed centre-of-mass components.
     pub fn degrees_of_freedom(&self, removed_com_components: usize) -> usize {
-        let massive = self.masses.iter().filter(|&&m| m > 0.0).count();
+        let massive = self.masses.iter().zip(&self.frozen).filter(|(m, frozen)| **m > 0.0 && !**frozen).count();
         (3 * massive).saturating_sub(self.n_constraints() + removed_com_components)
     }
 

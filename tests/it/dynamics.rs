@@ -3,6 +3,7 @@
 use crate::support::systems::EngineCase;
 use glam::DVec3;
 use hexaqua::dynamics::engine::StagePlan;
+use hexaqua::dynamics::nose_hoover::Chain;
 use hexaqua::dynamics::schedule::Schedule;
 use hexaqua::dynamics::{DynamicsError, Engine, LaggedList, LogRow, Moment, Observer, velocities};
 use hexaqua::forces::cpu::CpuBackend;
@@ -19,6 +20,7 @@ pub struct KeptMoment {
     pub state: State,
     pub kinetic: f64,
     pub heat: f64,
+    pub chain: Chain,
     pub lagged_list: Option<LaggedList>,
 }
 
@@ -43,9 +45,9 @@ impl Observer for Memory {
     }
 
     fn checkpoint(&mut self, moment: &Moment<'_>) -> Result<(), DynamicsError> {
-        let &Moment { stage_step, state, kinetic, heat, lagged_list } = moment;
-        let (state, lagged_list) = (state.clone(), lagged_list.cloned());
-        self.checkpoints.push(KeptMoment { stage_step, state, kinetic, heat, lagged_list });
+        let &Moment { stage_step, state, kinetic, heat, chain, lagged_list } = moment;
+        let (state, chain, lagged_list) = (state.clone(), chain.clone(), lagged_list.cloned());
+        self.checkpoints.push(KeptMoment { stage_step, state, kinetic, heat, chain, lagged_list });
         Ok(())
     }
 
@@ -78,10 +80,16 @@ pub fn plan(system: &System, state: &State, thermostat: ThermostatSpec, n_steps:
         dt,
         seed: 7,
         thermostat,
+        barostat: None,
         schedule: Schedule {
             n_steps,
             neighbor,
-            couple: if matches!(thermostat, ThermostatSpec::Csvr { .. }) { 40 } else { 0 },
+            couple: if matches!(thermostat, ThermostatSpec::Csvr { .. } | ThermostatSpec::NoseHoover { .. }) {
+                40
+            } else {
+                0
+            },
+            pressure: 0,
             com: 100,
             log,
             trajectory: 0,
@@ -118,11 +126,13 @@ fn run(
 }
 
 pub const CSVR: ThermostatSpec = ThermostatSpec::Csvr { temperature: TEMPERATURE, time_constant: 0.1 };
+pub const NOSE_HOOVER: ThermostatSpec =
+    ThermostatSpec::NoseHoover { temperature: TEMPERATURE, time_constant: 0.5, chain_length: 3 };
 pub const LANGEVIN: ThermostatSpec = ThermostatSpec::Langevin { temperature: TEMPERATURE, friction: 10.0 };
 const NVE: ThermostatSpec = ThermostatSpec::None { initial_temperature: TEMPERATURE };
 
 /// Slope of y against x and its standard error.
-fn regression(x: &[f64], y: &[f64]) -> (f64, f64) {
+pub fn regression(x: &[f64], y: &[f64]) -> (f64, f64) {
     let n = x.len() as f64;
     let (mx, my) = (x.iter().sum::<f64>() / n, y.iter().sum::<f64>() / n);
     let sxx: f64 = x.iter().map(|v| (v - mx).powi(2)).sum();
@@ -180,10 +190,15 @@ fn langevin_samples_the_canonical_kinetic_energy() {
 }
 
 #[test]
+fn nose_hoover_samples_the_canonical_kinetic_energy() {
+    check_canonical(NOSE_HOOVER, 0.5);
+}
+
+#[test]
 fn thermostats_keep_the_conserved_quantity() {
     // the middle scheme's own energy error grows with the friction: a weak bath shows the book-keeping
     let weak = ThermostatSpec::Langevin { temperature: TEMPERATURE, friction: 1.0 };
-    for thermostat in [CSVR, weak] {
+    for thermostat in [CSVR, weak, NOSE_HOOVER] {
         let (system, state) = water(3);
         let (memory, _) = run(&system, state, thermostat, 5000, 40, 2);
         let n_atoms = system.topology.n_atoms() as f64;
@@ -205,7 +220,7 @@ fn thermostats_keep_the_conserved_quantity() {
 
 #[test]
 fn same_seed_same_trajectory_whatever_the_threads() {
-    for thermostat in [CSVR, LANGEVIN] {
+    for thermostat in [CSVR, LANGEVIN, NOSE_HOOVER] {
         let (system, state) = water(4);
         let (_, one) = run(&system, state.clone(), thermostat, 400, 50, 1);
         let (_, two) = run(&system, state.clone(), thermostat, 400, 50, 2);
@@ -217,16 +232,17 @@ fn same_seed_same_trajectory_whatever_the_threads() {
 
 #[test]
 fn a_run_cut_at_a_checkpoint_continues_bit_for_bit() {
-    for thermostat in [CSVR, LANGEVIN] {
+    for thermostat in [CSVR, LANGEVIN, NOSE_HOOVER] {
         let (system, state) = water(6);
         let (memory, whole) = run(&system, state, thermostat, 1000, 50, 2);
-        let KeptMoment { stage_step: step, state: cut, kinetic, heat, lagged_list } = memory.checkpoints[1].clone();
+        let KeptMoment { stage_step: step, state: cut, kinetic, heat, chain, lagged_list } =
+            memory.checkpoints[1].clone();
         assert_eq!(lagged_list, None);
         assert_eq!(step, 400);
         let plan = plan(&system, &cut, thermostat, 1000, 50);
         let backend = CpuBackend::new(&system, Some(2)).expect("the cpu backend runs water");
         let mut engine = Engine::new(&system, Box::new(backend), cut);
-        (engine.kinetic, engine.heat) = (kinetic, heat);
+        (engine.kinetic, engine.heat, engine.chain) = (kinetic, heat, chain);
         let mut rest = Memory::default();
         engine.run_stage(&plan, step, &mut rest).expect("the run is stable");
         assert_eq!(engine.state, whole, "{thermostat:?}");

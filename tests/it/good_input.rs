@@ -2,7 +2,9 @@
 
 use hexaqua::forcefield;
 use hexaqua::io::input::{self, to_toml};
-use hexaqua::system::spec::{AnalysisSpec, CoulombSpec, GeometrySpec, Input, StageKind, ThermostatSpec};
+use hexaqua::system::spec::{
+    AnalysisSpec, ConstraintsSpec, CoulombSpec, GeometrySpec, Input, PressureCoupling, StageKind, ThermostatSpec,
+};
 use std::path::{Path, PathBuf};
 
 fn root() -> &'static Path {
@@ -135,6 +137,68 @@ trajectory = { every = "2.1 ps" }
     assert!((input.dynamics.log_every - 0.1995).abs() < 1e-12);
     let StageKind::Dynamics { dynamics, .. } = &input.stages[1].kind else { panic!() };
     assert_eq!(dynamics.thermostat, ThermostatSpec::None { initial_temperature: 298.15 });
+}
+
+/// What is held in place, chains and barostats: read, completed by stages, written and read again.
+#[test]
+fn held_atoms_chains_and_barostats_round_trip() {
+    let text = small(
+        r#"
+[dynamics]
+constraints = "all-bonds"
+hydrogen_mass = "3 Da"
+frozen = ["OW", "HW1"]
+restraints = [
+  { atoms = "Zn2+", force_constant = "1000 kJ/mol/nm2" },
+  { atoms = "Cl-", force_constant = ["0 kJ/mol/nm2", "0 kJ/mol/nm2", "1 kcal/mol/angstrom2"] },
+]
+[dynamics.thermostat.nose-hoover]
+temperature = "300 K"
+chain_length = 4
+"#,
+    );
+    let input = parse(&text);
+    assert_eq!(parse(&to_toml(&input)), input, "{}", to_toml(&input));
+    let dynamics = &input.dynamics;
+    assert_eq!((dynamics.constraints, dynamics.hydrogen_mass), (ConstraintsSpec::AllBonds, Some(3.0)));
+    assert_eq!(dynamics.frozen, ["OW", "HW1"]);
+    assert_eq!(dynamics.restraints[0].force_constant, [1000.0; 3]);
+    assert!((dynamics.restraints[1].force_constant[2] - 418.4).abs() < 1e-9);
+    let chain = ThermostatSpec::NoseHoover { temperature: 300.0, time_constant: 1.0, chain_length: 4 };
+    assert_eq!(dynamics.thermostat, chain);
+
+    let text = small(
+        r#"
+[dynamics.thermostat.csvr]
+temperature = "300 K"
+[dynamics.barostat.c-rescale]
+pressure = "0.1 MPa"
+coupling = "semi-isotropic"
+[[stage]]
+name = "squeeze"
+duration = "1 ps"
+[stage.barostat.c-rescale]
+pressure = "-1 kbar"
+[[stage]]
+name = "fixed"
+duration = "1 ps"
+[stage.barostat.none]
+"#,
+    );
+    let input = parse(&text);
+    assert_eq!(parse(&to_toml(&input)), input, "{}", to_toml(&input));
+    let barostats: Vec<_> = (input.stages.iter())
+        .map(|s| match &s.kind {
+            StageKind::Dynamics { dynamics, .. } => dynamics.barostat,
+            StageKind::Minimise { .. } => None,
+        })
+        .collect();
+    let base = input.dynamics.barostat.unwrap();
+    assert_eq!((base.pressure, base.time_constant, base.compressibility), (1.0, 5.0, 4.5e-5));
+    assert_eq!(base.coupling, PressureCoupling::SemiIsotropic);
+    let squeezed = barostats[barostats.len() - 2].unwrap();
+    assert_eq!((squeezed.pressure, squeezed.coupling), (-1000.0, PressureCoupling::SemiIsotropic));
+    assert_eq!(barostats.last(), Some(&None));
 }
 
 #[test]

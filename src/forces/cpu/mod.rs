@@ -1,12 +1,13 @@
 //! The fast backend without a GPU: SIMD pair kernels in f32, threads, and a state in f64.
 //!
 //! Passes, each with its twin in `forces/reference`: `nonbonded` (with `kernel` written over `lanes`), `pme`
-//! (with `fft`), `exclusions`, `update`. It does not search neighbors, couple or decide when to report.
+//! (with `fft`), `exclusions`, `bonded`, `update`. It does not search neighbors, couple or decide when to report.
 //!
 //! **Determinism.** Work is cut into parts that depend on the system and the list alone, each part writes memory of its
 //! own, and partial results are added in the order of the parts: the same bits on any number of threads. Nothing
 //! computed in one step is used in a later one, so a chunk is a function of state and list.
 
+mod bonded;
 mod exclusions;
 mod fft;
 mod kernel;
@@ -20,14 +21,14 @@ mod update;
 pub use simd::SimdLevel;
 
 use super::reference::blame::{AFTER_A_STEP, BEFORE_ANY_STEP, Scene};
-use super::reference::{self, Contribution, dispersion::DispersionCorrection, ewald::WaveVectors};
+use super::reference::{self, Contribution, bonded::BondedSums, dispersion::DispersionCorrection, ewald::WaveVectors};
 use super::{Backend, Batch, Chunk, ChunkReport, Energies, Evaluation, FirstStep, ForceError, NeighborKind};
 use crate::cell::Cell;
 use crate::neighbor::NeighborList;
 use crate::neighbor::half::HalfList;
 use crate::potential::bspline::MAX_ORDER;
 use crate::potential::coulomb::ReactionField;
-use crate::system::{Coulomb, State, System};
+use crate::system::{Coulomb, PositionRestraint, State, System};
 use exclusions::Exclusions;
 use glam::{DMat3, DVec3};
 use nonbonded::Nonbonded;
@@ -69,6 +70,8 @@ struct Engine {
     nonbonded: Nonbonded,
     long_range: LongRange,
     exclusions: Exclusions,
+    /// Sorted by atom.
+    restraints: Vec<PositionRestraint>,
     dispersion: Option<DispersionCorrection>,
     integrator: Integrator,
     state: Option<State>,
@@ -79,6 +82,20 @@ struct Engine {
     /// Steps taken since the list was set.
     steps_since_list: u64,
     times: PassTimes,
+}
+
+/// What interactions within molecules, and restraints, sum to.
+#[derive(Clone, Copy)]
+struct WithinSums {
+    excluded: Contribution,
+    /// The virial of virtual sites included.
+    bonded: BondedSums,
+    /// kJ/mol
+    restraint: f64,
+}
+
+impl WithinSums {
+    const ZERO: WithinSums = WithinSums { excluded: Contribution::ZERO, bonded: BondedSums::ZERO, restraint: 0.0 };
 }
 
 enum LongRange {
@@ -128,11 +145,14 @@ impl CpuBackend {
             })?;
         let n_atoms = system.topology.n_atoms();
         let dispersion = system.interactions.dispersion_correction.then(|| DispersionCorrection::new(system));
+        let mut restraints = system.restraints.clone();
+        restraints.sort_by_key(|r| r.atom);
         let engine = Engine {
             level,
             nonbonded: Nonbonded::new(level, system),
             long_range,
             exclusions: Exclusions::new(system),
+            restraints,
             dispersion,
             integrator: Integrator::new(&system.topology),
             state: None,
@@ -210,13 +230,13 @@ impl Engine {
 
     /// Adds up the forces on every atom and, with a `step`, moves the atoms to `next_positions`, `next_velocities`.
     ///
-    /// Returns what excluded pairs and the step sum to, in the order of the tasks.
-    fn finish(&mut self, report: bool, step: Option<&Step>) -> Result<(Contribution, StepSums), ForceError> {
-        let Engine { nonbonded, long_range, exclusions, integrator, state, system, .. } = self;
+    /// Returns what the molecules and the step sum to, in the order of the tasks.
+    fn finish(&mut self, report: bool, step: Option<&Step>) -> Result<(WithinSums, StepSums), ForceError> {
+        let Engine { nonbonded, long_range, exclusions, restraints, integrator, state, system, .. } = self;
         let state = state.as_ref().ok_or(ForceError::NoNeighbors)?;
         let list = nonbonded.list().ok_or(ForceError::NoNeighbors)?;
         let topology = &system.topology;
-        let sums: Vec<(Contribution, StepSums)> = integrator
+        let sums: Vec<(WithinSums, StepSums)> = integrator
             .tasks
             .par_iter()
             .zip(split_by_task(&integrator.tasks, &mut self.forces))
@@ -234,14 +254,26 @@ impl Engine {
                             LongRange::None => DVec3::ZERO,
                         };
                 }
-                let mut excluded = Contribution::ZERO;
+                let mut within = WithinSums::ZERO;
                 for m in task.molecules.clone() {
                     let atoms = topology.atoms_of(m);
                     let local = atoms.start - task.atoms.start..atoms.end - task.atoms.start;
-                    let species = topology.molecules[m].species;
-                    let sum = exclusions.add(&state.cell, species, &state.positions[atoms], &mut forces[local], report);
-                    excluded.energy += sum.energy;
-                    excluded.virial += sum.virial;
+                    let index = topology.molecules[m].species;
+                    let (cell, positions, forces) = (&state.cell, &state.positions[atoms], &mut forces[local]);
+                    within.excluded.add(&exclusions.add(cell, index, positions, forces, report));
+                    let species = &topology.species[index as usize];
+                    if !(species.bonded.is_empty() && species.virtual_sites.is_empty()) {
+                        let mut molecule = bonded::Molecule { cell, positions, forces };
+                        molecule.add_bonded(species, &mut within.bonded);
+                        within.bonded.virial += molecule.spread_sites(&species.virtual_sites);
+                    }
+                }
+                let held = |atom: usize| restraints.partition_point(|r| (r.atom as usize) < atom);
+                for restraint in &restraints[held(task.atoms.start)..held(task.atoms.end)] {
+                    let atom = restraint.atom as usize;
+                    let (energy, force) = reference::restraints::term(restraint, state.positions[atom]);
+                    within.restraint += energy;
+                    forces[atom - task.atoms.start] += force;
                 }
                 let moved = match step {
                     None => StepSums::ZERO,
@@ -257,20 +289,22 @@ impl Engine {
                         integrator.step(step, &state.cell, topology, task, atoms)
                     }
                 };
-                (excluded, moved)
+                (within, moved)
             })
             .collect();
-        let mut total = (Contribution::ZERO, StepSums::ZERO);
-        for (excluded, moved) in &sums {
-            total.0.energy += excluded.energy;
-            total.0.virial += excluded.virial;
+        let mut total = (WithinSums::ZERO, StepSums::ZERO);
+        for (within, moved) in &sums {
+            total.0.excluded.add(&within.excluded);
+            total.0.bonded.add(&within.bonded);
+            total.0.restraint += within.restraint;
             total.1.add(moved);
         }
         Ok(total)
     }
 
     /// Energies and virial of a report, from the sums of its passes.
-    fn energies(&self, cell: &Cell, reciprocal: Contribution, excluded: Contribution) -> (Energies, DMat3) {
+    fn energies(&self, cell: &Cell, reciprocal: Contribution, within: &WithinSums) -> (Energies, DMat3) {
+        let excluded = within.excluded;
         let (pairs, pair_virial) = self.nonbonded.sums();
         let topology = &self.system.topology;
         let interactions = &self.system.interactions;
@@ -279,9 +313,11 @@ impl Engine {
             lj: coefficients.iter().any(|k| k.c6 != 0.0 || k.c12 != 0.0).then_some(pairs.lj),
             lj_c4: coefficients.iter().any(|k| k.c4 != 0.0).then_some(pairs.lj_c4),
             cutoff_shift: pairs.cutoff_shift,
+            restraint: (!self.restraints.is_empty()).then_some(within.restraint),
             ..Energies::default()
         };
-        let mut virial = pair_virial + reciprocal.virial + excluded.virial;
+        within.bonded.enter(topology, &mut energies);
+        let mut virial = pair_virial + reciprocal.virial + excluded.virial + within.bonded.virial;
         if topology.charges.iter().any(|&q| q != 0.0) {
             match interactions.coulomb {
                 Coulomb::Pme { beta, .. } | Coulomb::Ewald { beta, .. } => {
@@ -309,9 +345,9 @@ impl Engine {
     fn evaluate(&mut self) -> Result<Evaluation, ForceError> {
         self.loaded()?;
         let reciprocal = self.compute_forces(true)?;
-        let (excluded, _) = self.finish(true, None)?;
+        let (within, _) = self.finish(true, None)?;
         let (state, _) = self.loaded()?;
-        let (energies, virial) = self.energies(&state.cell, reciprocal, excluded);
+        let (energies, virial) = self.energies(&state.cell, reciprocal, &within);
         self.check_forces(state.step, BEFORE_ANY_STEP)?;
         self.check_energy(state.step, &energies, BEFORE_ANY_STEP)?;
         Ok(Evaluation { forces: self.forces.clone(), energies, virial })
@@ -343,12 +379,12 @@ impl Engine {
             };
             let reciprocal = self.compute_forces(first)?;
             let start = Instant::now();
-            let (excluded, sums) = self.finish(first, Some(&step))?;
+            let (within, sums) = self.finish(first, Some(&step))?;
             farthest_sq = farthest_sq.max(self.check_step(number, chunk.max_displacement, &start_positions)?);
             let (state, _) = self.loaded()?;
             report.bath_heat += sums.bath_heat;
             if first {
-                let (energies, virial) = self.energies(&state.cell, reciprocal, excluded);
+                let (energies, virial) = self.energies(&state.cell, reciprocal, &within);
                 self.check_energy(number, &energies, AFTER_A_STEP)?;
                 report.first = Some(FirstStep {
                     energies,
@@ -452,7 +488,9 @@ impl Backend for CpuBackend {
             self.engine.system.topology.n_atoms(),
             "state and topology describe the same atoms"
         );
-        self.engine.state = Some(state.clone());
+        let mut own = state.clone();
+        reference::virtual_sites::construct(&self.engine.system.topology, &own.cell, &mut own.positions);
+        self.engine.state = Some(own);
         Ok(())
     }
 

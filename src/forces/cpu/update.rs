@@ -1,11 +1,13 @@
-//! One time step of a range of molecules in f64: leap-frog or the Langevin middle scheme, with rigid water.
+//! One time step of a range of molecules in f64: leap-frog or the Langevin middle scheme, with rigid water,
+//! constrained distances and virtual sites.
 //!
 //! Twin: `forces/reference/integrate.rs`, whose conventions (order of operations, constraint virial, bath heat) hold
 //! here; molecules are independent, so threads take ranges of them. Knows slices; not where forces come from.
 
+use super::bonded::place_sites;
 use crate::cell::Cell;
 use crate::forces::LangevinStep;
-use crate::forces::reference::{outer, settle::Settle};
+use crate::forces::reference::{constraints::Constraints, outer, settle::Settle};
 use crate::random::{Stream, block, normals};
 use crate::system::Topology;
 use crate::units::BOLTZMANN;
@@ -86,13 +88,17 @@ pub(super) struct Integrator {
     inv_masses: Vec<f64>,
     /// By species: geometry of a rigid water.
     rigid: Vec<Option<Settle>>,
+    /// By species: constrained distances of other molecules.
+    constraints: Vec<Option<Constraints>>,
     pub tasks: Vec<Task>,
 }
 
 impl Integrator {
     pub fn new(topology: &Topology) -> Self {
         let masses = topology.masses.clone();
-        let inv_masses = masses.iter().map(|&m| if m > 0.0 { 1.0 / m } else { 0.0 }).collect();
+        let mobile = |i: usize| masses[i] > 0.0 && !topology.frozen[i];
+        let inv_masses = (0..masses.len()).map(|i| if mobile(i) { 1.0 / masses[i] } else { 0.0 }).collect();
+        let constraints = topology.species.iter().map(Constraints::new).collect();
         let rigid = topology
             .species
             .iter()
@@ -107,7 +113,7 @@ impl Integrator {
                 (molecule, atom) = (m + 1, end);
             }
         }
-        Integrator { masses, inv_masses, rigid, tasks }
+        Integrator { masses, inv_masses, rigid, constraints, tasks }
     }
 
     /// Σ ½ m v², kJ/mol, task by task.
@@ -118,16 +124,14 @@ impl Integrator {
         self.tasks.iter().map(of).sum()
     }
 
-    /// Subtracts the velocity of the centre of mass.
+    /// Subtracts the velocity of the centre of mass of the atoms that move.
     pub fn remove_com_velocity(&self, velocities: &mut [DVec3]) {
-        let momentum: DVec3 = self.masses.iter().zip(&*velocities).map(|(&m, &v)| m * v).sum();
-        let mass: f64 = self.masses.iter().sum();
-        if mass > 0.0 {
-            for (v, &m) in velocities.iter_mut().zip(&self.masses) {
-                if m > 0.0 {
-                    *v -= momentum / mass;
-                }
-            }
+        let moves = |i: &usize| self.inv_masses[*i] > 0.0;
+        let all = 0..velocities.len();
+        let momentum: DVec3 = all.clone().filter(moves).map(|i| self.masses[i] * velocities[i]).sum();
+        let mass: f64 = all.clone().filter(moves).map(|i| self.masses[i]).sum();
+        for i in all.filter(moves) {
+            velocities[i] -= momentum / mass;
         }
     }
 
@@ -135,13 +139,32 @@ impl Integrator {
     pub fn step(&self, step: &Step, cell: &Cell, topology: &Topology, task: &Task, mut atoms: Atoms) -> StepSums {
         let mut sums = StepSums::ZERO;
         for m in task.molecules.clone() {
-            let first = topology.molecules[m].first_atom as usize - atoms.first;
-            match self.rigid[topology.molecules[m].species as usize] {
-                Some(settle) => self.step_water(step, cell, &settle, first, &mut atoms, &mut sums),
-                None => {
-                    for i in first..first + topology.species_of(m).atoms.len() {
+            let own = topology.atoms_of(m);
+            let own = own.start - atoms.first..own.end - atoms.first;
+            let s = topology.molecules[m].species as usize;
+            let sites = &topology.species[s].virtual_sites;
+            match (&self.rigid[s], &self.constraints[s]) {
+                _ if topology.frozen[atoms.first + own.start]
+                    && (self.rigid[s].is_some() || self.constraints[s].is_some()) =>
+                {
+                    for i in own.clone() {
+                        (atoms.positions[i], atoms.velocities[i]) = (atoms.old_positions[i], DVec3::ZERO);
+                    }
+                }
+                (Some(settle), _) => self.step_water(step, cell, settle, own.start, &mut atoms, &mut sums),
+                (None, Some(constraints)) => {
+                    self.step_constrained(step, cell, constraints, own.clone(), &mut atoms, &mut sums);
+                }
+                (None, None) => {
+                    for i in own.clone() {
                         self.step_atom(step, i, &mut atoms, &mut sums);
                     }
+                }
+            }
+            if !sites.is_empty() {
+                place_sites(sites, cell, &mut atoms.positions[own.clone()]);
+                for site in sites {
+                    atoms.velocities[own.start + site.site as usize] = DVec3::ZERO;
                 }
             }
         }
@@ -163,6 +186,9 @@ impl Integrator {
     #[inline]
     fn kicked(&self, step: &Step, i: usize, atoms: &Atoms) -> DVec3 {
         let inv_mass = self.inv_masses[atoms.first + i];
+        if inv_mass == 0.0 {
+            return DVec3::ZERO;
+        }
         step.velocity_scale * atoms.old_velocities[i] + step.dt * inv_mass * atoms.forces[i]
     }
 
@@ -187,6 +213,50 @@ impl Integrator {
                 (r + 0.5 * step.dt * (kicked + v), v)
             }
         };
+    }
+
+    /// A molecule with distance constraints: the atoms `own` of the task.
+    fn step_constrained(
+        &self,
+        step: &Step,
+        cell: &Cell,
+        constraints: &Constraints,
+        own: Range<usize>,
+        atoms: &mut Atoms,
+        sums: &mut StepSums,
+    ) {
+        let dt = step.dt;
+        let old = &atoms.old_positions[own.clone()];
+        let mut v: Vec<DVec3> = own.clone().map(|i| self.kicked(step, i, atoms)).collect();
+        let mut new: Vec<DVec3>;
+        match &step.langevin {
+            None => new = old.iter().zip(&v).map(|(r, v)| *r + dt * *v).collect(),
+            Some(bath) => {
+                let impulses = constraints.project_velocities(cell, old, &mut v);
+                if step.report {
+                    sums.constraint_virial += impulses * (1.0 / dt);
+                }
+                let projected = v.clone();
+                for (i, v) in own.clone().zip(&mut v) {
+                    *v = self.bathed(bath, step, atoms.first + i, *v);
+                }
+                constraints.project_velocities(cell, old, &mut v);
+                for (i, (a, b)) in own.clone().zip(v.iter().zip(&projected)) {
+                    let half_mass = 0.5 * self.masses[atoms.first + i];
+                    sums.bath_heat += half_mass * (a.length_squared() - b.length_squared());
+                }
+                new = old.iter().zip(v.iter().zip(&projected)).map(|(r, (a, b))| *r + 0.5 * dt * (*a + *b)).collect();
+            }
+        }
+        let unconstrained = new.clone();
+        let sum = constraints.constrain_positions(cell, old, &mut new);
+        if step.report {
+            sums.constraint_virial += sum * (1.0 / (dt * dt));
+        }
+        for (k, i) in own.enumerate() {
+            atoms.positions[i] = new[k];
+            atoms.velocities[i] = v[k] + (new[k] - unconstrained[k]) / dt;
+        }
     }
 
     fn step_water(&self, step: &Step, cell: &Cell, settle: &Settle, o: usize, atoms: &mut Atoms, sums: &mut StepSums) {

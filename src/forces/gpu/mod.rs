@@ -159,6 +159,25 @@ pub struct GpuBackend {
     own_bytes: u64,
 }
 
+/// What the system needs and the device cannot do.
+fn missing(system: &System) -> Option<&'static str> {
+    let topology = &system.topology;
+    let any = |has: fn(&crate::system::topology::Species) -> bool| {
+        topology.molecules.iter().any(|m| has(&topology.species[m.species as usize]))
+    };
+    if any(|s| !s.constraints.is_empty()) {
+        Some("constraints other than rigid water")
+    } else if any(|s| !s.virtual_sites.is_empty()) {
+        Some("virtual sites")
+    } else if !system.restraints.is_empty() {
+        Some("position restraints")
+    } else if topology.frozen.contains(&true) {
+        Some("frozen atoms")
+    } else {
+        None
+    }
+}
+
 impl GpuBackend {
     /// Opens a device and compiles every pass of `system`.
     ///
@@ -177,6 +196,9 @@ impl GpuBackend {
         }
         if let Some(term) = system.external.terms().first() {
             return Err(ForceError::Unsupported { what: format!("{term} is not there yet"), instead: "reference" });
+        }
+        if let Some(what) = missing(system) {
+            return Err(ForceError::Unsupported { what: format!("{what} are not on the GPU yet"), instead: "cpu" });
         }
         let n_slots = n_atoms.next_multiple_of(CLUSTER) as u32;
         let nonbonded = Nonbonded::new(&context, shaders, system, n_slots)?;

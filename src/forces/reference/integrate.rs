@@ -1,8 +1,9 @@
-//! One time step in f64: leap-frog, or the Langevin middle scheme, with rigid water.
+//! One time step in f64: leap-frog, or the Langevin middle scheme, with rigid water and constrained distances.
 //!
 //! Knows slices of positions, velocities and forces; where forces come from and when to step is not its business.
 //!
-//! **Leap-frog** (no bath). v ← s v + dt f/m; x' = x + dt v; x ← SETTLE(x, x'); v ← v + (x − x')/dt.
+//! **Leap-frog** (no bath). v ← s v + dt f/m; x' = x + dt v; x ← SETTLE(x, x') on waters, M-SHAKE on other
+//! constrained molecules; v ← v + (x − x')/dt. Frozen atoms and virtual sites do not move here.
 //!
 //! **Langevin middle** (Z. Zhang et al., J. Phys. Chem. A 123, 6056 (2019)). v ← s v + dt f/m, projected on the
 //! constraints; half drift; v ← e^{−γ dt} v + √(kT/m (1 − e^{−2γ dt})) ξ, projected; half drift; SETTLE as above. Both
@@ -12,14 +13,16 @@
 //! change that constraints made in the step, except the response to friction and noise, which is no force of the system
 //! and averages to zero. Forces on a molecule add up to zero, so r counts from its oxygen.
 
-use super::outer;
+use super::constraints::Constraints;
 use super::settle::Settle;
+use super::{outer, virtual_sites};
 use crate::cell::Cell;
 use crate::forces::LangevinStep;
 use crate::random::{Stream, block, normals};
 use crate::system::Topology;
 use crate::units::BOLTZMANN;
 use glam::{DMat3, DVec3};
+use std::ops::Range;
 
 /// What one step needs to know besides the configuration.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,24 +53,36 @@ pub struct StepSums {
     pub bath_heat: f64,
 }
 
-/// Masses and rigid waters of one topology.
+/// Masses and constraints of one topology.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Integrator {
     /// `[n_atoms]`, u
     masses: Vec<f64>,
-    /// `[n_atoms]`, u⁻¹; zero for a site without mass, which is not moved
+    /// `[n_atoms]`, u⁻¹; zero for a site without mass and for a frozen atom, which are not moved
     inv_masses: Vec<f64>,
     /// First atom (O; the hydrogens follow) and geometry of every rigid water.
     waters: Vec<(usize, Settle)>,
+    /// Atoms and constraints (by molecule) of every other molecule that has some.
+    constrained: Vec<(Range<usize>, Constraints)>,
+    topology: Topology,
 }
 
 impl Integrator {
     pub fn new(topology: &Topology) -> Self {
         let masses = topology.masses.clone();
-        let inv_masses = masses.iter().map(|&m| if m > 0.0 { 1.0 / m } else { 0.0 }).collect();
-        let waters = topology.rigid_waters();
+        let mobile = |i: usize| masses[i] > 0.0 && !topology.frozen[i];
+        let inv_masses = (0..masses.len()).map(|i| if mobile(i) { 1.0 / masses[i] } else { 0.0 }).collect();
+        let waters = topology.rigid_waters().filter(|(o, _)| !topology.frozen[*o]);
         let waters = waters.map(|(o, g)| (o, Settle::new(masses[o], masses[o + 1], g.d_oh, g.d_hh))).collect();
-        Integrator { masses, inv_masses, waters }
+        let by_species: Vec<Option<Constraints>> = topology.species.iter().map(Constraints::new).collect();
+        let constrained = (0..topology.molecules.len())
+            .filter(|&m| !topology.frozen[topology.atoms_of(m).start])
+            .filter_map(|m| {
+                let constraints = by_species[topology.molecules[m].species as usize].clone()?;
+                Some((topology.atoms_of(m), constraints))
+            })
+            .collect();
+        Integrator { masses, inv_masses, waters, constrained, topology: topology.clone() }
     }
 
     /// Σ ½ m v², kJ/mol. `velocities`: `[n_atoms]`, nm/ps.
@@ -80,18 +95,27 @@ impl Integrator {
         self.masses.iter().zip(velocities).fold(DMat3::ZERO, |sum, (m, &v)| sum + outer(v, v) * (0.5 * m))
     }
 
-    /// Subtracts the velocity of the centre of mass.
+    /// Subtracts the velocity of the centre of mass of the atoms that move.
     pub fn remove_com_velocity(&self, velocities: &mut [DVec3]) {
-        let momentum: DVec3 = self.masses.iter().zip(&*velocities).map(|(&m, &v)| m * v).sum();
-        let mass: f64 = self.masses.iter().sum();
-        for (v, &m) in velocities.iter_mut().zip(&self.masses) {
-            if m > 0.0 {
-                *v -= momentum / mass;
+        let moves = |i: &usize| self.inv_masses[*i] > 0.0;
+        let all = 0..velocities.len();
+        let momentum: DVec3 = all.clone().filter(moves).map(|i| self.masses[i] * velocities[i]).sum();
+        let mass: f64 = all.clone().filter(moves).map(|i| self.masses[i]).sum();
+        for i in all.filter(moves) {
+            velocities[i] -= momentum / mass;
+        }
+    }
+
+    /// Stops what does not move: frozen atoms and virtual sites.
+    pub fn stop_immobile(&self, velocities: &mut [DVec3]) {
+        for (v, &inv_mass) in velocities.iter_mut().zip(&self.inv_masses) {
+            if inv_mass == 0.0 {
+                *v = DVec3::ZERO;
             }
         }
     }
 
-    /// Removes relative motion along the bonds of every rigid water.
+    /// Removes relative motion along every constrained distance.
     ///
     /// * `positions`, `velocities` – `[n_atoms]`, nm and nm/ps
     pub fn project_velocities(&self, cell: &Cell, positions: &[DVec3], velocities: &mut [DVec3]) {
@@ -100,9 +124,13 @@ impl Integrator {
                 .project_velocities(whole(cell, positions, o), [velocities[o], velocities[o + 1], velocities[o + 2]]);
             velocities[o..o + 3].copy_from_slice(&v);
         }
+        for (atoms, constraints) in &self.constrained {
+            constraints.project_velocities(cell, &positions[atoms.clone()], &mut velocities[atoms.clone()]);
+        }
     }
 
-    /// Brings every rigid water to its exact geometry, moving its atoms as little as constraint forces would.
+    /// Brings every rigid water and constrained distance to its exact geometry, moving atoms as little as constraint
+    /// forces would, and puts virtual sites in their places.
     pub fn constrain_positions(&self, cell: &Cell, positions: &mut [DVec3]) {
         for &(o, settle) in &self.waters {
             let old = whole(cell, positions, o);
@@ -111,6 +139,11 @@ impl Integrator {
                 positions[o + k] += new[k] - old[k];
             }
         }
+        for (atoms, constraints) in &self.constrained {
+            let old = positions[atoms.clone()].to_vec();
+            constraints.constrain_positions(cell, &old, &mut positions[atoms.clone()]);
+        }
+        virtual_sites::construct(&self.topology, cell, positions);
     }
 
     /// Takes one step.
@@ -136,9 +169,11 @@ impl Integrator {
         for i in 0..n_atoms {
             velocities[i] = scaled[i] + dt * self.inv_masses[i] * forces[i];
         }
+        self.stop_immobile(velocities);
         // velocity changes that constraints make, without those that answer the bath
         let mut constrained = vec![DVec3::ZERO; n_atoms];
         let mut moved = positions.to_vec();
+        let mut constraint_virial = DMat3::ZERO;
         match step.langevin {
             None => {
                 for i in 0..n_atoms {
@@ -147,6 +182,11 @@ impl Integrator {
             }
             Some(bath) => {
                 let kicked = velocities.to_vec();
+                for (atoms, constraints) in &self.constrained {
+                    let mut own = velocities[atoms.clone()].to_vec();
+                    let impulses = constraints.project_velocities(cell, &positions[atoms.clone()], &mut own);
+                    constraint_virial += impulses * (1.0 / dt);
+                }
                 self.project_velocities(cell, positions, velocities);
                 for i in 0..n_atoms {
                     constrained[i] = velocities[i] - kicked[i];
@@ -167,7 +207,6 @@ impl Integrator {
             }
         }
 
-        let mut constraint_virial = DMat3::ZERO;
         for &(o, settle) in &self.waters {
             let old = whole(cell, positions, o);
             let unconstrained = [0, 1, 2].map(|k| old[k] + (moved[o + k] - positions[o + k]));
@@ -178,6 +217,14 @@ impl Integrator {
                 velocities[o + k] += correction / dt;
                 constrained[o + k] += correction / dt;
                 constraint_virial += outer(old[k] - old[0], self.masses[o + k] / dt * constrained[o + k]);
+            }
+        }
+        for (atoms, constraints) in &self.constrained {
+            let unconstrained = moved[atoms.clone()].to_vec();
+            let sum = constraints.constrain_positions(cell, &positions[atoms.clone()], &mut moved[atoms.clone()]);
+            constraint_virial += sum * (1.0 / (dt * dt));
+            for (i, before) in atoms.clone().zip(unconstrained) {
+                velocities[i] += (moved[i] - before) / dt;
             }
         }
         positions.copy_from_slice(&moved);

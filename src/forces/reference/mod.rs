@@ -3,11 +3,12 @@
 //! Runs every input. Slow wherever speed would cost clarity. Results do not depend on the number of threads. It knows
 //! nothing of devices, and the engine decides when to search, couple and write.
 //!
-//! Passes: [`pair`], [`exclusions`], [`bonded`], [`ewald`] or [`pme`], [`dispersion`], [`virtual_sites`]; steps:
-//! [`settle`], [`integrate`]; messages about failed steps: [`blame`].
+//! Passes: [`pair`], [`exclusions`], [`bonded`], [`ewald`] or [`pme`], [`dispersion`], [`restraints`], [`virtual_sites`];
+//! steps: [`constraints`], [`settle`], [`integrate`]; messages about failed steps: [`blame`].
 
 pub mod blame;
 pub mod bonded;
+pub mod constraints;
 pub mod dispersion;
 pub mod electrode;
 pub mod ewald;
@@ -16,6 +17,7 @@ pub mod external;
 pub mod integrate;
 pub mod pair;
 pub mod pme;
+pub mod restraints;
 pub mod settle;
 pub mod virtual_sites;
 
@@ -47,6 +49,11 @@ pub struct Contribution {
 impl Contribution {
     /// Nothing yet. (There is no `Default`: glam's default matrix is the identity.)
     pub const ZERO: Contribution = Contribution { energy: 0.0, virial: DMat3::ZERO };
+
+    pub fn add(&mut self, other: &Contribution) {
+        self.energy += other.energy;
+        self.virial += other.virial;
+    }
 }
 
 /// a ⊗ b: element (row α, column β) is a_α b_β.
@@ -174,6 +181,8 @@ impl ReferenceBackend {
         let electrodes = self.electrodes.as_ref();
         let electrode = electrodes.map(|e| e.add_forces(system, cell, positions, charges, list, &mut forces));
         let from_sites = virtual_sites::spread_forces(topology, cell, positions, &mut forces);
+        let restraints = &self.system.restraints;
+        let restraint = restraints::add_forces(restraints, positions, &mut forces);
 
         let has_lj = self.system.pair_table.coefficients().iter().any(|k| k.c6 != 0.0 || k.c12 != 0.0);
         let has_c4 = self.system.pair_table.coefficients().iter().any(|k| k.c4 != 0.0);
@@ -182,6 +191,7 @@ impl ReferenceBackend {
             lj: has_lj.then_some(pairs.lj),
             lj_c4: has_c4.then_some(pairs.lj_c4),
             cutoff_shift: pairs.cutoff_shift,
+            restraint: (!restraints.is_empty()).then_some(restraint),
             ..Energies::default()
         };
         bonded.enter(topology, &mut energies);

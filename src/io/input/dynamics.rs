@@ -2,10 +2,12 @@
 //!
 //! Without a thermostat table a run keeps its energy (`[dynamics.thermostat.none]`) and starts at 298.15 K.
 
+use super::barostat::{self, RawBarostat};
 use super::fault::{Faults, Place};
+use super::held::RawHeld;
 use super::quantity::{Dimension, format};
 use super::table::{Bound, Given, Table};
-use crate::system::spec::{ConstraintsSpec, DynamicsSpec, ThermostatSpec};
+use crate::system::spec::{DynamicsSpec, ThermostatSpec};
 
 /// ps
 const TIMESTEP: f64 = 0.002;
@@ -22,13 +24,21 @@ const TEMPERATURE: f64 = 298.15;
 const TIME_CONSTANT: f64 = 0.5;
 /// ps⁻¹
 const FRICTION: f64 = 1.0;
+/// ps; the period of a Nosé–Hoover chain
+const PERIOD: f64 = 1.0;
+const CHAIN_LENGTH: u64 = 3;
+const LONGEST_CHAIN: u64 = 20;
 
 /// Keys of `[dynamics]`; a stage takes them, too.
-pub(super) const KEYS: [&str; 9] = [
+pub(super) const KEYS: [&str; 13] = [
     "timestep",
     "seed",
     "constraints",
+    "hydrogen_mass",
+    "frozen",
+    "restraints",
     "thermostat",
+    "barostat",
     "checkpoint_every",
     "log_every",
     "com_removal_every",
@@ -41,8 +51,9 @@ pub(super) const KEYS: [&str; 9] = [
 pub(super) struct RawDynamics {
     timestep: Option<Given<f64>>,
     seed: Option<u64>,
-    constraints: Option<Given<ConstraintsSpec>>,
+    held: RawHeld,
     thermostat: Option<RawThermostat>,
+    barostat: Option<RawBarostat>,
     checkpoint_every: Option<Given<f64>>,
     log_every: Option<Given<f64>>,
     com_removal_every: Option<u64>,
@@ -55,6 +66,7 @@ enum ThermostatKind {
     None,
     Csvr,
     Langevin,
+    NoseHoover,
 }
 
 #[derive(Debug, Clone)]
@@ -63,6 +75,7 @@ struct RawThermostat {
     temperature: Option<f64>,
     time_constant: Option<f64>,
     friction: Option<f64>,
+    chain_length: Option<u64>,
     place: Place,
 }
 
@@ -87,8 +100,9 @@ impl RawDynamics {
         RawDynamics {
             timestep: table.quantity("timestep", Dimension::Time, Bound::Positive),
             seed: table.integer("seed", 0).map(|s| s.value),
-            constraints: constraints(table),
+            held: RawHeld::read(table, path),
             thermostat: thermostat(table, path),
+            barostat: barostat::read(table, path),
             checkpoint_every: table.quantity("checkpoint_every", Dimension::Time, Bound::Positive),
             log_every: table.quantity("log_every", Dimension::Time, Bound::Positive),
             com_removal_every: table.integer("com_removal_every", 0).map(|n| n.value),
@@ -108,6 +122,7 @@ impl RawDynamics {
                     temperature: own.temperature.or(base.temperature),
                     time_constant: own.time_constant.or(base.time_constant.filter(|_| same)),
                     friction: own.friction.or(base.friction.filter(|_| same)),
+                    chain_length: own.chain_length.or(base.chain_length.filter(|_| same)),
                     ..own
                 })
             }
@@ -116,8 +131,9 @@ impl RawDynamics {
         RawDynamics {
             timestep: self.timestep.or(base.timestep),
             seed: self.seed.or(base.seed),
-            constraints: self.constraints.or(base.constraints),
+            held: base.held,
             thermostat,
+            barostat: RawBarostat::over(self.barostat, base.barostat),
             checkpoint_every: self.checkpoint_every.or(base.checkpoint_every),
             log_every: self.log_every.or(base.log_every),
             com_removal_every: self.com_removal_every.or(base.com_removal_every),
@@ -136,14 +152,8 @@ impl RawDynamics {
             let message = format!("the time step is {}, and must be at most 4 fs", femtoseconds(given.value));
             faults.add(&given.place, message, "2 fs is usual with rigid water, 1 fs without constraints");
         }
-        let constraints = self.constraints.as_ref().map_or(ConstraintsSpec::RigidWater, |c| c.value);
-        if let Some(given) = self.constraints.as_ref().filter(|c| c.value == ConstraintsSpec::None && has_water) {
-            faults.add(
-                &given.place,
-                "the water models are rigid, and nothing else holds their atoms together",
-                "use constraints = \"rigid-water\"",
-            );
-        }
+        let held = self.held.resolve(faults, has_water);
+        let thermostat = self.resolve_thermostat(faults);
         let interval = |given: &Option<Given<f64>>, name: &str, default: f64| match given {
             Some(given) => {
                 check_multiple(faults, name, given, timestep, whose);
@@ -154,8 +164,12 @@ impl RawDynamics {
         DynamicsSpec {
             timestep,
             seed: self.seed.unwrap_or(1),
-            constraints,
-            thermostat: self.resolve_thermostat(faults),
+            constraints: held.constraints,
+            hydrogen_mass: held.hydrogen_mass,
+            barostat: self.barostat.as_ref().and_then(|b| b.resolve(faults, &thermostat, &held)),
+            frozen: held.frozen,
+            restraints: held.restraints,
+            thermostat,
             checkpoint_every: interval(&self.checkpoint_every, "checkpoint_every", CHECKPOINT_EVERY),
             log_every: interval(&self.log_every, "log_every", LOG_EVERY),
             com_removal_every: self.com_removal_every.unwrap_or(COM_REMOVAL_EVERY),
@@ -183,22 +197,17 @@ impl RawDynamics {
             ThermostatKind::Langevin => {
                 ThermostatSpec::Langevin { temperature: temperature(), friction: raw.friction.unwrap_or(FRICTION) }
             }
+            ThermostatKind::NoseHoover => ThermostatSpec::NoseHoover {
+                temperature: temperature(),
+                time_constant: raw.time_constant.unwrap_or(PERIOD),
+                chain_length: raw.chain_length.unwrap_or(CHAIN_LENGTH) as usize,
+            },
         }
     }
 }
 
-fn constraints(table: &Table) -> Option<Given<ConstraintsSpec>> {
-    let given = table.string("constraints")?;
-    if matches!(given.value.as_str(), "h-bonds" | "all-bonds") {
-        let message = format!("constraints = \"{}\" is not in this version yet", given.value);
-        table.faults.add(&given.place, message, "use \"rigid-water\": no built-in molecule has other bonds");
-        return None;
-    }
-    table.choice("constraints", &[("rigid-water", ConstraintsSpec::RigidWater), ("none", ConstraintsSpec::None)])
-}
-
 fn thermostat(table: &Table, path: &str) -> Option<RawThermostat> {
-    const KINDS: [&str; 3] = ["csvr", "langevin", "none"];
+    const KINDS: [&str; 4] = ["csvr", "langevin", "nose-hoover", "none"];
     let title = format!("[{path}.thermostat]");
     let thermostat = table.table("thermostat", &title, &KINDS)?;
     let (kind, _) = thermostat.one_kind(&KINDS)?;
@@ -206,11 +215,13 @@ fn thermostat(table: &Table, path: &str) -> Option<RawThermostat> {
     let (kind, keys): (ThermostatKind, &[&str]) = match kind.name.as_str() {
         "csvr" => (ThermostatKind::Csvr, &["temperature", "time_constant"]),
         "langevin" => (ThermostatKind::Langevin, &["temperature", "friction"]),
+        "nose-hoover" => (ThermostatKind::NoseHoover, &["temperature", "time_constant", "chain_length"]),
         _ => (ThermostatKind::None, &["initial_temperature"]),
     };
     let name = match kind {
         ThermostatKind::Csvr => "csvr",
         ThermostatKind::Langevin => "langevin",
+        ThermostatKind::NoseHoover => "nose-hoover",
         ThermostatKind::None => "none",
     };
     let values = thermostat.table(name, &title, keys)?;
@@ -218,8 +229,14 @@ fn thermostat(table: &Table, path: &str) -> Option<RawThermostat> {
         ThermostatKind::None => values.quantity("initial_temperature", Dimension::Temperature, Bound::NotNegative),
         _ => values.quantity("temperature", Dimension::Temperature, Bound::Positive),
     };
+    let chain_length = values.integer("chain_length", 1);
+    if let Some(n) = chain_length.as_ref().filter(|n| n.value > LONGEST_CHAIN) {
+        let message = format!("`chain_length` is {}, and must be at most {LONGEST_CHAIN}", n.value);
+        values.faults.add(&n.place, message, "3 to 5 are usual");
+    }
     Some(RawThermostat {
         kind,
+        chain_length: chain_length.map(|n| n.value),
         // A temperature that was wrong is not missing as well.
         temperature: temperature.map(|t| t.value).or(values.get("temperature").map(|_| TEMPERATURE)),
         time_constant: values.quantity("time_constant", Dimension::Time, Bound::Positive).map(|t| t.value),

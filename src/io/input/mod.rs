@@ -11,8 +11,10 @@
 //! the input's lines through [`Locations`].
 
 mod analysis;
+mod barostat;
 mod dynamics;
 mod fault;
+mod held;
 mod nonbonded;
 pub mod quantity;
 mod stages;

@@ -18,6 +18,14 @@ pub enum Dimension {
     MassDensity,
     Concentration,
     Angle,
+    /// bar
+    Pressure,
+    /// bar⁻¹
+    Compressibility,
+    /// u
+    Mass,
+    /// kJ mol⁻¹ nm⁻²
+    ForceConstant,
 }
 
 /// A unit: spellings (the first is printed), factor and offset to the internal unit.
@@ -52,8 +60,25 @@ const CONCENTRATION: &[Unit] =
     &[unit(&["mol/L", "mol/l", "M", "molL-1", "mol/dm3"], 1.0), unit(&["mmol/L", "mM", "mol/m3"], 1e-3)];
 const ANGLE: &[Unit] =
     &[unit(&["degree", "degrees", "deg", "°"], 1.0), unit(&["rad", "radian"], 180.0 / std::f64::consts::PI)];
+const PRESSURE: &[Unit] = &[
+    unit(&["bar"], 1.0),
+    unit(&["atm"], 1.01325),
+    unit(&["kbar"], 1e3),
+    unit(&["Pa"], 1e-5),
+    unit(&["kPa"], 1e-2),
+    unit(&["MPa"], 10.0),
+    unit(&["GPa"], 1e4),
+];
+const COMPRESSIBILITY: &[Unit] =
+    &[unit(&["/bar", "bar-1"], 1.0), unit(&["/Pa", "Pa-1"], 1e5), unit(&["/GPa", "GPa-1"], 1e-4)];
+const MASS: &[Unit] = &[unit(&["u", "amu", "Da", "g/mol"], 1.0)];
+const FORCE_CONSTANT: &[Unit] = &[
+    unit(&["kJ/mol/nm2", "kJ/(molnm2)"], 1.0),
+    unit(&["kJ/mol/angstrom2", "kJ/mol/Å2", "kJ/mol/A2"], 100.0),
+    unit(&["kcal/mol/angstrom2", "kcal/mol/Å2", "kcal/mol/A2"], 418.4),
+];
 
-const ALL: [Dimension; 9] = [
+const ALL: [Dimension; 13] = [
     Dimension::Length,
     Dimension::InverseLength,
     Dimension::Time,
@@ -63,6 +88,10 @@ const ALL: [Dimension; 9] = [
     Dimension::MassDensity,
     Dimension::Concentration,
     Dimension::Angle,
+    Dimension::Pressure,
+    Dimension::Compressibility,
+    Dimension::Mass,
+    Dimension::ForceConstant,
 ];
 
 impl Dimension {
@@ -77,6 +106,10 @@ impl Dimension {
             Dimension::MassDensity => MASS_DENSITY,
             Dimension::Concentration => CONCENTRATION,
             Dimension::Angle => ANGLE,
+            Dimension::Pressure => PRESSURE,
+            Dimension::Compressibility => COMPRESSIBILITY,
+            Dimension::Mass => MASS,
+            Dimension::ForceConstant => FORCE_CONSTANT,
         }
     }
 
@@ -92,6 +125,10 @@ impl Dimension {
             Dimension::MassDensity => "a mass density",
             Dimension::Concentration => "a concentration",
             Dimension::Angle => "an angle",
+            Dimension::Pressure => "a pressure",
+            Dimension::Compressibility => "a compressibility",
+            Dimension::Mass => "a mass",
+            Dimension::ForceConstant => "a force constant",
         }
     }
 
@@ -222,6 +259,11 @@ mod tests {
         close("2 mol/L", Dimension::Concentration, 2.0);
         close("20 mM", Dimension::Concentration, 0.02);
         close("2 degree", Dimension::Angle, 2.0);
+        close("1 atm", Dimension::Pressure, 1.01325);
+        close("0.1 MPa", Dimension::Pressure, 1.0);
+        close("4.5e-10 /Pa", Dimension::Compressibility, 4.5e-5);
+        close("3 Da", Dimension::Mass, 3.0);
+        close("2 kcal/mol/angstrom^2", Dimension::ForceConstant, 836.8);
     }
 
     #[test]

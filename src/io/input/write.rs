@@ -4,8 +4,9 @@ use super::quantity::{Dimension, format as quantity};
 use crate::potential::mixing::Mixing;
 use crate::system::interactions::{Coulomb, LjModifier};
 use crate::system::spec::{
-    Amount, AnalysisSpec, BetaSpec, ConstraintsSpec, CoulombSpec, DynamicsSpec, GeometrySpec, Input, MeshSpec,
-    MoleculeFile, NonbondedSpec, StageKind, StageSpec, SystemSpec, ThermostatSpec,
+    Amount, AnalysisSpec, BarostatSpec, BetaSpec, ConstraintsSpec, CoulombSpec, DynamicsSpec, GeometrySpec, Input,
+    MeshSpec, MoleculeFile, NonbondedSpec, PressureCoupling, RestraintSpec, StageKind, StageSpec, SystemSpec,
+    ThermostatSpec,
 };
 use std::fmt::{Display, Write};
 
@@ -219,9 +220,14 @@ fn dynamics(text: &mut Lines, spec: &DynamicsSpec, base: Option<&DynamicsSpec>, 
     if base.is_none_or(|b| b.constraints != spec.constraints) {
         let word = match spec.constraints {
             ConstraintsSpec::RigidWater => "\"rigid-water\"",
+            ConstraintsSpec::HBonds => "\"h-bonds\"",
+            ConstraintsSpec::AllBonds => "\"all-bonds\"",
             ConstraintsSpec::None => "\"none\"",
         };
         text.pair("constraints", word);
+    }
+    if base.is_none() {
+        held(text, spec);
     }
     if base.is_none_or(|b| b.checkpoint_every != spec.checkpoint_every) {
         text.quantity("checkpoint_every", spec.checkpoint_every, time);
@@ -240,10 +246,49 @@ fn dynamics(text: &mut Lines, spec: &DynamicsSpec, base: Option<&DynamicsSpec>, 
     if base.is_none_or(|b| b.skin != spec.skin) {
         text.optional_length("skin", spec.skin);
     }
-    if base.is_some_and(|b| b.thermostat == spec.thermostat) {
-        return;
+    if base.is_none_or(|b| b.thermostat != spec.thermostat) {
+        thermostat(text, &spec.thermostat, path);
     }
-    match spec.thermostat {
+    if base.map_or(spec.barostat.is_some(), |b| b.barostat != spec.barostat) {
+        barostat(text, spec.barostat.as_ref(), path);
+    }
+}
+
+/// What holds for the whole run.
+fn held(text: &mut Lines, spec: &DynamicsSpec) {
+    if let Some(mass) = spec.hydrogen_mass {
+        text.quantity("hydrogen_mass", mass, Dimension::Mass);
+    }
+    if !spec.frozen.is_empty() {
+        text.pair("frozen", strings(&spec.frozen));
+    }
+    if !spec.restraints.is_empty() {
+        let one = |r: &RestraintSpec| {
+            let k: Vec<String> = r.force_constant.iter().map(|&k| quoted(k, Dimension::ForceConstant)).collect();
+            format!("{{ atoms = {}, force_constant = [{}] }}", string(&r.atoms), k.join(", "))
+        };
+        let all: Vec<String> = spec.restraints.iter().map(one).collect();
+        text.pair("restraints", format!("[{}]", all.join(", ")));
+    }
+}
+
+fn barostat(text: &mut Lines, spec: Option<&BarostatSpec>, path: &str) {
+    let Some(spec) = spec else { return text.head(&format!("[{path}.barostat.none]")) };
+    text.head(&format!("[{path}.barostat.c-rescale]"));
+    text.quantity("pressure", spec.pressure, Dimension::Pressure);
+    text.quantity("time_constant", spec.time_constant, Dimension::Time);
+    text.quantity("compressibility", spec.compressibility, Dimension::Compressibility);
+    let word = match spec.coupling {
+        PressureCoupling::Isotropic => "\"isotropic\"",
+        PressureCoupling::SemiIsotropic => "\"semi-isotropic\"",
+        PressureCoupling::Z => "\"z\"",
+    };
+    text.pair("coupling", word);
+}
+
+fn thermostat(text: &mut Lines, spec: &ThermostatSpec, path: &str) {
+    let time = Dimension::Time;
+    match *spec {
         ThermostatSpec::None { initial_temperature } => {
             text.head(&format!("[{path}.thermostat.none]"));
             text.quantity("initial_temperature", initial_temperature, Dimension::Temperature);
@@ -257,6 +302,12 @@ fn dynamics(text: &mut Lines, spec: &DynamicsSpec, base: Option<&DynamicsSpec>, 
             text.head(&format!("[{path}.thermostat.langevin]"));
             text.quantity("temperature", temperature, Dimension::Temperature);
             text.quantity("friction", friction, Dimension::InverseTime);
+        }
+        ThermostatSpec::NoseHoover { temperature, time_constant, chain_length } => {
+            text.head(&format!("[{path}.thermostat.nose-hoover]"));
+            text.quantity("temperature", temperature, Dimension::Temperature);
+            text.quantity("time_constant", time_constant, time);
+            text.pair("chain_length", chain_length);
         }
     }
 }

@@ -17,8 +17,21 @@ const ON_A_LINE: f64 = 1e-16;
 ///
 /// * `d_ij`, `d_kj`, `d_lk` – r_i − r_j, r_k − r_j, r_l − r_k, nm
 pub fn dihedral_angle(d_ij: DVec3, d_kj: DVec3, d_lk: DVec3) -> f64 {
+    let [cos, sin] = direction(d_ij, d_kj, d_lk);
+    sin.atan2(cos)
+}
+
+/// (cos φ, sin φ) times a positive number.
+fn direction(d_ij: DVec3, d_kj: DVec3, d_lk: DVec3) -> [f64; 2] {
     let (a, b) = (d_kj.cross(d_ij), d_kj.cross(d_lk));
-    (d_kj.dot(a.cross(b)) / d_kj.length()).atan2(a.dot(b))
+    [a.dot(b), d_kj.dot(a.cross(b)) / d_kj.length()]
+}
+
+/// (cos φ, sin φ); φ counts as zero where it is undefined.
+fn cos_sin(d_ij: DVec3, d_kj: DVec3, d_lk: DVec3) -> [f64; 2] {
+    let [cos, sin] = direction(d_ij, d_kj, d_lk);
+    let norm = (cos * cos + sin * sin).sqrt();
+    if norm > 0.0 { [cos / norm, sin / norm] } else { [1.0, 0.0] }
 }
 
 /// The term whose energy at φ is `energy` and whose derivative by φ is `slope` (kJ/mol/rad).
@@ -44,7 +57,12 @@ fn term(d_ij: DVec3, d_kj: DVec3, d_lk: DVec3, energy: f64, slope: f64) -> Dihed
 /// * `d_ij`, `d_kj`, `d_lk` – r_i − r_j, r_k − r_j, r_l − r_k, nm
 pub fn periodic_dihedral(dihedral: &PeriodicDihedral, d_ij: DVec3, d_kj: DVec3, d_lk: DVec3) -> DihedralTerm {
     let n = f64::from(dihedral.multiplicity);
-    let (sin, cos) = (n * dihedral_angle(d_ij, d_kj, d_lk) - dihedral.phase).sin_cos();
+    // n φ − φ₀ by adding angles: no inverse function is needed
+    let [cos_phi, sin_phi] = cos_sin(d_ij, d_kj, d_lk);
+    let (mut sin, mut cos) = (-dihedral.phase).sin_cos();
+    for _ in 0..dihedral.multiplicity {
+        (sin, cos) = (sin * cos_phi + cos * sin_phi, cos * cos_phi - sin * sin_phi);
+    }
     term(d_ij, d_kj, d_lk, dihedral.k * (1.0 + cos), -dihedral.k * n * sin)
 }
 
@@ -52,7 +70,7 @@ pub fn periodic_dihedral(dihedral: &PeriodicDihedral, d_ij: DVec3, d_kj: DVec3, 
 ///
 /// * `d_ij`, `d_kj`, `d_lk` – r_i − r_j, r_k − r_j, r_l − r_k, nm
 pub fn ryckaert_bellemans(dihedral: &RyckaertBellemans, d_ij: DVec3, d_kj: DVec3, d_lk: DVec3) -> DihedralTerm {
-    let (sin_phi, cos_phi) = dihedral_angle(d_ij, d_kj, d_lk).sin_cos();
+    let [cos_phi, sin_phi] = cos_sin(d_ij, d_kj, d_lk);
     let cos_psi = -cos_phi;
     let (mut energy, mut slope) = (0.0, 0.0);
     for &c in dihedral.c.iter().rev() {
