@@ -13,7 +13,7 @@ use super::grid::RadialGrid;
 use super::pairs::PairSearch;
 use super::peaks::parabola_vertex;
 use super::results::{self, AnalysisResult, Axis, Column, Figure, Mark, Quantity, Series, SeriesKind, Table};
-use super::selection::{n_common, select};
+use super::selection::{Selection, n_common};
 use super::{AnalysisError, Observable};
 use crate::cell::Cell;
 use crate::system::{Frame, Topology};
@@ -32,13 +32,13 @@ const SMALLEST_SHARE: f64 = 0.01;
 pub struct Angles {
     center: String,
     ligand: String,
-    centers: Vec<u32>,
-    members: Vec<u32>,
+    centers: Selection,
+    members: Selection,
     r_min: Option<f64>,
     grid: RadialGrid,
     /// Bins are centred on 0, w, 2w, …, 180°; the first and the last are half as wide.
     n_angles: usize,
-    /// Per frame: V, `[n_bins]` neighbours, `[n_bins][n_angles]` pairs of neighbours by the farther one's bin.
+    /// Per frame: V, ordered pairs i ≠ j, `[n_bins]` neighbours, `[n_bins][n_angles]` pairs of neighbours by the farther one's bin.
     blocks: Blocks,
 }
 
@@ -53,7 +53,7 @@ impl Angles {
         topology: &Topology,
         cell: &Cell,
     ) -> Result<Self, AnalysisError> {
-        let (centers, members) = (select(center, topology)?, select(ligand, topology)?);
+        let (centers, members) = (Selection::new(center, topology)?, Selection::new(ligand, topology)?);
         let usable = (0.1..=30.0).contains(&bin_width);
         if !usable {
             let remedy = "angle bins may be 0.1 to 30 degrees wide";
@@ -69,7 +69,7 @@ impl Angles {
             r_min,
             grid,
             n_angles,
-            blocks: Blocks::new(1 + grid.len() * (1 + n_angles)),
+            blocks: Blocks::new(2 + grid.len() * (1 + n_angles)),
         })
     }
 
@@ -82,8 +82,8 @@ impl Angles {
         let edge = match self.r_min {
             Some(r) => self.grid.nearest_edge(r),
             None => {
-                let pairs = self.centers.len() * self.members.len() - n_common(&self.centers, &self.members);
-                first_minimum_edge(&sums[1..=self.grid.len()], sums[0], pairs, self.blocks.n_frames(), &self.grid)?
+                let counts = &sums[2..2 + self.grid.len()];
+                first_minimum_edge(counts, sums[0], sums[1], self.blocks.n_frames(), &self.grid)?
             }
         };
         (edge >= 1).then_some(edge)
@@ -91,7 +91,7 @@ impl Angles {
 
     /// Number of ligand pairs by angle, both within edge `edge`; `[n_angles]`.
     fn counts(&self, sums: &[f64], edge: usize) -> Vec<f64> {
-        let first = 1 + self.grid.len();
+        let first = 2 + self.grid.len();
         let mut counts = vec![0.0; self.n_angles];
         for row in sums[first..first + edge * self.n_angles].chunks_exact(self.n_angles) {
             counts.iter_mut().zip(row).for_each(|(c, n)| *c += n);
@@ -157,13 +157,14 @@ impl Angles {
 impl Observable for Angles {
     fn sample(&mut self, frame: &Frame) -> Result<(), AnalysisError> {
         let (grid, n_angles, bin_width) = (self.grid, self.n_angles, self.bin_width());
-        let search = PairSearch::new(frame, &self.members, grid.r_max())?;
-        let (centers, members) = (&self.centers, &self.members);
+        let (centers, members) = (self.centers.atoms(frame)?, self.members.atoms(frame)?);
+        let search = PairSearch::new(frame, &members, grid.r_max())?;
         self.blocks.add_frame(|slot| {
             slot[0] += frame.cell.volume();
-            let (radial, angular) = slot[1..].split_at_mut(grid.len());
+            slot[1] += (centers.len() * members.len() - n_common(&centers, &members)) as f64;
+            let (radial, angular) = slot[2..].split_at_mut(grid.len());
             let mut near: Vec<(usize, DVec3)> = Vec::new();
-            for &center in centers {
+            for &center in centers.iter() {
                 near.clear();
                 search.visit(frame.positions[center as usize], |k, d| {
                     if members[k] != center

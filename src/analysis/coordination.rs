@@ -11,10 +11,11 @@ use super::grid::RadialGrid;
 use super::pairs::PairSearch;
 use super::peaks;
 use super::results::{self, AnalysisResult, Axis, Column, Figure, Quantity, Series, SeriesKind, Table};
-use super::selection::{n_common, select};
+use super::selection::{Selection, n_common};
 use super::{AnalysisError, Observable};
 use crate::cell::Cell;
 use crate::system::{Frame, Topology};
+use std::borrow::Cow;
 
 /// Neighbours are followed up to this distance, nm: beyond the second shell of any simple ion.
 pub const BOUND: f64 = 0.6;
@@ -45,32 +46,43 @@ pub fn shell_grid(r_min: Option<f64>, cell: &Cell) -> Result<RadialGrid, Analysi
     }
 }
 
+/// Slots in front of the counts.
+const HEAD: usize = 3;
+
+/// Layers along z of about the wanted thickness, and what was counted in them.
+struct Layers {
+    n: usize,
+    /// Per frame: L_z (nm), then for every layer the number of centres, then for every group their neighbours within r_min.
+    blocks: Blocks,
+}
+
 /// Coordination of all atoms of one selection by those of others.
 pub struct Coordination {
     center: String,
-    centers: Vec<u32>,
+    centers: Selection,
     ligands: Vec<String>,
-    /// All ligand atoms, and for each the index of its selection.
-    members: Vec<u32>,
-    ligand_of: Vec<u8>,
+    groups: Vec<Selection>,
     r_min: Option<f64>,
     grid: RadialGrid,
-    /// Per frame: V, then for every group (each ligand, then all together) and every bin the number of neighbours in it,
+    layers: Option<Layers>,
+    /// Per frame: V, ordered pairs i ≠ j, centres, then for every group (each ligand, then all together) and every bin the number of neighbours in it,
     /// then for every group, edge and k the number of centres with k neighbours within the edge.
     blocks: Blocks,
 }
 
 impl Coordination {
     /// * `r_min` – nm; `None` = first minimum of g(r) of all ligands together
+    /// * `layer` – thickness of layers along z, nm; needs `r_min`
     pub fn new(
         center: &str,
         ligands: &[String],
         r_min: Option<f64>,
+        layer: Option<f64>,
         topology: &Topology,
         cell: &Cell,
     ) -> Result<Self, AnalysisError> {
-        let centers = select(center, topology)?;
-        let groups = ligands.iter().map(|l| select(l, topology)).collect::<Result<Vec<_>, _>>()?;
+        let centers = Selection::new(center, topology)?;
+        let groups = ligands.iter().map(|l| Selection::new(l, topology)).collect::<Result<Vec<_>, _>>()?;
         if groups.is_empty() || groups.len() > usize::from(u8::MAX) {
             let remedy = "name at least one and at most 255 ligand selections";
             return Err(AnalysisError::InvalidSetting {
@@ -79,27 +91,27 @@ impl Coordination {
                 remedy,
             });
         }
-        for (k, group) in groups.iter().enumerate() {
-            for (other, earlier) in groups[..k].iter().enumerate() {
-                let count = n_common(group, earlier);
-                if count > 0 {
-                    let (first, second) = (ligands[other].clone(), ligands[k].clone());
-                    return Err(AnalysisError::OverlappingLigands { first, second, count });
-                }
-            }
-        }
-        let ligand_of = groups.iter().enumerate().flat_map(|(k, g)| std::iter::repeat_n(k as u8, g.len())).collect();
+        let fixed: Vec<Cow<[u32]>> = groups.iter().map(|g| g.fixed().unwrap_or_default().into()).collect();
+        check_overlap(ligands, &fixed)?;
         let grid = shell_grid(r_min, cell)?;
         let n_groups = groups.len() + 1;
+        let layers = layer.map(|thickness| {
+            let n = (cell.vectors().z_axis.z / thickness).round();
+            if r_min.is_none() || !(1.0..=1e4).contains(&n) {
+                let remedy = "layers need r_min, and a thickness that fits 1 to 10000 times into the cell";
+                return Err(AnalysisError::InvalidSetting { what: "layer", value: thickness, remedy });
+            }
+            Ok(Layers { n: n as usize, blocks: Blocks::new(1 + n as usize * (1 + n_groups)) })
+        });
         Ok(Coordination {
             center: center.to_string(),
             centers,
             ligands: ligands.to_vec(),
-            members: groups.concat(),
-            ligand_of,
+            groups,
             r_min,
             grid,
-            blocks: Blocks::new(1 + n_groups * grid.len() * (1 + (MAX_COUNT + 1))),
+            layers: layers.transpose()?,
+            blocks: Blocks::new(HEAD + n_groups * grid.len() * (1 + (MAX_COUNT + 1))),
         })
     }
 
@@ -114,24 +126,24 @@ impl Coordination {
 
     /// Where the neighbour count of (group, bin) stands in the sums.
     fn radial_slot(&self, group: usize, bin: usize) -> usize {
-        1 + group * self.grid.len() + bin
+        HEAD + group * self.grid.len() + bin
     }
 
     /// Where the number of centres of (group, upper edge of bin, k = 0) stands in the sums.
     fn histogram_slot(&self, group: usize, bin: usize) -> usize {
-        1 + self.n_groups() * self.grid.len() + (group * self.grid.len() + bin) * (MAX_COUNT + 1)
+        HEAD + self.n_groups() * self.grid.len() + (group * self.grid.len() + bin) * (MAX_COUNT + 1)
     }
 
     /// Mean coordination number of a group within edge `edge`.
-    fn mean_within(&self, sums: &[f64], frames: f64, group: usize, edge: usize) -> f64 {
+    fn mean_within(&self, sums: &[f64], group: usize, edge: usize) -> f64 {
         let slots = self.radial_slot(group, 0)..self.radial_slot(group, edge);
-        sums[slots].iter().sum::<f64>() / (frames * self.centers.len() as f64)
+        sums[slots].iter().sum::<f64>() / sums[2].max(1.0)
     }
 
     /// P(CN = k) of a group within edge `edge` ≥ 1, `[MAX_COUNT + 1]`.
-    fn histogram(&self, sums: &[f64], frames: f64, group: usize, edge: usize) -> Vec<f64> {
+    fn histogram(&self, sums: &[f64], group: usize, edge: usize) -> Vec<f64> {
         let first = self.histogram_slot(group, edge - 1);
-        let scale = 1.0 / (frames * self.centers.len() as f64);
+        let scale = 1.0 / sums[2].max(1.0);
         sums[first..=first + MAX_COUNT].iter().map(|n| n * scale).collect()
     }
 
@@ -141,34 +153,41 @@ impl Coordination {
             Some(r) => self.grid.nearest_edge(r),
             None => {
                 let counts = &sums[self.radial_slot(self.all(), 0)..self.radial_slot(self.all(), self.grid.len())];
-                let pairs = self.centers.len() * self.members.len() - n_common_any(&self.centers, &self.members);
-                first_minimum_edge(counts, sums[0], pairs, self.blocks.n_frames(), &self.grid)?
+                first_minimum_edge(counts, sums[0], sums[1], self.blocks.n_frames(), &self.grid)?
             }
         };
         (edge >= 1).then_some(edge)
     }
 }
 
-fn n_common_any(a: &[u32], b: &[u32]) -> usize {
-    let mut sorted = b.to_vec();
-    sorted.sort_unstable();
-    n_common(a, &sorted)
+/// Errors if two ligand groups share an atom.
+fn check_overlap(names: &[String], groups: &[Cow<[u32]>]) -> Result<(), AnalysisError> {
+    for (k, group) in groups.iter().enumerate() {
+        for (other, earlier) in groups[..k].iter().enumerate() {
+            let count = n_common(group, earlier);
+            if count > 0 {
+                let (first, second) = (names[other].clone(), names[k].clone());
+                return Err(AnalysisError::OverlappingLigands { first, second, count });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The edge nearest to the first minimum of g(r).
 ///
 /// * `counts` – `[n_bins]`, pairs summed over frames
 /// * `volume_sum` – nm³, summed over frames
-/// * `n_pairs` – ordered pairs i ≠ j
+/// * `n_pairs` – ordered pairs i ≠ j, summed over frames
 pub fn first_minimum_edge(
     counts: &[f64],
     volume_sum: f64,
-    n_pairs: usize,
+    n_pairs: f64,
     n_frames: u64,
     grid: &RadialGrid,
 ) -> Option<usize> {
     let frames = n_frames as f64;
-    let scale = volume_sum / (frames * frames * n_pairs.max(1) as f64);
+    let scale = volume_sum / (frames * n_pairs.max(1.0));
     let g: Vec<f64> = counts.iter().enumerate().map(|(k, n)| n * scale / grid.shell_volume(k)).collect();
     peaks::first_shell(&g, counts, grid).map(|shell| grid.nearest_edge(shell.minimum))
 }
@@ -176,14 +195,30 @@ pub fn first_minimum_edge(
 impl Observable for Coordination {
     fn sample(&mut self, frame: &Frame) -> Result<(), AnalysisError> {
         let (grid, n_groups, all) = (self.grid, self.n_groups(), self.all());
-        let search = PairSearch::new(frame, &self.members, grid.r_max())?;
-        let (members, ligand_of, centers) = (&self.members, &self.ligand_of, &self.centers);
+        let centers = self.centers.atoms(frame)?;
+        let groups = self.groups.iter().map(|g| g.atoms(frame)).collect::<Result<Vec<_>, _>>()?;
+        if self.groups.iter().any(|g| g.fixed().is_none()) {
+            check_overlap(&self.ligands, &groups)?;
+        }
+        // All ligand atoms, and for each the index of its selection.
+        let members: Vec<u32> = groups.iter().flat_map(|g| g.iter().copied()).collect();
+        let ligand_of: Vec<u8> =
+            groups.iter().enumerate().flat_map(|(k, g)| std::iter::repeat_n(k as u8, g.len())).collect();
+        let shared: usize = groups.iter().map(|g| n_common(&centers, g)).sum();
+        let n_pairs = (centers.len() * members.len() - shared) as f64;
+        let search = PairSearch::new(frame, &members, grid.r_max())?;
         let histogram_start = self.histogram_slot(0, 0);
+        // Neighbours within r_min of every centre, for the layers: `[n_centers][n_groups]`.
+        let edge = self.r_min.map_or(0, |r| grid.nearest_edge(r));
+        let mut shells: Vec<f64> = Vec::new();
+        let with_layers = self.layers.is_some();
         self.blocks.add_frame(|slot| {
             slot[0] += frame.cell.volume();
-            let (radial, histograms) = slot[1..].split_at_mut(histogram_start - 1);
+            slot[1] += n_pairs;
+            slot[2] += centers.len() as f64;
+            let (radial, histograms) = slot[HEAD..].split_at_mut(histogram_start - HEAD);
             let mut in_bin = vec![0_u32; n_groups * grid.len()];
-            for &center in centers {
+            for &center in centers.iter() {
                 in_bin.fill(0);
                 search.visit(frame.positions[center as usize], |k, d| {
                     if members[k] != center
@@ -194,6 +229,9 @@ impl Observable for Coordination {
                     }
                 });
                 for (group, counts) in in_bin.chunks_exact(grid.len()).enumerate() {
+                    if with_layers {
+                        shells.push(counts[..edge].iter().map(|&n| f64::from(n)).sum());
+                    }
                     let mut within = 0;
                     for (bin, &n) in counts.iter().enumerate() {
                         within += n as usize;
@@ -204,6 +242,19 @@ impl Observable for Coordination {
                 }
             }
         });
+        if let Some(layers) = &mut self.layers {
+            let height = frame.cell.vectors().z_axis.z;
+            layers.blocks.add_frame(|slot| {
+                slot[0] += height;
+                for (&center, shell) in centers.iter().zip(shells.chunks_exact(n_groups)) {
+                    let z = frame.cell.wrap(frame.positions[center as usize]).z;
+                    let layer = ((z / height * layers.n as f64) as usize).min(layers.n - 1);
+                    let row = &mut slot[1 + layer * (1 + n_groups)..][..1 + n_groups];
+                    row[0] += 1.0;
+                    row[1..].iter_mut().zip(shell).for_each(|(sum, n)| *sum += n);
+                }
+            });
+        }
         Ok(())
     }
 
@@ -219,7 +270,7 @@ impl Observable for Coordination {
             result.notes.push("No frame was sampled.".to_string());
             return vec![result];
         }
-        let (sums, frames) = (self.blocks.total(), self.blocks.n_frames() as f64);
+        let sums = self.blocks.total();
         let Some(edge) = self.shell_edge(&sums) else {
             result.notes.push(format!(
                 "g(r) of the ligands shows no first shell that ends within {:.2} nm: give r_min to count anyway.",
@@ -227,31 +278,35 @@ impl Observable for Coordination {
             ));
             return vec![result];
         };
-        self.fill(&mut result, &sums, frames, edge);
+        self.fill(&mut result, &sums, edge);
+        self.fill_layers(&mut result);
         vec![result]
     }
 
     fn fingerprint(&self) -> String {
         let (r_max, n) = (self.grid.r_max(), self.grid.len());
         format!(
-            "coordination of {} by {}, r_min {:?} nm, {n} bins to {r_max:.9} nm",
+            "coordination of {} by {}, r_min {:?} nm, {n} bins to {r_max:.9} nm, {:?} layers",
             self.center,
             self.ligands.join(", "),
-            self.r_min
+            self.r_min,
+            self.layers.as_ref().map(|l| l.n)
         )
     }
 
     fn save(&self, writer: &mut Writer) {
         self.blocks.save(writer);
+        self.layers.iter().for_each(|l| l.blocks.save(writer));
     }
 
     fn restore(&mut self, reader: &mut Reader) -> Result<(), AnalysisError> {
-        self.blocks.restore(reader)
+        self.blocks.restore(reader)?;
+        self.layers.as_mut().map_or(Ok(()), |l| l.blocks.restore(reader))
     }
 }
 
 impl Coordination {
-    fn fill(&self, result: &mut AnalysisResult, sums: &[f64], frames: f64, edge: usize) {
+    fn fill(&self, result: &mut AnalysisResult, sums: &[f64], edge: usize) {
         let center = self.center.as_str();
         let r_min = self.grid.edge(edge);
         let group_names: Vec<&str> = self.ligands.iter().map(String::as_str).chain(["all ligands"]).collect();
@@ -265,14 +320,14 @@ impl Coordination {
             Some(Estimate { value: r_min, error: None }),
             "nm",
         );
-        let total = self.blocks.estimate(|s, f| Some(self.mean_within(s, f, self.all(), edge)));
+        let total = self.blocks.estimate(|s, _| Some(self.mean_within(s, self.all(), edge)));
         push(format!("coordination_number({center})"), format!("{center} coordination number"), total, "1");
         for (group, ligand) in self.ligands.iter().enumerate() {
-            let mean = self.blocks.estimate(|s, f| Some(self.mean_within(s, f, group, edge)));
+            let mean = self.blocks.estimate(|s, _| Some(self.mean_within(s, group, edge)));
             let label = format!("{center} – {ligand} coordination number");
             push(format!("coordination_number({center},{ligand})"), label, mean, "1");
         }
-        let total_histogram = self.histogram(sums, frames, self.all(), edge);
+        let total_histogram = self.histogram(sums, self.all(), edge);
         let mode = (0..=MAX_COUNT).fold(0, |m, k| if total_histogram[k] > total_histogram[m] { k } else { m });
         push(
             format!("coordination_mode({center})"),
@@ -281,7 +336,7 @@ impl Coordination {
             "1",
         );
         for k in (0..=MAX_COUNT).filter(|&k| total_histogram[k] > 0.0 || ALWAYS_REPORTED.contains(&k)) {
-            let fraction = self.blocks.estimate(|s, f| Some(self.histogram(s, f, self.all(), edge)[k]));
+            let fraction = self.blocks.estimate(|s, _| Some(self.histogram(s, self.all(), edge)[k]));
             push(
                 format!("coordination_fraction({center},{k})"),
                 format!("{center} fraction with CN = {k}"),
@@ -290,8 +345,7 @@ impl Coordination {
             );
         }
 
-        let histograms: Vec<Vec<f64>> =
-            (0..self.n_groups()).map(|group| self.histogram(sums, frames, group, edge)).collect();
+        let histograms: Vec<Vec<f64>> = (0..self.n_groups()).map(|group| self.histogram(sums, group, edge)).collect();
         let last = (0..=MAX_COUNT).rev().find(|&k| histograms.iter().any(|h| h[k] > 0.0)).unwrap_or(0);
         let mut columns = vec![Column::new("CN", "1", (0..=last).map(|k| k as f64).collect())];
         for (name, histogram) in group_names.iter().zip(&histograms) {
@@ -303,7 +357,7 @@ impl Coordination {
         let edges = [edge.saturating_sub(step), edge, (edge + step).min(self.grid.len())];
         let mut columns = vec![Column::new("r", "nm", edges.map(|e| self.grid.edge(e)).to_vec())];
         for (group, name) in group_names.iter().enumerate() {
-            let values = edges.map(|e| self.mean_within(sums, frames, group, e)).to_vec();
+            let values = edges.map(|e| self.mean_within(sums, group, e)).to_vec();
             columns.push(Column::new(format!("n(r) {name}"), "1", values));
         }
         result.tables.push(Table { name: format!("{}_radius", result.name), columns });
@@ -334,11 +388,52 @@ impl Coordination {
         let how = if self.r_min.is_some() { "given" } else { "first minimum of g(r) of all ligands together" };
         let around: Vec<String> = edges
             .iter()
-            .map(|&e| format!("{:.3} at {:.3} nm", self.mean_within(sums, frames, self.all(), e), self.grid.edge(e)))
+            .map(|&e| format!("{:.3} at {:.3} nm", self.mean_within(sums, self.all(), e), self.grid.edge(e)))
             .collect();
         result.notes.push(format!("r_min = {r_min:.3} nm ({how}); coordination number {}.", around.join(", ")));
         if total_histogram[MAX_COUNT] > 0.0 {
             result.notes.push(format!("The last bin of the histogram means {MAX_COUNT} or more."));
         }
+    }
+
+    /// CN by layer of z: of the centres that stand there.
+    fn fill_layers(&self, result: &mut AnalysisResult) {
+        let Some(layers) = &self.layers else { return };
+        let (sums, frames) = (layers.blocks.total(), layers.blocks.n_frames() as f64);
+        let thickness = sums[0] / (frames * layers.n as f64);
+        let row = |layer: usize| &sums[1 + layer * (1 + self.n_groups())..][..1 + self.n_groups()];
+        // A layer without centres has no coordination number: it is left out.
+        let filled: Vec<usize> = (0..layers.n).filter(|&l| row(l)[0] > 0.0).collect();
+        let z: Vec<f64> = filled.iter().map(|&l| (l as f64 + 0.5) * thickness).collect();
+        let mut columns = vec![
+            Column::new("z", "nm", z.clone()),
+            Column::new("mean number of centres", "1", filled.iter().map(|&l| row(l)[0] / frames).collect()),
+        ];
+        let mut series = Vec::new();
+        let names = self.ligands.iter().map(String::as_str).chain(["all ligands"]);
+        for (group, name) in names.enumerate() {
+            let numbers: Vec<f64> = filled.iter().map(|&l| row(l)[1 + group] / row(l)[0]).collect();
+            series.push(Series {
+                label: name.to_string(),
+                kind: SeriesKind::Line,
+                on_right: false,
+                color: group,
+                points: z.iter().zip(&numbers).map(|(&z, &n)| [z, n]).collect(),
+            });
+            columns.push(Column::new(format!("CN {name}"), "1", numbers));
+        }
+        let name = format!("{}_layers", result.name);
+        result.tables.push(Table { name: name.clone(), columns });
+        result.figures.push(Figure {
+            name,
+            title: format!("Coordination number of {} along z", self.center),
+            x: Axis::new("z", "nm"),
+            y: Axis::new("coordination number", "1"),
+            series,
+            ..Default::default()
+        });
+        result
+            .notes
+            .push(format!("{} layers along z, {thickness:.3} nm thick, by the position of the centre.", layers.n));
     }
 }

@@ -4,20 +4,36 @@
 //! simulation or from a file, so online and offline results are the same numbers. It knows no forces, no files and no
 //! input syntax.
 //!
-//! Adding an observable is one file with an [`Observable`] and one line in [`build`]. Memory is bounded: every
-//! observable accumulates histograms, never frames, and can write them to a checkpoint bit for bit.
+//! Adding an observable is one file with an [`Observable`] and one line in [`build`]. Memory is bounded: every observable accumulates
+//! histograms and, where it compares times, keeps a fixed number of origins ([`lags`]); all of it can be written to a checkpoint bit for
+//! bit. `docs/observables.md` states the definitions for users.
 
 pub mod angles;
 pub mod blocks;
 pub mod codec;
 pub mod coordination;
+pub mod density_profile;
+pub mod form_factors;
+pub mod fsqt;
 pub mod grid;
+pub mod hydrogen_bonds;
+pub mod ion_pairs;
+pub mod lags;
+pub mod msd;
+pub mod octahedrality;
+pub mod orientation;
+pub mod pair_distribution;
 pub mod pairs;
+pub mod particles;
 pub mod peaks;
 pub mod rdf;
+pub mod residence;
 pub mod results;
 pub mod schedule;
 pub mod selection;
+mod selection_grammar;
+pub mod survival;
+pub mod unwrap;
 
 pub use results::{AnalysisResult, Axis, Column, Figure, Mark, Quantity, Series, SeriesKind, Table};
 
@@ -31,7 +47,23 @@ use schedule::Schedule;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum AnalysisError {
     #[error("no atom matches the selection \"{selection}\"{}; {available}", hint(.nearest))]
-    UnknownSelection { selection: String, nearest: Option<String>, available: String },
+    UnknownSelection {
+        selection: String,
+        /// The word that means nothing, bytes.
+        at: std::ops::Range<usize>,
+        nearest: Option<String>,
+        available: String,
+    },
+    #[error("the selection \"{selection}\" can hold no atom; {available}")]
+    EmptySelection { selection: String, available: String },
+    #[error("the selection \"{selection}\" cannot be read: {message}{}", with_help(.help))]
+    SelectionSyntax {
+        selection: String,
+        /// bytes
+        at: std::ops::Range<usize>,
+        message: String,
+        help: String,
+    },
     #[error("the selections \"{first}\" and \"{second}\" share {count} atoms; ligands must not overlap")]
     OverlappingLigands { first: String, second: String, count: usize },
     #[error("{what} = {value} cannot be used: {remedy}")]
@@ -56,6 +88,10 @@ pub enum AnalysisError {
     Checkpoint(String),
 }
 
+fn with_help(help: &str) -> String {
+    if help.is_empty() { String::new() } else { format!(" ({help})") }
+}
+
 fn hint(nearest: &Option<String>) -> String {
     nearest.as_ref().map(|n| format!(" (did you mean \"{n}\"?)")).unwrap_or_default()
 }
@@ -75,15 +111,29 @@ pub trait Observable: Send {
 /// The registry: which observable serves which entry of the input.
 fn build(spec: &AnalysisSpec, topology: &Topology, cell: &Cell) -> Result<(Box<dyn Observable>, f64), AnalysisError> {
     Ok(match spec {
-        AnalysisSpec::Rdf { pairs, r_max, bin_width, every } => {
-            (Box::new(rdf::Rdf::new(pairs, *r_max, *bin_width, topology, cell)?), *every)
+        AnalysisSpec::Rdf { pairs, r_max, bin_width, molecules, intramolecular, every } => {
+            let settings = rdf::Settings { molecules: *molecules, intramolecular: *intramolecular };
+            (Box::new(rdf::Rdf::new(pairs, *r_max, *bin_width, settings, topology, cell)?), *every)
         }
-        AnalysisSpec::Coordination { center, ligands, r_min, every } => {
-            (Box::new(coordination::Coordination::new(center, ligands, *r_min, topology, cell)?), *every)
+        AnalysisSpec::Coordination { center, ligands, r_min, layer, every } => {
+            (Box::new(coordination::Coordination::new(center, ligands, *r_min, *layer, topology, cell)?), *every)
         }
         AnalysisSpec::Angles { center, ligand, r_min, bin_width, every } => {
             (Box::new(angles::Angles::new(center, ligand, *r_min, *bin_width, topology, cell)?), *every)
         }
+        AnalysisSpec::DensityProfile(s) => {
+            (Box::new(density_profile::DensityProfile::new(s, topology, cell)?), s.every)
+        }
+        AnalysisSpec::IonPairs(s) => (Box::new(ion_pairs::IonPairs::new(s, topology, cell)?), s.every),
+        AnalysisSpec::HydrogenBonds(s) => (Box::new(hydrogen_bonds::HydrogenBonds::new(s, topology, cell)?), s.every),
+        AnalysisSpec::Msd(s) => (Box::new(msd::Msd::new(s, topology, cell)?), s.every),
+        AnalysisSpec::Residence(s) => (Box::new(residence::Residence::new(s, topology, cell)?), s.every),
+        AnalysisSpec::PairDistribution(s) => {
+            (Box::new(pair_distribution::PairDistribution::new(s, topology, cell)?), s.every)
+        }
+        AnalysisSpec::Fsqt(s) => (Box::new(fsqt::Fsqt::new(s, topology)?), s.every),
+        AnalysisSpec::Orientation(s) => (Box::new(orientation::Orientation::new(s, topology, cell)?), s.every),
+        AnalysisSpec::Octahedrality(s) => (Box::new(octahedrality::Octahedrality::new(s, topology, cell)?), s.every),
     })
 }
 

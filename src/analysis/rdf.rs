@@ -3,16 +3,19 @@
 //! g_ab(r) = ⟨V / (N_ab 4π r²) Σ_{i∈a} Σ_{j∈b, j≠i} δ(r − r_ij)⟩, with N_ab the number of ordered pairs i ≠ j: N_a N_b for separate
 //! groups and N_a (N_a − 1) within one. The volume is that of each frame, shells are exact spherical shells. In a closed
 //! box g tends to 1 − O(1/N) behind a shell of many neighbours; this is not corrected. Pairs inside one molecule are
-//! counted like any other. n_ab(r) is the mean number of b within r of an a, counted directly; for a constant volume it is
+//! counted like any other unless `intramolecular = false`, which leaves them out of N_ab too. With `centers = "molecules"` the
+//! points are centres of mass of the molecules that a selection touches. Groups that depend on positions are counted afresh in
+//! every frame. n_ab(r) is the mean number of b within r of an a, counted directly; for a constant volume it is
 //! 4π ρ_b ∫ g r² dr.
 
 use super::blocks::Blocks;
 use super::codec::{Reader, Writer};
 use super::grid::RadialGrid;
 use super::pairs::PairSearch;
+use super::particles::{Molecules, n_inside};
 use super::peaks;
 use super::results::{self, AnalysisResult, Axis, Column, Figure, Mark, Quantity, Series, SeriesKind, Table};
-use super::selection::{n_common, select};
+use super::selection::{Selection, n_common};
 use super::{AnalysisError, Observable};
 use crate::cell::Cell;
 use crate::system::{Frame, Topology};
@@ -25,15 +28,24 @@ const CHUNK: usize = 256;
 pub struct Rdf {
     pairs: Vec<Pair>,
     grid: RadialGrid,
+    molecules: Molecules,
+    settings: Settings,
+}
+
+/// Which points, which pairs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settings {
+    /// Centres of mass of molecules instead of atoms.
+    pub molecules: bool,
+    /// Count pairs inside one molecule?
+    pub intramolecular: bool,
 }
 
 struct Pair {
     names: (String, String),
-    a: Vec<u32>,
-    b: Vec<u32>,
-    /// Ordered pairs i ≠ j.
-    n_pairs: f64,
-    /// Per frame: `[n_bins]` pair counts, then `[n_bins]` counts × V (nm³).
+    a: Selection,
+    b: Selection,
+    /// Per frame: `[n_bins]` pair counts, `[n_bins]` counts × V / N_ab (nm³), N_a.
     blocks: Blocks,
 }
 
@@ -45,6 +57,7 @@ impl Rdf {
         pairs: &[(String, String)],
         r_max: Option<f64>,
         bin_width: f64,
+        settings: Settings,
         topology: &Topology,
         cell: &Cell,
     ) -> Result<Self, AnalysisError> {
@@ -63,31 +76,47 @@ impl Rdf {
         let pairs = pairs
             .iter()
             .map(|(first, second)| {
-                let (a, b) = (select(first, topology)?, select(second, topology)?);
-                let n_pairs = (a.len() * b.len() - n_common(&a, &b)) as f64;
-                let blocks = Blocks::new(2 * grid.len());
-                Ok(Pair { names: (first.clone(), second.clone()), a, b, n_pairs, blocks })
+                let (a, b) = (Selection::new(first, topology)?, Selection::new(second, topology)?);
+                let blocks = Blocks::new(2 * grid.len() + 1);
+                Ok(Pair { names: (first.clone(), second.clone()), a, b, blocks })
             })
             .collect::<Result<_, AnalysisError>>()?;
-        Ok(Rdf { pairs, grid })
+        Ok(Rdf { pairs, grid, molecules: Molecules::new(topology), settings })
     }
 }
 
 impl Observable for Rdf {
     fn sample(&mut self, frame: &Frame) -> Result<(), AnalysisError> {
-        let grid = self.grid;
+        let (grid, settings, molecules) = (self.grid, self.settings, &self.molecules);
         let volume = frame.cell.volume();
         for pair in &mut self.pairs {
-            let search = PairSearch::new(frame, &pair.b, grid.r_max())?;
-            let (a, b) = (&pair.a, &pair.b);
+            let (mut a, mut b) = (pair.a.atoms(frame)?, pair.b.atoms(frame)?);
+            let mut n_pairs = (a.len() * b.len() - n_common(&a, &b)) as f64;
+            let centers_of_mass;
+            let points = if settings.molecules {
+                a = molecules.touched(&a).into();
+                b = molecules.touched(&b).into();
+                centers_of_mass = molecules.centers(&[&a, &b], frame);
+                n_pairs = (a.len() * b.len() - n_common(&a, &b)) as f64;
+                Frame { positions: &centers_of_mass, ..*frame }
+            } else {
+                if !settings.intramolecular {
+                    n_pairs = (a.len() * b.len() - n_inside(&a, &b, molecules)) as f64;
+                }
+                *frame
+            };
+            let (a, b): (&[u32], &[u32]) = (&a, &b);
+            let apart = |i: u32, j: u32| settings.intramolecular || settings.molecules || molecules.differ(i, j);
+            let search = PairSearch::new(&points, b, grid.r_max())?;
             // Within one group every pair is found from its first member only, and counts twice.
             let same = a == b;
             let count = |(chunk, centers): (usize, &[u32])| {
                 let mut counts = vec![0_u64; grid.len()];
                 for (at, &i) in centers.iter().enumerate() {
                     let first = if same { chunk * CHUNK + at + 1 } else { 0 };
-                    search.visit_from(first, frame.positions[i as usize], |k, d| {
+                    search.visit_from(first, points.positions[i as usize], |k, d| {
                         if b[k] != i
+                            && apart(i, b[k])
                             && let Some(bin) = grid.bin(d.length())
                         {
                             counts[bin] += 1 + u64::from(same);
@@ -107,10 +136,13 @@ impl Observable for Rdf {
                 a.par_chunks(CHUNK).enumerate().map(count).reduce(|| vec![0; grid.len()], add)
             };
             pair.blocks.add_frame(|slot| {
-                let (plain, weighted) = slot.split_at_mut(grid.len());
+                let (plain, rest) = slot.split_at_mut(grid.len());
+                let (weighted, n_a) = rest.split_at_mut(grid.len());
+                n_a[0] += a.len() as f64;
+                let weight = volume / n_pairs.max(1.0);
                 for ((plain, weighted), &n) in plain.iter_mut().zip(weighted).zip(&counts) {
                     *plain += n as f64;
-                    *weighted += n as f64 * volume;
+                    *weighted += n as f64 * weight;
                 }
             });
         }
@@ -118,12 +150,13 @@ impl Observable for Rdf {
     }
 
     fn finish(&self) -> Vec<AnalysisResult> {
-        self.pairs.iter().map(|pair| pair.result(&self.grid)).collect()
+        self.pairs.iter().map(|pair| pair.result(&self.grid, self.settings)).collect()
     }
 
     fn fingerprint(&self) -> String {
         let names: Vec<String> = self.pairs.iter().map(|p| format!("{}|{}", p.names.0, p.names.1)).collect();
-        format!("rdf {} r_max {:.9} nm bins {}", names.join(" "), self.grid.r_max(), self.grid.len())
+        let (r_max, n) = (self.grid.r_max(), self.grid.len());
+        format!("rdf {} r_max {r_max:.9} nm bins {n} {:?}", names.join(" "), self.settings)
     }
 
     fn save(&self, writer: &mut Writer) {
@@ -138,14 +171,14 @@ impl Observable for Rdf {
 impl Pair {
     /// g(r) from sums over `frames`, `[n_bins]`.
     fn g(&self, sums: &[f64], frames: f64, grid: &RadialGrid) -> Vec<f64> {
-        let weighted = &sums[grid.len()..];
-        let scale = 1.0 / (frames * self.n_pairs.max(1.0));
+        let weighted = &sums[grid.len()..2 * grid.len()];
+        let scale = 1.0 / frames;
         weighted.iter().enumerate().map(|(k, w)| w * scale / grid.shell_volume(k)).collect()
     }
 
     /// n(r) at the upper edge of every bin, `[n_bins]`.
-    fn running(&self, sums: &[f64], frames: f64, grid: &RadialGrid) -> Vec<f64> {
-        let scale = 1.0 / (frames * self.a.len() as f64);
+    fn running(&self, sums: &[f64], grid: &RadialGrid) -> Vec<f64> {
+        let scale = 1.0 / sums[2 * grid.len()].max(1.0);
         let mut sum = 0.0;
         let accumulate = |count: &f64| {
             sum += count;
@@ -154,7 +187,7 @@ impl Pair {
         sums[..grid.len()].iter().map(accumulate).collect()
     }
 
-    fn result(&self, grid: &RadialGrid) -> AnalysisResult {
+    fn result(&self, grid: &RadialGrid, settings: Settings) -> AnalysisResult {
         let (a, b) = (self.names.0.as_str(), self.names.1.as_str());
         let mut result = AnalysisResult {
             name: results::file_stem(&["rdf", a, b]),
@@ -167,7 +200,7 @@ impl Pair {
             return result;
         }
         let (sums, frames) = (self.blocks.total(), self.blocks.n_frames() as f64);
-        let (g, n) = (self.g(&sums, frames, grid), self.running(&sums, frames, grid));
+        let (g, n) = (self.g(&sums, frames, grid), self.running(&sums, grid));
 
         let shells = |sums: &[f64], frames: f64| {
             let g = self.g(sums, frames, grid);
@@ -175,9 +208,9 @@ impl Pair {
             let second = peaks::second_shell(&g, &sums[..grid.len()], first.minimum, grid);
             Some((first, second))
         };
-        let within = |sums: &[f64], frames: f64, r: f64| match grid.nearest_edge(r) {
+        let within = |sums: &[f64], r: f64| match grid.nearest_edge(r) {
             0 => 0.0,
-            edge => self.running(sums, frames, grid)[edge - 1],
+            edge => self.running(sums, grid)[edge - 1],
         };
         let total = shells(&sums, frames);
         let mut push = |kind: &str, label: &str, unit: &str, value: &dyn Fn(&[f64], f64) -> Option<f64>| {
@@ -193,12 +226,10 @@ impl Pair {
         push("second_minimum", "second minimum", "nm", &|s, f| Some(shells(s, f)?.1?.minimum));
         if let Some((first, second)) = total {
             // Counted between fixed distances: the error then is that of the count alone.
-            push("running_number", "neighbours within the first minimum", "1", &|s, f| {
-                Some(within(s, f, first.minimum))
-            });
+            push("running_number", "neighbours within the first minimum", "1", &|s, _| Some(within(s, first.minimum)));
             if let Some(second) = second {
-                push("second_shell_count", "neighbours in the second shell", "1", &|s, f| {
-                    Some(within(s, f, second.minimum) - within(s, f, first.minimum))
+                push("second_shell_count", "neighbours in the second shell", "1", &|s, _| {
+                    Some(within(s, second.minimum) - within(s, first.minimum))
                 });
             }
         }
@@ -217,6 +248,14 @@ impl Pair {
             "Bins of {} nm; peaks from a parabola through ln g weighted with the counts; errors from a jackknife over blocks.",
             grid.width()
         ));
+        if settings.molecules {
+            result.notes.push("Between centres of mass of molecules.".to_string());
+        } else if !settings.intramolecular {
+            result.notes.push("Pairs inside one molecule are left out.".to_string());
+        }
+        if sums[2 * grid.len()] == 0.0 {
+            result.notes.push(format!("The selection \"{a}\" held no atom in any frame."));
+        }
         if total.is_none() {
             result.notes.push("g(r) shows no first shell that ends within the range.".to_string());
         }

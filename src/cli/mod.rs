@@ -27,6 +27,7 @@ pub mod forcefield;
 mod held;
 pub mod import;
 mod molecules;
+pub mod observables;
 pub mod outcome;
 pub mod prepare;
 pub mod progress;

@@ -1,6 +1,6 @@
 //! From an input file to a system that can be run: the part every subcommand shares.
 
-use super::{BackendChoice, CliError, InputArgs, held, import};
+use super::{BackendChoice, CliError, InputArgs, held, import, observables};
 use crate::build::{self, BoxReport, Extent, Quantity, SolutionRequest};
 use crate::cell::Cell;
 use crate::forcefield::{self, Assembled};
@@ -137,6 +137,7 @@ fn finish(input: Input, locations: &Locations, parts: Parts) -> Result<Prepared,
     if interactions.dispersion_correction && has_c4(&assembled) {
         warnings.push("the −C4/r⁴ tail beyond the cutoff is not part of the dispersion correction".to_string());
     }
+    observables::check(&input.analyses, &topology, &state.cell, locations)?;
     let mut system = System {
         topology,
         pair_table: assembled.pair_table.clone(),

@@ -3,6 +3,7 @@
 //!
 //! Plain data. Nothing here computes a force, reads a file or knows a device.
 
+pub mod analyses;
 pub mod bonded;
 pub mod constrain;
 pub mod expected;

@@ -3,6 +3,7 @@
 //! `io::input` makes it (with every default filled in), `build` turns its [`SystemSpec`] into coordinates and a
 //! topology, `dynamics` runs its stages, `analysis` takes its analyses. Names of models are still names here.
 
+pub use super::analyses::AnalysisSpec;
 use super::interactions::{Coulomb, LjModifier};
 use crate::potential::mixing::Mixing;
 use std::path::PathBuf;
@@ -277,46 +278,4 @@ pub struct TrajectorySpec {
     pub every: f64,
     /// `xtc`, `dcd`, `gro`, `pdb`, `xyz`, …: any extension chemfiles writes
     pub format: String,
-}
-
-/// One analysis: `kind` names an entry of the analysis registry.
-#[derive(Debug, Clone, PartialEq)]
-pub enum AnalysisSpec {
-    Rdf {
-        /// pairs of selections
-        pairs: Vec<(String, String)>,
-        /// nm
-        r_max: Option<f64>,
-        /// nm
-        bin_width: f64,
-        /// ps between sampled frames
-        every: f64,
-    },
-    Coordination {
-        center: String,
-        ligands: Vec<String>,
-        /// nm; `None` = first minimum of g(r) of all ligands together
-        r_min: Option<f64>,
-        every: f64,
-    },
-    Angles {
-        center: String,
-        ligand: String,
-        /// nm; `None` = first minimum of g(r)
-        r_min: Option<f64>,
-        /// degrees
-        bin_width: f64,
-        every: f64,
-    },
-}
-
-impl AnalysisSpec {
-    /// Time between sampled frames, ps.
-    pub fn every(&self) -> f64 {
-        match self {
-            AnalysisSpec::Rdf { every, .. }
-            | AnalysisSpec::Coordination { every, .. }
-            | AnalysisSpec::Angles { every, .. } => *every,
-        }
-    }
 }

@@ -49,12 +49,13 @@ fn gas(n_a: usize, n_b: usize) -> Topology {
 }
 
 fn rdf(a: &str, b: &str, r_max: Option<f64>, bin_width: f64) -> AnalysisSpec {
-    AnalysisSpec::Rdf { pairs: vec![(a.to_string(), b.to_string())], r_max, bin_width, every: 1.0 }
+    let (pairs, every) = (vec![(a.to_string(), b.to_string())], 1.0);
+    AnalysisSpec::Rdf { pairs, r_max, bin_width, molecules: false, intramolecular: true, every }
 }
 
 fn coordination(center: &str, ligands: &[&str], r_min: Option<f64>) -> AnalysisSpec {
     let ligands = ligands.iter().map(|l| l.to_string()).collect();
-    AnalysisSpec::Coordination { center: center.to_string(), ligands, r_min, every: 1.0 }
+    AnalysisSpec::Coordination { center: center.to_string(), ligands, r_min, layer: None, every: 1.0 }
 }
 
 fn angles(center: &str, ligand: &str, r_min: Option<f64>) -> AnalysisSpec {
@@ -441,6 +442,8 @@ fn sampling_follows_the_interval_of_each_analysis() {
         pairs: vec![("Zn2+".to_string(), "OW".to_string())],
         r_max: None,
         bin_width: 0.01,
+        molecules: false,
+        intramolecular: true,
         every,
     };
     let mut set = AnalysisSet::new(&[with_every(0.1), with_every(0.25)], &topology, &cell).expect("valid");

@@ -205,11 +205,19 @@ pub fn sample_report() -> RunReport {
     let (topology, cell, frames) = hydrated_zinc(500, 400, 7);
     let name = String::from;
     let specs = [
-        AnalysisSpec::Rdf { pairs: vec![(name("Zn2+"), name("OW"))], r_max: None, bin_width: 0.002, every: 0.2 },
+        AnalysisSpec::Rdf {
+            pairs: vec![(name("Zn2+"), name("OW"))],
+            r_max: None,
+            bin_width: 0.002,
+            molecules: false,
+            intramolecular: true,
+            every: 0.2,
+        },
         AnalysisSpec::Coordination {
             center: name("Zn2+"),
             ligands: vec![name("OW"), name("Cl-")],
             r_min: None,
+            layer: None,
             every: 0.2,
         },
         AnalysisSpec::Angles { center: name("Zn2+"), ligand: name("OW"), r_min: None, bin_width: 1.0, every: 0.2 },

@@ -16,6 +16,7 @@ mod dynamics;
 mod fault;
 mod held;
 mod nonbonded;
+mod observables;
 pub mod quantity;
 mod stages;
 mod system;
@@ -28,6 +29,7 @@ pub use write::to_toml;
 
 use crate::system::spec::{GeometrySpec, Input, SystemSpec};
 use fault::Faults;
+use std::ops::Range;
 use std::path::Path;
 use table::Table;
 use tree::Document;
@@ -111,7 +113,7 @@ fn interpret(document: &Document, origin: &str, base_dir: &Path) -> Result<Input
     let base = dynamics::RawDynamics::read_top(&top);
     let dynamics = base.resolve(&faults, "[dynamics]", has_water);
     let stages = stages::read(&top, &base, &dynamics, has_water);
-    let analyses = analysis::read(&top, &stages);
+    let analyses = analysis::read(&top, &stages, base_dir);
     match system {
         Some(system) => faults.finish(Input { title, system, nonbonded, dynamics, stages, analyses }),
         None => faults.finish(()).map(|()| unreachable_input()),
@@ -136,6 +138,27 @@ impl Locations {
         let location = self.document.place_of(key).locate(&self.document.sources);
         let help = Some(help.to_string()).filter(|h| !h.is_empty());
         InputError { faults: vec![Fault { message: message.into(), help, location }] }
+    }
+
+    /// A fault of the k-th analysis (from zero): in its selection `text` at these bytes, if it holds such a text.
+    pub fn selection_fault(&self, k: usize, text: &str, at: Range<usize>, message: &str, help: &str) -> InputError {
+        let found = analysis::find(&self.document, k).and_then(|(node, _)| node.find_text(text));
+        let Some(mut place) = found else { return self.analysis_fault(k, "", message, help) };
+        // Inside the quotes, unless escapes make bytes of the file and of the text differ.
+        if place.span.len() == text.len() + 2 && !at.is_empty() {
+            place.span = place.span.start + 1 + at.start..place.span.start + 1 + at.end;
+        }
+        let help = Some(help.to_string()).filter(|h| !h.is_empty());
+        InputError {
+            faults: vec![Fault { message: message.into(), help, location: place.locate(&self.document.sources) }],
+        }
+    }
+
+    /// A fault of the k-th analysis (from zero), at its key `name` where that is written.
+    pub fn analysis_fault(&self, k: usize, name: &str, message: &str, help: &str) -> InputError {
+        let path = analysis::find(&self.document, k).map_or("analysis".to_string(), |(_, path)| path);
+        let key = if name.is_empty() { path } else { format!("{path}.{name}") };
+        self.fault(&key, message, help)
     }
 
     /// A message whose first line is the fault and whose other lines are the help.

@@ -26,6 +26,8 @@ pub enum Dimension {
     Mass,
     /// kJ mol⁻¹ nm⁻²
     ForceConstant,
+    /// mPa s
+    Viscosity,
 }
 
 /// A unit: spellings (the first is printed), factor and offset to the internal unit.
@@ -78,7 +80,9 @@ const FORCE_CONSTANT: &[Unit] = &[
     unit(&["kcal/mol/angstrom2", "kcal/mol/Å2", "kcal/mol/A2"], 418.4),
 ];
 
-const ALL: [Dimension; 13] = [
+const VISCOSITY: &[Unit] = &[unit(&["mPa s", "mPas", "cP"], 1.0), unit(&["Pa s", "Pas"], 1e3)];
+
+const ALL: [Dimension; 14] = [
     Dimension::Length,
     Dimension::InverseLength,
     Dimension::Time,
@@ -92,6 +96,7 @@ const ALL: [Dimension; 13] = [
     Dimension::Compressibility,
     Dimension::Mass,
     Dimension::ForceConstant,
+    Dimension::Viscosity,
 ];
 
 impl Dimension {
@@ -110,6 +115,7 @@ impl Dimension {
             Dimension::Compressibility => COMPRESSIBILITY,
             Dimension::Mass => MASS,
             Dimension::ForceConstant => FORCE_CONSTANT,
+            Dimension::Viscosity => VISCOSITY,
         }
     }
 
@@ -129,6 +135,7 @@ impl Dimension {
             Dimension::Compressibility => "a compressibility",
             Dimension::Mass => "a mass",
             Dimension::ForceConstant => "a force constant",
+            Dimension::Viscosity => "a viscosity",
         }
     }
 

@@ -93,6 +93,16 @@ impl Node {
         }
     }
 
+    /// Where the text `wanted` is written below this node.
+    pub fn find_text(&self, wanted: &str) -> Option<Place> {
+        match &self.value {
+            Value::String(text) => (text == wanted).then(|| self.place.clone()),
+            Value::Array(elements) => elements.iter().find_map(|e| e.find_text(wanted)),
+            Value::Table(entries) => entries.iter().find_map(|(_, e)| e.find_text(wanted)),
+            _ => None,
+        }
+    }
+
     fn is_container(&self) -> bool {
         matches!(self.value, Value::Table(_) | Value::Array(_))
     }

@@ -1,5 +1,6 @@
 //! An [`Input`] as TOML with every default written out; parsing the text gives an equal [`Input`].
 
+use super::observables;
 use super::quantity::{Dimension, format as quantity};
 use crate::potential::mixing::Mixing;
 use crate::system::interactions::{Coulomb, LjModifier};
@@ -28,18 +29,18 @@ pub fn to_toml(input: &Input) -> String {
     text.0
 }
 
-struct Lines(String);
+pub(super) struct Lines(String);
 
 impl Lines {
     fn head(&mut self, name: &str) {
         let _ = write!(self.0, "\n{name}\n");
     }
 
-    fn pair(&mut self, key: &str, value: impl Display) {
+    pub(super) fn pair(&mut self, key: &str, value: impl Display) {
         let _ = writeln!(self.0, "{key} = {value}");
     }
 
-    fn quantity(&mut self, key: &str, value: f64, dimension: Dimension) {
+    pub(super) fn quantity(&mut self, key: &str, value: f64, dimension: Dimension) {
         self.pair(key, quoted(value, dimension));
     }
 
@@ -50,16 +51,16 @@ impl Lines {
     }
 }
 
-fn quoted(value: f64, dimension: Dimension) -> String {
+pub(super) fn quoted(value: f64, dimension: Dimension) -> String {
     string(&quantity(value, dimension))
 }
 
 /// With TOML's escapes.
-fn string(text: &str) -> String {
+pub(super) fn string(text: &str) -> String {
     toml::Value::String(text.into()).to_string()
 }
 
-fn strings<'a>(texts: impl IntoIterator<Item = &'a String>) -> String {
+pub(super) fn strings<'a>(texts: impl IntoIterator<Item = &'a String>) -> String {
     let quoted: Vec<String> = texts.into_iter().map(|t| string(t)).collect();
     format!("[{}]", quoted.join(", "))
 }
@@ -335,29 +336,6 @@ fn write_stage(text: &mut Lines, stage: &StageSpec, base: &DynamicsSpec) {
 
 fn write_analysis(text: &mut Lines, analysis: &AnalysisSpec) {
     text.head("[[analysis]]");
-    match analysis {
-        AnalysisSpec::Rdf { pairs, r_max, bin_width, every } => {
-            text.head("[analysis.rdf]");
-            let pairs: Vec<String> = pairs.iter().map(|(a, b)| strings([a, b])).collect();
-            text.pair("pairs", format!("[{}]", pairs.join(", ")));
-            text.optional_length("r_max", *r_max);
-            text.quantity("bin_width", *bin_width, Dimension::Length);
-            text.quantity("every", *every, Dimension::Time);
-        }
-        AnalysisSpec::Coordination { center, ligands, r_min, every } => {
-            text.head("[analysis.coordination]");
-            text.pair("center", string(center));
-            text.pair("ligands", strings(ligands));
-            text.optional_length("r_min", *r_min);
-            text.quantity("every", *every, Dimension::Time);
-        }
-        AnalysisSpec::Angles { center, ligand, r_min, bin_width, every } => {
-            text.head("[analysis.angles]");
-            text.pair("center", string(center));
-            text.pair("ligand", string(ligand));
-            text.optional_length("r_min", *r_min);
-            text.quantity("bin_width", *bin_width, Dimension::Angle);
-            text.quantity("every", *every, Dimension::Time);
-        }
-    }
+    text.head(&format!("[analysis.{}]", observables::kind_of(analysis)));
+    observables::declare(&mut analysis.clone(), text);
 }

@@ -1,6 +1,7 @@
 //! What several test modules share.
 
 pub mod compare;
+pub mod electrolyte;
 pub mod gpu;
 pub mod gro;
 pub mod molecules;

@@ -1,0 +1,258 @@
+//! Profiles along z: number density of groups, mass density, charge density and the electrostatic potential.
+//!
+//! Bins are fixed fractions of the cell's height along z, so a cell that changes is followed. The potential comes from the mean
+//! charge density by integrating Poisson's equation twice, exactly for a density that is constant within a bin:
+//! φ(z) = −4π k_e ∫₀ᶻ (z − z') ρ(z') dz' with φ = 0 and no field at z = 0, which is right where z = 0 lies in the vacuum or in a
+//! conductor; the periodic potential, right for Ewald sums with conducting boundary, has φ(L) z/L subtracted.
+
+use super::blocks::{Blocks, Estimate};
+use super::codec::{Reader, Writer};
+use super::grid::RadialGrid;
+use super::peaks;
+use super::results::{AnalysisResult, Axis, Column, Figure, Quantity, Series, SeriesKind, Table};
+use super::selection::Selection;
+use super::{AnalysisError, Observable};
+use crate::cell::Cell;
+use crate::system::analyses::DensityProfileSpec;
+use crate::system::{Frame, Topology};
+use crate::units::{COULOMB, DENSITY_G_CM3};
+use std::f64::consts::{PI, TAU};
+
+/// One V in kJ mol⁻¹ e⁻¹: the Faraday constant in kC/mol (CODATA 2018).
+const VOLT: f64 = 96.485_332_12;
+
+/// Densities along z.
+pub struct DensityProfile {
+    groups: Vec<Selection>,
+    names: Vec<String>,
+    origin: Option<Selection>,
+    n_bins: usize,
+    masses: Vec<f64>,
+    charges: Vec<f64>,
+    /// Per frame: L_z (nm), then `[n_bins]` of every group (nm⁻³), of the mass (g/cm³) and of the charge (e/nm³).
+    blocks: Blocks,
+}
+
+impl DensityProfile {
+    pub fn new(spec: &DensityProfileSpec, topology: &Topology, cell: &Cell) -> Result<Self, AnalysisError> {
+        let height = cell.vectors().z_axis.z;
+        let n = (height / spec.bin_width).round();
+        if !(2.0..=1e5).contains(&n) {
+            let remedy = "the bins must fit 2 to 100000 times into the cell";
+            return Err(AnalysisError::InvalidSetting { what: "bin_width", value: spec.bin_width, remedy });
+        }
+        let names: Vec<String> = match spec.groups.is_empty() {
+            false => spec.groups.clone(),
+            true => {
+                let present = topology.species.iter().zip(topology.species_counts()).filter(|(_, n)| *n > 0);
+                present.map(|(s, _)| format!("species '{}'", s.name)).collect()
+            }
+        };
+        let groups = names.iter().map(|g| Selection::new(g, topology)).collect::<Result<Vec<_>, _>>()?;
+        let origin = (!spec.origin.is_empty()).then(|| Selection::new(&spec.origin, topology)).transpose()?;
+        let n_bins = n as usize;
+        let names = names.iter().map(|n| n.trim_start_matches("species ").trim_matches('\'').to_string()).collect();
+        Ok(DensityProfile {
+            blocks: Blocks::new(1 + (groups.len() + 2) * n_bins),
+            groups,
+            names,
+            origin,
+            n_bins,
+            masses: topology.masses.clone(),
+            charges: topology.charges.clone(),
+        })
+    }
+
+    /// Column `k` of the sums: a group, then mass, then charge; `[n_bins]`.
+    fn column<'a>(&self, sums: &'a [f64], k: usize) -> &'a [f64] {
+        &sums[1 + k * self.n_bins..][..self.n_bins]
+    }
+
+    /// Mean height of the cell, nm.
+    fn height(&self, sums: &[f64], frames: f64) -> f64 {
+        sums[0] / frames
+    }
+
+    /// φ at bin centres and at the upper end, V.
+    fn potential(&self, sums: &[f64], frames: f64) -> (Vec<f64>, f64) {
+        let dz = self.height(sums, frames) / self.n_bins as f64;
+        let (mut field, mut phi) = (0.0, 0.0);
+        let at_center = |sum: &f64| {
+            let slope = 4.0 * PI * COULOMB / VOLT * sum / frames;
+            let center = phi - field * dz / 2.0 - slope * dz * dz / 8.0;
+            phi -= field * dz + slope * dz * dz / 2.0;
+            field += slope * dz;
+            center
+        };
+        let centers = self.column(sums, self.groups.len() + 1).iter().map(at_center).collect();
+        (centers, phi)
+    }
+
+    fn periodic_potential(&self, sums: &[f64], frames: f64) -> Vec<f64> {
+        let (phi, end) = self.potential(sums, frames);
+        phi.iter().enumerate().map(|(k, p)| p - end * (k as f64 + 0.5) / self.n_bins as f64).collect()
+    }
+}
+
+/// Mean of fractions on a circle of circumference 1, or `None` for an empty set.
+fn circular_mean(fractions: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sin, cos, n) = fractions.fold((0.0, 0.0, 0), |(s, c, n), f| (s + (TAU * f).sin(), c + (TAU * f).cos(), n + 1));
+    (n > 0).then(|| sin.atan2(cos) / TAU)
+}
+
+impl Observable for DensityProfile {
+    fn sample(&mut self, frame: &Frame) -> Result<(), AnalysisError> {
+        let n_bins = self.n_bins;
+        let height = frame.cell.vectors().z_axis.z;
+        let bin_volume = frame.cell.volume() / n_bins as f64;
+        let fraction = |i: usize| frame.positions[i].z / height;
+        let origin = match &self.origin {
+            Some(origin) => circular_mean(origin.atoms(frame)?.iter().map(|&i| fraction(i as usize))).unwrap_or(0.0),
+            None => 0.0,
+        };
+        let bin = |i: usize| {
+            let f = fraction(i) - origin;
+            (((f - f.floor()) * n_bins as f64) as usize).min(n_bins - 1)
+        };
+        let groups = self.groups.iter().map(|g| g.atoms(frame)).collect::<Result<Vec<_>, _>>()?;
+        self.blocks.add_frame(|slot| {
+            slot[0] += height;
+            for (group, column) in groups.iter().zip(slot[1..].chunks_exact_mut(n_bins)) {
+                group.iter().for_each(|&i| column[bin(i as usize)] += 1.0 / bin_volume);
+            }
+            let (mass, charge) = slot[1 + groups.len() * n_bins..].split_at_mut(n_bins);
+            for i in 0..frame.positions.len() {
+                let k = bin(i);
+                mass[k] += self.masses[i] * DENSITY_G_CM3 / bin_volume;
+                charge[k] += self.charges[i] / bin_volume;
+            }
+        });
+        Ok(())
+    }
+
+    fn finish(&self) -> Vec<AnalysisResult> {
+        let mut result = AnalysisResult {
+            name: "density_profile".to_string(),
+            title: "Profiles along z".to_string(),
+            n_frames: self.blocks.n_frames(),
+            ..Default::default()
+        };
+        if self.blocks.n_frames() == 0 {
+            result.notes.push("No frame was sampled.".to_string());
+            return vec![result];
+        }
+        let (sums, frames) = (self.blocks.total(), self.blocks.n_frames() as f64);
+        let height = self.height(&sums, frames);
+        let dz = height / self.n_bins as f64;
+        let z: Vec<f64> = (0..self.n_bins).map(|k| (k as f64 + 0.5) * dz).collect();
+        let mean = |k: usize| self.column(&sums, k).iter().map(|s| s / frames).collect::<Vec<f64>>();
+        self.fill_values(&mut result, &sums, frames);
+
+        let mut columns = vec![Column::new("z", "nm", z.clone())];
+        columns.extend(self.names.iter().enumerate().map(|(k, n)| Column::new(n.clone(), "nm-3", mean(k))));
+        let (charge, mass) = (mean(self.groups.len() + 1), mean(self.groups.len()));
+        let (open, end) = self.potential(&sums, frames);
+        let periodic = self.periodic_potential(&sums, frames);
+        columns.push(Column::new("mass density", "g/cm3", mass));
+        columns.push(Column::new("charge density", "e/nm3", charge.clone()));
+        columns.push(Column::new("potential, no field at z = 0", "V", open));
+        columns.push(Column::new("potential, periodic", "V", periodic.clone()));
+        result.tables.push(Table { name: result.name.clone(), columns });
+
+        let line = |label: &str, color: usize, on_right: bool, values: &[f64]| Series {
+            label: label.to_string(),
+            kind: SeriesKind::Line,
+            on_right,
+            color,
+            points: z.iter().zip(values).map(|(&z, &v)| [z, v]).collect(),
+        };
+        let relative = |k: usize| {
+            let values = mean(k);
+            let bulk = values.iter().sum::<f64>() / self.n_bins as f64;
+            values.iter().map(|v| v / bulk.max(f64::MIN_POSITIVE)).collect::<Vec<f64>>()
+        };
+        result.figures.push(Figure {
+            name: result.name.clone(),
+            title: "Density along z, over its mean".to_string(),
+            x: Axis::new("z", "nm").with_range(0.0, height),
+            y: Axis::new("ρ(z)/mean", "1"),
+            series: self.names.iter().enumerate().map(|(k, n)| line(n, k, false, &relative(k))).collect(),
+            ..Default::default()
+        });
+        result.figures.push(Figure {
+            name: format!("{}_charge", result.name),
+            title: "Charge and electrostatic potential along z".to_string(),
+            x: Axis::new("z", "nm").with_range(0.0, height),
+            y: Axis::new("charge density", "e/nm³"),
+            right: Some(Axis::new("potential", "V")),
+            series: vec![line("charge", 1, false, &charge), line("potential, periodic", 0, true, &periodic)],
+            ..Default::default()
+        });
+        let from = self.origin.as_ref().map_or("the bottom of the cell".to_string(), |o| format!("\"{}\"", o.text()));
+        result.notes.push(format!(
+            "{} bins of {dz:.4} nm, z from {from}. With an origin, the first layer is found as the first shell of g(r) is, on ρ(z) over its mean.",
+            self.n_bins
+        ));
+        let net: f64 = charge.iter().sum::<f64>() * dz;
+        result.notes.push(format!(
+            "Potential by double integration of the mean charge density ({net:.2e} e/nm² in all); without a field at z = 0 it \
+             ends at {end:.4} V, and the periodic one has this subtracted linearly."
+        ));
+        vec![result]
+    }
+
+    fn fingerprint(&self) -> String {
+        let groups: Vec<&str> = self.groups.iter().map(Selection::text).collect();
+        let origin = self.origin.as_ref().map_or("", Selection::text);
+        format!("density-profile of {} from \"{origin}\", {} bins", groups.join(", "), self.n_bins)
+    }
+
+    fn save(&self, writer: &mut Writer) {
+        self.blocks.save(writer);
+    }
+
+    fn restore(&mut self, reader: &mut Reader) -> Result<(), AnalysisError> {
+        self.blocks.restore(reader)
+    }
+}
+
+impl DensityProfile {
+    fn fill_values(&self, result: &mut AnalysisResult, sums: &[f64], frames: f64) {
+        let dz = self.height(sums, frames) / self.n_bins as f64;
+        let grid = RadialGrid::from_zero(dz * self.n_bins as f64, dz);
+        let shell = |sums: &[f64], frames: f64, k: usize| {
+            let column = self.column(sums, k);
+            let mean = column.iter().sum::<f64>() / self.n_bins as f64;
+            let relative: Vec<f64> = column.iter().map(|s| s / mean).collect();
+            // Counts: densities times the volume of a bin; their scale only decides what is noise.
+            let counts: Vec<f64> = column.iter().map(|s| s * dz).collect();
+            (mean > 0.0 && frames > 0.0 && grid.len() == self.n_bins)
+                .then(|| peaks::first_shell(&relative, &counts, &grid))
+                .flatten()
+        };
+        let mut push = |kind: &str, name: &str, label: String, unit: &str, estimate: Option<Estimate>| {
+            result.values.extend(estimate.map(|e| Quantity::new(format!("{kind}({name})"), label, e, unit)));
+        };
+        for (k, name) in self.names.iter().enumerate() {
+            let mean = |s: &[f64], f: f64| Some(self.column(s, k).iter().sum::<f64>() / (f * self.n_bins as f64));
+            push("mean_density", name, format!("{name} mean number density"), "nm-3", self.blocks.estimate(mean));
+            // A layer belongs to a surface: without an origin every ripple of a bulk liquid would be one.
+            let Some(first) = shell(sums, frames, k).filter(|_| self.origin.is_some()) else { continue };
+            let peak = self.blocks.estimate(|s, f| Some(shell(s, f, k)?.peak));
+            push("layer_position", name, format!("{name} first layer"), "nm", peak);
+            let height = self.blocks.estimate(|s, f| Some(shell(s, f, k)?.height));
+            push("layer_height", name, format!("{name} first layer, height over mean"), "1", height);
+            let edge = grid.nearest_edge(first.minimum);
+            let areal = self.blocks.estimate(|s, f| Some(self.column(s, k)[..edge].iter().sum::<f64>() * dz / f));
+            push("layer_areal_density", name, format!("{name} in the first layer"), "nm-2", areal);
+        }
+        let density =
+            |s: &[f64], f: f64| Some(self.column(s, self.groups.len()).iter().sum::<f64>() / (f * self.n_bins as f64));
+        push("mass_density", "all", "mean mass density".to_string(), "g/cm3", self.blocks.estimate(density));
+        let middle = |s: &[f64], f: f64| {
+            let phi = self.periodic_potential(s, f);
+            Some(phi[self.n_bins / 2] - phi[0])
+        };
+        push("potential_middle", "periodic", "potential at mid-height".to_string(), "V", self.blocks.estimate(middle));
+    }
+}

@@ -1,0 +1,366 @@
+//! Mean square displacements, diffusion coefficients and conductivity.
+//!
+//! Positions are followed through the periodic boundary by summing minimum-image steps between frames, which is right as long as nothing moves half a
+//! cell between two frames, also at constant pressure (S. von Bülow, J. T. Bullerjahn, G. Hummer, J. Chem. Phys. 153, 021101 (2020)). The motion
+//! of the whole system's centre of mass is taken out. D is the slope of MSD(t) over a stated window divided by 2d.
+//!
+//! Box size: D₀ = D + 2.837297 k_B T/(6π η L) (I.-C. Yeh, G. Hummer, J. Phys. Chem. B 108, 15873 (2004)), for cubes, with the model's viscosity.
+//! Conductivity: Nernst–Einstein (1/(V k_B T)) Σ N_i z_i² D_i, and Einstein–Helfand from the collective displacement of charge
+//! ⟨|Σ z_i Δr_i|²⟩/(6 V k_B T t); their ratio measures how independently the ions move.
+
+use super::blocks::{Blocks, Estimate};
+use super::codec::{Reader, Writer};
+use super::lags::{LagGrid, Origins, line};
+use super::particles::Molecules;
+use super::results::{self, AnalysisResult, Axis, Column, Figure, Quantity, Series, SeriesKind, Table};
+use super::selection::Selection;
+use super::unwrap::Unwrapper;
+use super::{AnalysisError, Observable};
+use crate::cell::Cell;
+use crate::system::analyses::MsdSpec;
+use crate::system::{Frame, Topology};
+use crate::units::{AVOGADRO, BOLTZMANN};
+use glam::DVec3;
+use rayon::prelude::*;
+
+/// −ξ of a cubic lattice: Yeh and Hummer's constant.
+const YEH_HUMMER: f64 = 2.837_297;
+/// One nm²/ps in 10⁻⁹ m²/s.
+const DIFFUSION: f64 = 1000.0;
+/// One e² nm⁻³ kJ⁻¹ mol nm² ps⁻¹ in S/m: e² N_A/(1e-9 m · 1e3 J · 1e-12 s).
+const CONDUCTIVITY: f64 = 1.602_176_634e-19 * 1.602_176_634e-19 * AVOGADRO * 1e18;
+/// Particles handled by one task.
+const CHUNK: usize = 1024;
+
+/// Displacements of groups of atoms or molecules.
+pub struct Msd {
+    spec: MsdSpec,
+    groups: Vec<Selection>,
+    names: Vec<String>,
+    /// Charge (e) of every group's particles and their number, where the group is exactly one species.
+    species: Vec<Option<(f64, usize)>>,
+    /// Do the groups cover every charged species?
+    all_ions: bool,
+    molecules: Molecules,
+    molecule_charges: Vec<f64>,
+    masses: Vec<f64>,
+    is_cubic: bool,
+    grid: LagGrid,
+    unwrapper: Unwrapper,
+    origins: Origins<Origin>,
+    /// Per frame: V (nm³), then for every group and, last, the collective charge `[n_lags][4]`: x², y², z² summed and the count.
+    blocks: Blocks,
+}
+
+/// Followed particles (atoms or molecules) and where they were; the total of charge times position of all molecules.
+struct Origin {
+    groups: Vec<(Vec<u32>, Vec<DVec3>)>,
+    charge: DVec3,
+}
+
+impl Msd {
+    pub fn new(spec: &MsdSpec, topology: &Topology, cell: &Cell) -> Result<Self, AnalysisError> {
+        let counts = topology.species_counts();
+        let present = || topology.species.iter().zip(&counts).filter(|(_, n)| **n > 0);
+        let names: Vec<String> = match spec.groups.is_empty() {
+            false => spec.groups.clone(),
+            true => present().map(|(s, _)| format!("species '{}'", s.name)).collect(),
+        };
+        let groups = names.iter().map(|g| Selection::new(g, topology)).collect::<Result<Vec<_>, _>>()?;
+        let grid = LagGrid::new(spec.max_lag, spec.origin_every, spec.every)?;
+        let (from, to) = window(spec.fit_from, spec.fit_to, 0.2, spec.max_lag);
+        if !(from < to && to <= spec.max_lag * (1.0 + 1e-9)) {
+            let remedy = "the fit must begin before it ends, and end within max_lag";
+            return Err(AnalysisError::InvalidSetting { what: "fit_from", value: from, remedy });
+        }
+        let molecules = Molecules::new(topology);
+        let species: Vec<Option<(f64, usize)>> = groups
+            .iter()
+            .map(|group| {
+                let touched = molecules.touched(group.fixed()?);
+                let s = topology.molecules[*touched.first()? as usize].species;
+                let same = touched.iter().all(|&m| topology.molecules[m as usize].species == s);
+                (same && touched.len() == counts[s as usize])
+                    .then(|| (topology.species[s as usize].charge(), touched.len()))
+            })
+            .collect();
+        let charged = present().filter(|(s, _)| s.charge().abs() > 1e-6).count();
+        let covered = species.iter().flatten().filter(|(z, _)| z.abs() > 1e-6).count();
+        let [x, y, z] = cell.heights();
+        Ok(Msd {
+            blocks: Blocks::new(1 + (groups.len() + 1) * grid.len() * 4),
+            names: names.iter().map(|n| n.trim_start_matches("species ").trim_matches('\'').to_string()).collect(),
+            groups,
+            species,
+            all_ions: charged > 0 && covered == charged,
+            molecule_charges: (0..topology.molecules.len()).map(|m| topology.species_of(m).charge()).collect(),
+            molecules,
+            masses: topology.masses.clone(),
+            is_cubic: cell.is_orthorhombic() && (x - y).abs() < 1e-6 * x && (x - z).abs() < 1e-6 * x,
+            grid,
+            unwrapper: Unwrapper::default(),
+            origins: Origins::new(grid),
+            spec: MsdSpec { fit_from: Some(from), fit_to: Some(to), ..spec.clone() },
+        })
+    }
+
+    /// `[lag (ps), ⟨x²⟩, ⟨y²⟩, ⟨z²⟩]` in nm² of row `k`, for the lags that were seen; lag zero is left out.
+    fn curve(&self, sums: &[f64], k: usize) -> Vec<[f64; 4]> {
+        let rows = sums[1 + k * self.grid.len() * 4..][..self.grid.len() * 4].chunks_exact(4).enumerate().skip(1);
+        let mean = |(lag, row): (usize, &[f64])| {
+            (row[3] > 0.0).then(|| [self.grid.time(lag), row[0] / row[3], row[1] / row[3], row[2] / row[3]])
+        };
+        rows.filter_map(mean).collect()
+    }
+
+    /// Slope of the sum of the chosen components in the fit window over 2d, nm²/ps.
+    fn slope(&self, sums: &[f64], k: usize, components: &[usize]) -> Option<f64> {
+        let (from, to) = (self.spec.fit_from?, self.spec.fit_to?);
+        let inside = |p: &&[f64; 4]| (from..=to * (1.0 + 1e-9)).contains(&p[0]);
+        let curve = self.curve(sums, k);
+        let points: Vec<[f64; 2]> =
+            curve.iter().filter(inside).map(|p| [p[0], components.iter().map(|c| p[1 + c]).sum()]).collect();
+        line(&points).map(|(slope, _)| slope / (2.0 * components.len() as f64))
+    }
+
+    /// k_B T, kJ/mol
+    fn thermal(&self) -> f64 {
+        BOLTZMANN * self.spec.temperature
+    }
+
+    /// Correction for the box size, 10⁻⁹ m²/s.
+    fn box_correction(&self, volume: f64) -> Option<f64> {
+        let viscosity = self.spec.viscosity? * 1e-3; // Pa s
+        let joule = self.thermal() * 1e3 / AVOGADRO;
+        let edge = volume.cbrt() * 1e-9; // m
+        Some(YEH_HUMMER * joule / (6.0 * std::f64::consts::PI * viscosity * edge) * 1e9)
+    }
+}
+
+/// The fit window: as given, or a fraction of the longest lag to all of it; ps.
+pub fn window(from: Option<f64>, to: Option<f64>, fraction: f64, max_lag: f64) -> (f64, f64) {
+    (from.unwrap_or(fraction * max_lag), to.unwrap_or(max_lag))
+}
+
+impl Observable for Msd {
+    fn sample(&mut self, frame: &Frame) -> Result<(), AnalysisError> {
+        self.unwrapper.advance(frame);
+        self.origins.advance(frame.time);
+        let positions = self.unwrapper.positions();
+        let (sum, mass) =
+            positions.iter().zip(&self.masses).fold((DVec3::ZERO, 0.0), |(s, m), (r, w)| (s + *r * *w, m + w));
+        let drift = sum / mass;
+        let (molecules, masses) = (&self.molecules, &self.masses);
+        // Unwrapped atoms of one molecule may lie in different cells; only the displacement of their mean matters.
+        let center = |m: usize| {
+            let atoms = molecules.atoms(m as u32);
+            let (sum, mass) = atoms.fold((DVec3::ZERO, 0.0), |(s, w), i| (s + positions[i] * masses[i], w + masses[i]));
+            sum / mass - drift
+        };
+        let centers: Vec<DVec3> = (0..molecules.len()).into_par_iter().with_min_len(CHUNK).map(center).collect();
+        let charge: DVec3 = centers.iter().zip(&self.molecule_charges).map(|(&r, &z)| r * z).sum();
+        let at = |i: u32| if self.spec.molecules { centers[i as usize] } else { positions[i as usize] - drift };
+        if self.origins.is_due(frame.time) {
+            let mut groups = Vec::with_capacity(self.groups.len());
+            for group in &self.groups {
+                let atoms = group.atoms(frame)?;
+                let ids = if self.spec.molecules { molecules.touched(&atoms) } else { atoms.to_vec() };
+                let stored = ids.iter().map(|&i| at(i)).collect();
+                groups.push((ids, stored));
+            }
+            self.origins.push(frame.time, Origin { groups, charge });
+        }
+        let n_lags = self.grid.len();
+        let n_groups = self.groups.len();
+        let (origins, time) = (&mut self.origins, frame.time);
+        self.blocks.add_frame(|slot| {
+            slot[0] += frame.cell.volume();
+            for (lag, origin) in origins.iter_mut(time) {
+                let mut add = |k: usize, squares: DVec3, n: f64| {
+                    let row = &mut slot[1 + (k * n_lags + lag) * 4..][..4];
+                    row[0] += squares.x;
+                    row[1] += squares.y;
+                    row[2] += squares.z;
+                    row[3] += n;
+                };
+                for (k, (ids, then)) in origin.groups.iter().enumerate() {
+                    let squares = |(ids, then): (&[u32], &[DVec3])| -> DVec3 {
+                        ids.iter().zip(then).map(|(&i, &r)| (at(i) - r) * (at(i) - r)).sum()
+                    };
+                    // Chunks are summed in order: threads do not matter.
+                    let parts: Vec<DVec3> = ids.par_chunks(CHUNK).zip(then.par_chunks(CHUNK)).map(squares).collect();
+                    add(k, parts.into_iter().sum(), ids.len() as f64);
+                }
+                let moved = charge - origin.charge;
+                add(n_groups, moved * moved, 1.0);
+            }
+        });
+        Ok(())
+    }
+
+    fn finish(&self) -> Vec<AnalysisResult> {
+        let mut result = AnalysisResult {
+            name: results::file_stem(&["msd"]),
+            title: "Mean square displacement and diffusion".to_string(),
+            n_frames: self.blocks.n_frames(),
+            ..Default::default()
+        };
+        if self.blocks.n_frames() < 2 {
+            result.notes.push("Fewer than two frames were sampled.".to_string());
+            return vec![result];
+        }
+        let (sums, frames) = (self.blocks.total(), self.blocks.n_frames() as f64);
+        let mut push = |kind: &str, name: &str, label: String, unit: &str, estimate: Option<Estimate>| {
+            let id = if name.is_empty() { kind.to_string() } else { format!("{kind}({name})") };
+            result.values.extend(estimate.map(|e| Quantity::new(id, label, e, unit)));
+        };
+        const UNIT: &str = "1e-9 m2/s";
+        let d = |k: usize, components: &'static [usize]| {
+            self.blocks.estimate(|s, _| Some(DIFFUSION * self.slope(s, k, components)?))
+        };
+        for (k, name) in self.names.iter().enumerate() {
+            push("diffusion", name, format!("{name} diffusion coefficient"), UNIT, d(k, &[0, 1, 2]));
+            push("diffusion_lateral", name, format!("{name} diffusion coefficient, xy"), UNIT, d(k, &[0, 1]));
+            push("diffusion_z", name, format!("{name} diffusion coefficient, z"), UNIT, d(k, &[2]));
+            let corrected = self.blocks.estimate(|s, f| {
+                let shift = self.box_correction(s[0] / f)?;
+                Some(DIFFUSION * self.slope(s, k, &[0, 1, 2])? + shift)
+            });
+            push("diffusion_corrected", name, format!("{name} diffusion coefficient, infinite box"), UNIT, corrected);
+        }
+        let nernst_einstein = |s: &[f64], f: f64| {
+            let per = |(k, species): (usize, &Option<(f64, usize)>)| match species {
+                Some((z, n)) if z.abs() > 1e-6 => Some(z * z * *n as f64 * self.slope(s, k, &[0, 1, 2])?),
+                _ => Some(0.0),
+            };
+            let sum: f64 = self.species.iter().enumerate().map(per).sum::<Option<f64>>()?;
+            Some(CONDUCTIVITY * sum / (s[0] / f * self.thermal()))
+        };
+        let helfand = |s: &[f64], f: f64| {
+            // ⟨|ΔM|²⟩ grows as 6 t V k_B T σ, and the slope is already over 2d.
+            Some(CONDUCTIVITY * self.slope(s, self.groups.len(), &[0, 1, 2])? / (s[0] / f * self.thermal()))
+        };
+        if self.all_ions {
+            let both = |s: &[f64], f: f64| Some((nernst_einstein(s, f)?, helfand(s, f)?));
+            let (ne, eh) = (self.blocks.estimate(nernst_einstein), self.blocks.estimate(helfand));
+            push("conductivity_nernst_einstein", "", "conductivity, Nernst–Einstein".into(), "S/m", ne);
+            push("conductivity_einstein_helfand", "", "conductivity, Einstein–Helfand".into(), "S/m", eh);
+            let ratio = self.blocks.estimate(|s, f| both(s, f).map(|(ne, eh)| eh / ne));
+            push("ionicity", "", "ratio of the conductivities".into(), "1", ratio);
+        }
+
+        let curves: Vec<Vec<[f64; 4]>> = (0..self.names.len()).map(|k| self.curve(&sums, k)).collect();
+        for (name, curve) in self.names.iter().zip(&curves) {
+            let column = |value: &dyn Fn(&[f64; 4]) -> f64| curve.iter().map(value).collect::<Vec<f64>>();
+            result.tables.push(Table {
+                name: results::file_stem(&["msd", name]),
+                columns: vec![
+                    Column::new("t", "ps", column(&|p| p[0])),
+                    Column::new("MSD", "nm2", column(&|p| p[1] + p[2] + p[3])),
+                    Column::new("MSD xy", "nm2", column(&|p| p[1] + p[2])),
+                    Column::new("MSD z", "nm2", column(&|p| p[3])),
+                ],
+            });
+        }
+        let series = |(k, name): (usize, &String)| Series {
+            label: name.clone(),
+            kind: SeriesKind::Line,
+            on_right: false,
+            color: k,
+            points: curves[k].iter().map(|p| [p[0], p[1] + p[2] + p[3]]).collect(),
+        };
+        result.figures.push(Figure {
+            name: result.name.clone(),
+            title: "Mean square displacement".to_string(),
+            x: Axis::new("t", "ps"),
+            y: Axis::new("MSD", "nm²"),
+            series: self.names.iter().enumerate().map(series).collect(),
+            ..Default::default()
+        });
+        self.describe(&mut result, sums[0] / frames);
+        vec![result]
+    }
+
+    fn fingerprint(&self) -> String {
+        let MsdSpec { molecules, fit_from, fit_to, temperature, viscosity, .. } = &self.spec;
+        let groups: Vec<&str> = self.groups.iter().map(Selection::text).collect();
+        let (n, origin_every) = (self.grid.len(), self.grid.origin_every());
+        format!(
+            "msd of {}, molecules {molecules}, {n} lags, origins {origin_every} ps, fit {fit_from:?} {fit_to:?}, {temperature} K, {viscosity:?} mPa s",
+            groups.join(", ")
+        )
+    }
+
+    fn save(&self, writer: &mut Writer) {
+        self.unwrapper.save(writer);
+        self.origins.save(writer, |origin, writer| {
+            save_points(writer, &[origin.charge]);
+            for (ids, points) in &origin.groups {
+                writer.u64(ids.len() as u64);
+                ids.iter().for_each(|&i| writer.u64(u64::from(i)));
+                save_points(writer, points);
+            }
+        });
+        self.blocks.save(writer);
+    }
+
+    fn restore(&mut self, reader: &mut Reader) -> Result<(), AnalysisError> {
+        self.unwrapper.restore(reader)?;
+        let n_groups = self.groups.len();
+        self.origins.restore(reader, |reader| {
+            let charge = restore_points(reader, 1)?[0];
+            let group = |reader: &mut Reader| -> Result<(Vec<u32>, Vec<DVec3>), AnalysisError> {
+                let n = reader.u64()?;
+                let ids = (0..n).map(|_| Ok(reader.u64()? as u32)).collect::<Result<Vec<_>, AnalysisError>>()?;
+                let points = restore_points(reader, ids.len())?;
+                Ok((ids, points))
+            };
+            let groups = (0..n_groups).map(|_| group(reader)).collect::<Result<_, _>>()?;
+            Ok(Origin { groups, charge })
+        })?;
+        self.blocks.restore(reader)
+    }
+}
+
+/// Writes points as one array of numbers.
+pub fn save_points(writer: &mut Writer, points: &[DVec3]) {
+    writer.array(&points.iter().flat_map(|p| p.to_array()).collect::<Vec<f64>>());
+}
+
+/// Reads `n` points.
+pub fn restore_points(reader: &mut Reader, n: usize) -> Result<Vec<DVec3>, AnalysisError> {
+    Ok(reader.array(3 * n)?.chunks_exact(3).map(|c| DVec3::new(c[0], c[1], c[2])).collect())
+}
+
+impl Msd {
+    fn describe(&self, result: &mut AnalysisResult, volume: f64) {
+        let (from, to) = (self.spec.fit_from.unwrap_or(0.0), self.spec.fit_to.unwrap_or(0.0));
+        let what = if self.spec.molecules { "centres of mass of molecules" } else { "atoms" };
+        result.notes.push(format!(
+            "{what}, without the motion of the system's centre of mass; D from the slope between {from:.2} and {to:.2} ps; frames every {} ps, origins \
+             every {} ps. A Langevin thermostat changes D.",
+            self.grid.every(),
+            self.grid.origin_every()
+        ));
+        if let Some(shift) = self.box_correction(volume) {
+            let (viscosity, edge) = (self.spec.viscosity.unwrap_or(0.0), volume.cbrt());
+            let shape = if self.is_cubic {
+                ""
+            } else {
+                "; the cell is not a cube, so this is an estimate with the cube of equal volume"
+            };
+            result.notes.push(format!(
+                "Infinite box: {shift:.4} × 10⁻⁹ m²/s added (Yeh and Hummer, η = {viscosity} mPa s, L = {edge:.3} nm, {} K){shape}.",
+                self.spec.temperature
+            ));
+        } else {
+            result.notes.push("Not corrected for the size of the box: give the model's viscosity.".to_string());
+        }
+        if self.all_ions {
+            result.notes.push(format!(
+                "Conductivities at {} K with the model's charges, D not corrected for the size of the box.",
+                self.spec.temperature
+            ));
+        }
+    }
+}
