@@ -1,7 +1,8 @@
 //! Rigid molecules into a cell without overlap.
 //!
-//! Large molecules start on a lattice of their own and are pushed apart ([`super::relax`]). Everything else (ions, water)
-//! gets one site each of a jittered lattice that fits the cell exactly, whatever its shape, and leaves out the large
+//! Multivalent cations take their first shell of waters along: an octahedron that moves as one body, so that nothing else
+//! is near when the minimiser starts to pull. Those and large molecules start on a lattice of their own and are pushed
+//! apart ([`super::relax`]). Everything else (ions, water) gets one site each of a jittered lattice that fits the cell exactly, whatever its shape, and leaves out the large
 //! molecules: neighbors are then as far apart as the density allows, which a random insertion cannot promise. Ions are
 //! spread over the sites first, away from each other; the small molecules are turned until their hydrogens keep clear.
 //! What is still too close is pushed apart, all molecules together. Linear in the number of molecules; the same seed gives
@@ -30,6 +31,11 @@ pub const SOLVENT_SEPARATION: f64 = 0.42;
 /// Heavy atoms of a cation and an anion closer than this are a contact pair, nm.
 pub const CONTACT_PAIR: f64 = 0.34;
 
+/// Waters of a first shell, and the distance of their first atom from the ion, nm: farther than in solution, so that
+/// [`MIN_HEAVY`] holds, and near enough for the minimiser to pull them in.
+pub const SHELL_WATERS: usize = 6;
+const SHELL_DISTANCE: f64 = 0.235;
+
 /// Distances that are aimed at; the limits above are what is guaranteed.
 const GOOD_HEAVY: f64 = 0.26;
 const GOOD_HYDROGEN: f64 = 0.17;
@@ -51,7 +57,18 @@ pub struct Kind {
     pub contacts: Vec<Contact>,
     /// Sign of the charge, 0 for a neutral molecule.
     pub ion: i8,
+    pub role: Role,
     pub count: usize,
+}
+
+/// What a kind is in the first shell of an ion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A cation that gets a shell of waters.
+    Hydrated,
+    /// The solvent that shells are made of.
+    Water,
+    Other,
 }
 
 impl Kind {
@@ -75,7 +92,7 @@ pub struct Full {
 pub fn pack(kinds: &[Kind], cell: Cell, seed: u64, contact_pairs: bool) -> Result<Vec<DVec3>, Full> {
     let mut draws = Draws::new(seed, Stream::Build, 0);
     let mut packing = Packing::new(kinds, cell, contact_pairs);
-    packing.place_large(&mut draws);
+    packing.place_units(&mut draws);
     let mut sites = packing.free_sites(&mut draws)?;
     for i in (1..sites.len()).rev() {
         sites.swap(i, (draws.uniform() * (i + 1) as f64) as usize);
@@ -97,9 +114,13 @@ struct Packing<'a> {
     cell: Cell,
     contact_pairs: bool,
     molecules: Vec<Molecule>,
+    /// What is placed before the small molecules: large ones, and ions with their waters, as indices of molecules.
+    units: Vec<Vec<usize>>,
+    /// `[n_molecules]`: is it in a unit?
+    in_unit: Vec<bool>,
     /// `[n_atoms]`; meaningful once the molecule is placed
     positions: Vec<DVec3>,
-    /// `[n_atoms]`; the body is the molecule
+    /// `[n_atoms]`; bodies are molecules, an ion with its shell is one
     atoms: Vec<Atom>,
     /// The atoms placed so far, massless sites left out.
     grid: PeriodicGrid,
@@ -107,21 +128,48 @@ struct Packing<'a> {
 
 impl<'a> Packing<'a> {
     fn new(kinds: &'a [Kind], cell: Cell, contact_pairs: bool) -> Self {
-        let (mut molecules, mut atoms) = (Vec::new(), Vec::new());
+        let (mut molecules, mut n_atoms) = (Vec::new(), 0);
         for (kind, k) in kinds.iter().enumerate() {
             for _ in 0..k.count {
-                let body = molecules.len() as u32;
-                molecules.push(Molecule { kind, first_atom: atoms.len() });
-                atoms.extend(k.contacts.iter().map(|&contact| Atom { body, contact, ion: k.ion }));
+                molecules.push(Molecule { kind, first_atom: n_atoms });
+                n_atoms += k.geometry.len();
             }
         }
-        let positions = vec![DVec3::ZERO; atoms.len()];
+        let kind_of = |m: usize| &kinds[molecules[m].kind];
+        let of_role =
+            |role: Role| -> Vec<usize> { (0..molecules.len()).filter(|&m| kind_of(m).role == role).collect() };
+        let waters = of_role(Role::Water);
+        let hydrated = if contact_pairs { Vec::new() } else { of_role(Role::Hydrated) };
+        let per_ion = (waters.len() / hydrated.len().max(1)).min(SHELL_WATERS);
+        let mut units: Vec<Vec<usize>> = Vec::new();
+        for (n, &ion) in hydrated.iter().enumerate().filter(|_| per_ion > 0) {
+            units.push(std::iter::once(ion).chain(waters[n * per_ion..(n + 1) * per_ion].iter().copied()).collect());
+        }
+        units.extend((0..molecules.len()).filter(|&m| kind_of(m).is_large()).map(|m| vec![m]));
+        let mut in_unit = vec![false; molecules.len()];
+        units.iter().flatten().for_each(|&m| in_unit[m] = true);
+
+        // Bodies: the units, then every other molecule.
+        let mut body_of = vec![0; molecules.len()];
+        units.iter().enumerate().for_each(|(body, unit)| unit.iter().for_each(|&m| body_of[m] = body as u32));
+        let mut next = units.len() as u32;
+        for m in (0..molecules.len()).filter(|&m| !in_unit[m]) {
+            body_of[m] = next;
+            next += 1;
+        }
+        let mut atoms = Vec::with_capacity(n_atoms);
+        for (m, molecule) in molecules.iter().enumerate() {
+            let kind = &kinds[molecule.kind];
+            atoms.extend(kind.contacts.iter().map(|&contact| Atom { body: body_of[m], contact, ion: kind.ion }));
+        }
+        let positions = vec![DVec3::ZERO; n_atoms];
         let grid = PeriodicGrid::new(cell, GOOD_HEAVY);
-        Packing { kinds, cell, contact_pairs, molecules, positions, atoms, grid }
+        Packing { kinds, cell, contact_pairs, molecules, units, in_unit, positions, atoms, grid }
     }
 
-    fn n_small(&self) -> usize {
-        self.kinds.iter().filter(|k| !k.is_large()).map(|k| k.count).sum()
+    /// Molecules that take one site each.
+    fn small(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.molecules.len()).filter(|&m| !self.in_unit[m])
     }
 
     fn random_point(&self, draws: &mut Draws) -> DVec3 {
@@ -140,37 +188,54 @@ impl<'a> Packing<'a> {
         Distances { heavy: GOOD_HEAVY, hydrogen: GOOD_HYDROGEN, opposite_ions }
     }
 
-    /// The large molecules alone: a lattice with one site each, turned at random, then pushed apart.
-    fn place_large(&mut self, draws: &mut Draws) {
-        let kinds = self.kinds;
-        let large: Vec<Molecule> = self.molecules.iter().filter(|m| kinds[m.kind].is_large()).copied().collect();
-        if large.is_empty() {
+    /// The units alone: a lattice with one site each, turned at random, then pushed apart.
+    fn place_units(&mut self, draws: &mut Draws) {
+        if self.units.is_empty() {
             return;
         }
-        let lattice = SiteLattice::new(&self.cell, large.len());
+        let lattice = SiteLattice::new(&self.cell, self.units.len());
         let mut sites = lattice.points();
         let origin = self.random_point(draws);
         for i in (1..sites.len()).rev() {
             sites.swap(i, (draws.uniform() * (i + 1) as f64) as usize);
         }
-        let (mut positions, mut atoms) = (Vec::new(), Vec::new());
-        for (body, (molecule, &site)) in large.iter().zip(&sites).enumerate() {
-            let kind = &kinds[molecule.kind];
+        // (atom of the box, its position)
+        let mut placed: Vec<(usize, DVec3)> = Vec::new();
+        for (unit, &site) in self.units.iter().zip(&sites) {
+            let shape = self.unit_shape(unit);
             let jitter = random_rotation(draws) * (DVec3::X * (0.2 * lattice.spacing * draws.uniform().cbrt()));
             let turn = random_rotation(draws);
-            let middle = kind.geometry.iter().sum::<DVec3>() / kind.geometry.len() as f64;
-            positions.extend(kind.geometry.iter().map(|&r| origin + site + jitter + turn * (r - middle)));
-            atoms.extend(kind.contacts.iter().map(|&contact| Atom { body: body as u32, contact, ion: kind.ion }));
+            let middle = shape.iter().map(|(_, r)| *r).sum::<DVec3>() / shape.len() as f64;
+            placed.extend(shape.into_iter().map(|(i, r)| (i, origin + site + jitter + turn * (r - middle))));
         }
+        let atoms: Vec<Atom> = placed.iter().map(|&(i, _)| self.atoms[i]).collect();
+        let positions = placed.iter().map(|&(_, r)| r).collect();
         let goals = self.goals();
         let (positions, _) = Relaxation::new(self.cell, &atoms, positions).run(goals, goals, RELAX_IONS);
-        let mut next = positions.into_iter();
-        for molecule in large {
-            for (local, r) in next.by_ref().take(kinds[molecule.kind].geometry.len()).enumerate() {
-                self.positions[molecule.first_atom + local] = r;
-                self.insert(molecule.first_atom + local);
-            }
+        for (&(i, _), r) in placed.iter().zip(positions) {
+            self.positions[i] = r;
+            self.insert(i);
         }
+    }
+
+    /// Atoms of a unit with their places: a molecule as it is, or an ion in the middle of an octahedron of waters whose
+    /// hydrogens point away from it.
+    fn unit_shape(&self, unit: &[usize]) -> Vec<(usize, DVec3)> {
+        const AXES: [DVec3; SHELL_WATERS] = [DVec3::X, DVec3::NEG_X, DVec3::Y, DVec3::NEG_Y, DVec3::Z, DVec3::NEG_Z];
+        let mut shape = Vec::new();
+        for (n, &m) in unit.iter().enumerate() {
+            let geometry = &self.kinds[self.molecules[m].kind].geometry;
+            let (mut turn, mut shift) = (DQuat::IDENTITY, DVec3::ZERO);
+            if n > 0 {
+                // The mean of a water's atoms lies on its axis, on the side of the hydrogens.
+                let outwards = geometry.iter().sum::<DVec3>().normalize_or(DVec3::X);
+                turn = DQuat::from_rotation_arc(outwards, AXES[n - 1]);
+                shift = AXES[n - 1] * SHELL_DISTANCE;
+            }
+            let atoms = self.atoms_of(m).zip(geometry);
+            shape.extend(atoms.map(|(i, &r)| (i, turn * r + shift)));
+        }
+        shape
     }
 
     /// How much farther than the distance aimed at the nearest placed atom of another molecule is, nm. Negative: too
@@ -193,8 +258,8 @@ impl<'a> Packing<'a> {
 
     /// At least as many sites as small molecules, as clear of the large ones as there is room for.
     fn free_sites(&self, draws: &mut Draws) -> Result<Vec<DVec3>, Full> {
-        let wanted = self.n_small();
-        let has_large = wanted < self.molecules.len();
+        let wanted = self.small().count();
+        let has_large = !self.units.is_empty();
         let mut n_sites = wanted.max(1);
         loop {
             let lattice = SiteLattice::new(&self.cell, n_sites);
@@ -229,18 +294,18 @@ impl<'a> Packing<'a> {
 
     /// Ions first, as far apart as there is room for; then the others in the (random) order of the sites.
     fn assign_sites(&mut self, sites: &[DVec3]) {
-        let kinds = self.kinds;
-        let small = self.molecules.iter().filter(|m| !kinds[m.kind].is_large());
-        let (ions, others): (Vec<Molecule>, Vec<Molecule>) = small.copied().partition(|m| kinds[m.kind].ion != 0);
+        let is_ion = |m: &usize| self.kinds[self.molecules[*m].kind].ion != 0;
+        let (ions, others): (Vec<usize>, Vec<usize>) = self.small().partition(is_ion);
         let mut taken = vec![false; sites.len()];
         let mut waiting = ions.into_iter().peekable();
         let mut separation = ION_SEPARATION.min(self.cell.half_height());
         let mut near_ions = PeriodicGrid::new(self.cell, separation);
-        // Atoms of large ions of either sign; index u32::MAX marks them.
-        for (i, atom) in self.atoms.iter().enumerate() {
-            let is_large = kinds[self.molecules[atom.body as usize].kind].is_large();
-            if is_large && atom.ion != 0 && atom.contact == Contact::Heavy {
-                near_ions.insert(self.positions[i], u32::MAX);
+        // Atoms of large ions of either sign are marked by u32::MAX: they need less room than the middle of an ion.
+        for &m in self.units.iter().flatten().filter(|m| is_ion(m)) {
+            let atoms = self.atoms_of(m);
+            let index = if atoms.len() == 1 { atoms.start as u32 } else { u32::MAX };
+            for i in atoms.filter(|&i| self.atoms[i].contact == Contact::Heavy) {
+                near_ions.insert(self.positions[i], index);
             }
         }
         while waiting.peek().is_some() {
@@ -253,7 +318,7 @@ impl<'a> Packing<'a> {
                 if !crowded {
                     let Some(ion) = waiting.next() else { break };
                     taken[k] = true;
-                    near_ions.insert(site, ion.first_atom as u32);
+                    near_ions.insert(site, self.molecules[ion].first_atom as u32);
                     self.put(ion, site);
                 }
             }
@@ -267,17 +332,14 @@ impl<'a> Packing<'a> {
     }
 
     /// First atom on its site, in the grid; the others follow when the molecule is turned.
-    fn put(&mut self, molecule: Molecule, site: DVec3) {
-        self.positions[molecule.first_atom] = site;
-        self.insert(molecule.first_atom);
+    fn put(&mut self, m: usize, site: DVec3) {
+        let first = self.molecules[m].first_atom;
+        self.positions[first] = site;
+        self.insert(first);
     }
 
     fn turn_small(&mut self, draws: &mut Draws) {
-        let is_turned = |m: &usize| {
-            let kind = &self.kinds[self.molecules[*m].kind];
-            kind.geometry.len() > 1 && !kind.is_large()
-        };
-        let turned: Vec<usize> = (0..self.molecules.len()).filter(is_turned).collect();
+        let turned: Vec<usize> = self.small().filter(|&m| self.atoms_of(m).len() > 1).collect();
         for &m in &turned {
             self.turn(m, TURNS, draws);
         }
@@ -306,7 +368,7 @@ impl<'a> Packing<'a> {
     }
 
     fn worst_clearance(&self, m: usize) -> f64 {
-        let clearance = |i: usize| self.clearance(self.positions[i], self.atoms[i].contact, m as u32);
+        let clearance = |i: usize| self.clearance(self.positions[i], self.atoms[i].contact, self.atoms[i].body);
         self.atoms_of(m).map(clearance).fold(f64::INFINITY, f64::min)
     }
 
@@ -321,12 +383,12 @@ impl<'a> Packing<'a> {
     fn turn(&mut self, m: usize, n_turns: usize, draws: &mut Draws) {
         let first = self.molecules[m].first_atom;
         let site = self.positions[first];
-        let kind = &self.kinds[self.molecules[m].kind];
+        let (kind, own) = (&self.kinds[self.molecules[m].kind], self.atoms[first].body);
         let (mut best, mut best_clearance) = (DQuat::IDENTITY, f64::NEG_INFINITY);
         for _ in 0..n_turns {
             let turn = random_rotation(draws);
             let clearance =
-                |local: usize| self.clearance(site + turn * kind.geometry[local], kind.contacts[local], m as u32);
+                |local: usize| self.clearance(site + turn * kind.geometry[local], kind.contacts[local], own);
             let worst = (1..kind.geometry.len()).map(clearance).fold(f64::INFINITY, f64::min);
             if worst > best_clearance {
                 (best, best_clearance) = (turn, worst);
@@ -344,6 +406,7 @@ impl<'a> Packing<'a> {
     /// Opens what is closer than the limits: first with ions kept apart, then, if that has no room, without.
     fn push_apart(self) -> Result<Vec<DVec3>, Full> {
         let n_molecules = self.molecules.len();
+        // A hair more than is promised.
         let hair = 1e-6;
         let limits = Distances { heavy: MIN_HEAVY + hair, hydrogen: MIN_HYDROGEN + hair, opposite_ions: 0.0 };
         let goals = self.goals();

@@ -47,10 +47,11 @@ pub struct Atom {
     pub ion: i8,
 }
 
-/// A rigid molecule.
+/// A rigid molecule, or several that move together.
 #[derive(Debug, Clone)]
 struct Body {
-    first_atom: usize,
+    /// Ascending.
+    atoms: Vec<u32>,
     /// `[n_atoms]`, nm, relative to the centre
     shape: Vec<DVec3>,
     center: DVec3,
@@ -70,7 +71,7 @@ const SKIN: f64 = 0.08;
 const MAX_TURN: f64 = 0.25;
 /// Part of an overlap that one projection removes: below one, crowded molecules settle instead of bouncing.
 const RELAXATION: f64 = 0.8;
-/// Sweeps without any progress before the goal for ions is given up.
+/// A list of close pairs is made anew at least this often.
 const SWEEPS_PER_LIST: usize = 12;
 
 /// Molecules that are pushed apart.
@@ -83,29 +84,24 @@ pub struct Relaxation<'a> {
 }
 
 impl<'a> Relaxation<'a> {
-    /// * `positions` – `[n_atoms]`, nm, molecules whole, atoms of a body contiguous
+    /// * `atoms` – bodies are numbered from 0 without gaps
+    /// * `positions` – `[n_atoms]`, nm, bodies whole
     pub fn new(cell: Cell, atoms: &'a [Atom], positions: Vec<DVec3>) -> Self {
-        let mut bodies: Vec<Body> = Vec::new();
-        let mut first_atom = 0;
-        while first_atom < atoms.len() {
-            let n = atoms[first_atom..].iter().take_while(|a| a.body == atoms[first_atom].body).count();
-            let r = &positions[first_atom..first_atom + n];
-            let center = r.iter().sum::<DVec3>() / n as f64;
-            let shape: Vec<DVec3> = r.iter().map(|&r| r - center).collect();
+        let n_bodies = atoms.iter().map(|a| a.body as usize + 1).max().unwrap_or(0);
+        let mut members: Vec<Vec<u32>> = vec![Vec::new(); n_bodies];
+        for (i, atom) in atoms.iter().enumerate() {
+            members[atom.body as usize].push(i as u32);
+        }
+        let body = |atoms: Vec<u32>| {
+            let n = atoms.len().max(1) as f64;
+            let center = atoms.iter().map(|&i| positions[i as usize]).sum::<DVec3>() / n;
+            let shape: Vec<DVec3> = atoms.iter().map(|&i| positions[i as usize] - center).collect();
             let inertia: f64 = shape.iter().map(|r| r.length_squared()).sum();
             let radius = shape.iter().map(|r| r.length()).fold(0.0, f64::max);
-            bodies.push(Body {
-                first_atom,
-                shape,
-                center,
-                turn: DQuat::IDENTITY,
-                inv_mass: 1.0 / n as f64,
-                inv_inertia: if radius > 1e-3 { 1.0 / inertia } else { 0.0 },
-                radius,
-                moved: 0.0,
-            });
-            first_atom += n;
-        }
+            let inv_inertia = if radius > 1e-3 { 1.0 / inertia } else { 0.0 };
+            Body { atoms, shape, center, turn: DQuat::IDENTITY, inv_mass: 1.0 / n, inv_inertia, radius, moved: 0.0 }
+        };
+        let bodies = members.into_iter().map(body).collect();
         Relaxation { cell, atoms, bodies, positions }
     }
 
@@ -115,7 +111,6 @@ impl<'a> Relaxation<'a> {
     pub fn run(mut self, goals: Distances, limits: Distances, max_sweeps: usize) -> (Vec<DVec3>, usize) {
         let mut crowded = usize::MAX;
         let mut sweep = 0;
-        // Bodies are numbered as `atoms` says, from the first.
         while sweep < max_sweeps && crowded > 0 {
             let pairs = self.close_pairs(&goals);
             self.bodies.iter_mut().for_each(|b| b.moved = 0.0);
@@ -205,8 +200,8 @@ impl<'a> Relaxation<'a> {
             body.turn = (DQuat::from_scaled_axis(turn) * body.turn).normalize();
             body.moved += turn.length() * body.radius;
         }
-        for (local, &r) in body.shape.iter().enumerate() {
-            self.positions[body.first_atom + local] = body.center + body.turn * r;
+        for (&i, &r) in body.atoms.iter().zip(&body.shape) {
+            self.positions[i as usize] = body.center + body.turn * r;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::composition::{BoxReport, Composition, Extent, Quantity};
 use super::overlap::{closest_contacts, contact_pairs};
-use super::pack::{self, CONTACT_PAIR, Contact, Kind, MIN_HEAVY, MIN_HYDROGEN};
+use super::pack::{self, CONTACT_PAIR, Contact, Kind, MIN_HEAVY, MIN_HYDROGEN, Role};
 use super::shape::{place_virtual_sites, shape_from_bonded_terms};
 use crate::cell::Cell;
 use crate::system::Topology;
@@ -159,5 +159,11 @@ fn kind(species: &Species, count: usize, geometries: &[(String, Vec<DVec3>)]) ->
     let contacts = species.atoms.iter().map(contact).collect();
     let charge = species.charge();
     let ion = if charge.abs() > 0.1 { charge.signum() as i8 } else { 0 };
-    Ok(Kind { geometry, contacts, ion, count })
+    // Ions of charge 2, also where all charges are scaled, keep their shell far longer than any run.
+    let role = match n_atoms {
+        _ if species.is_water => Role::Water,
+        1 if charge > 1.4 => Role::Hydrated,
+        _ => Role::Other,
+    };
+    Ok(Kind { geometry, contacts, ion, role, count })
 }

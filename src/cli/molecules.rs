@@ -1,8 +1,11 @@
 //! Molecules of the user's own: files that solutes of an input name.
 
 use super::CliError;
+use crate::build;
 use crate::forcefield::{FileMolecule, Library};
+use crate::io::gromacs::{self, Rules, SingleMolecule};
 use crate::io::input::Locations;
+use crate::io::structure;
 use crate::system::spec::{MoleculeFile, SystemSpec};
 use std::borrow::Cow;
 
@@ -31,10 +34,48 @@ pub fn library(system: &SystemSpec, locations: &Locations) -> Result<Cow<'static
 pub fn from_files(system: &SystemSpec, locations: &Locations) -> Result<Vec<FileMolecule>, CliError> {
     let mut molecules = Vec::new();
     for (index, solute) in system.solutes.iter().enumerate() {
-        let Some(MoleculeFile::Itp { .. }) = &solute.file else { continue };
-        let key = format!("system.solutes.{}.itp", index + 1);
-        return Err(CliError::input(locations.explain(&key, "GROMACS topologies cannot be imported yet")));
+        let Some(MoleculeFile::Itp { path, structure, rules }) = &solute.file else { continue };
+        let at = |message: String| {
+            CliError::input(locations.explain(&format!("system.solutes.{}.structure", index + 1), &message))
+        };
+        let rules = match rules.as_deref() {
+            Some("opls") => Some(Rules::Opls),
+            Some("amber") => Some(Rules::Amber),
+            _ => None,
+        };
+        // The faults of a topology point into its own files.
+        let read = gromacs::read_molecule(path, rules).map_err(CliError::input)?;
+        let SingleMolecule { mut species, types, mixing, mut warnings } = read;
+        species.name.clone_from(&solute.name);
+        let charge = species.charge();
+        if (charge - charge.round()).abs() > 1e-4 {
+            warnings.push(format!("the charges of {} sum to {charge:+.5} e, not to an integer", solute.name));
+        }
+        let geometry = match structure {
+            None => {
+                warnings.push(format!(
+                    "the shape of {} is made from its bonded terms, which do not tell mirror images apart; structure = \"….gro\" gives it",
+                    solute.name
+                ));
+                Vec::new()
+            }
+            Some(file) => {
+                let read = structure::read_structure(file).map_err(|e| at(e.to_string()))?;
+                let own = std::slice::from_ref(&species);
+                let imported = build::from_structure(&read, own, |_, _| true).map_err(|e| at(e.to_string()))?;
+                if imported.sequence.len() != 1 {
+                    let n = imported.sequence.len();
+                    return Err(at(format!(
+                        "{} holds {n} molecules of {}, one is needed",
+                        file.display(),
+                        solute.name
+                    )));
+                }
+                imported.positions
+            }
+        };
+        let file = path.file_name().map(|f| f.to_string_lossy().into_owned()).unwrap_or_default();
+        molecules.push(FileMolecule { solute: index, file, species, types, mixing, geometry, warnings });
     }
-    molecules.shrink_to_fit();
     Ok(molecules)
 }

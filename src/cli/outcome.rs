@@ -223,8 +223,18 @@ pub fn mean_temperature(input: &Input, log: &Log) -> Option<Quantity> {
     temperature_quantity(&values)
 }
 
-/// Mean and block error (ten blocks) of a temperature series.
+/// Mean and block error (ten blocks) of a temperature series, K.
 pub fn temperature_quantity(values: &[f64]) -> Option<Quantity> {
+    series_quantity("temperature", "K", values)
+}
+
+/// Mean and block error (ten blocks) of the density under a barostat, g/cm³; nothing at constant volume.
+pub fn density_quantity(values: &[f64]) -> Option<Quantity> {
+    let varies = values.windows(2).any(|pair| pair[0] != pair[1]);
+    series_quantity("density", "g/cm3", values).filter(|_| varies)
+}
+
+fn series_quantity(name: &str, unit: &str, values: &[f64]) -> Option<Quantity> {
     if values.is_empty() {
         return None;
     }
@@ -236,13 +246,7 @@ pub fn temperature_quantity(values: &[f64]) -> Option<Quantity> {
         let n = blocks.len() as f64;
         (blocks.iter().map(|b| (b - center).powi(2)).sum::<f64>() / (n * (n - 1.0))).sqrt()
     });
-    Some(Quantity {
-        id: "temperature".into(),
-        label: "temperature".into(),
-        value: mean(values),
-        error,
-        unit: "K".into(),
-    })
+    Some(Quantity { id: name.into(), label: name.into(), value: mean(values), error, unit: unit.into() })
 }
 
 /// The log as the report draws it.

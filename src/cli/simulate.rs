@@ -9,14 +9,19 @@ use crate::dynamics::{DynamicsError, Engine, LogRow, Moment, Observer};
 use crate::forces::Backend;
 use crate::system::Frame;
 use crate::system::spec::StageKind;
+use crate::units::DENSITY_G_CM3;
 
-use super::outcome::temperature_quantity;
+use super::outcome::{density_quantity, temperature_quantity};
 
 /// Collects samples and temperatures.
 struct Memory {
     analyses: AnalysisSet,
     analyse: bool,
     temperatures: Vec<f64>,
+    /// g/cm³
+    densities: Vec<f64>,
+    /// Of all atoms, u.
+    mass: f64,
     progress: Progress,
 }
 
@@ -24,6 +29,7 @@ impl Observer for Memory {
     fn log(&mut self, row: &LogRow) -> Result<(), DynamicsError> {
         if self.analyse {
             self.temperatures.push(row.temperature);
+            self.densities.push(self.mass / row.volume * DENSITY_G_CM3);
         }
         Ok(())
     }
@@ -44,11 +50,19 @@ impl Observer for Memory {
     }
 }
 
-/// Runs all stages and returns every measured quantity, the mean temperature among them.
+/// Runs all stages and returns every measured quantity, the mean temperature and, under a barostat, the density among them.
 pub fn simulate(name: &str, prepared: &Prepared, backend: Box<dyn Backend>) -> Result<Vec<Quantity>, CliError> {
     let analyses = AnalysisSet::new(&prepared.input.analyses, &prepared.system.topology, &prepared.state.cell)
         .map_err(CliError::input)?;
-    let mut memory = Memory { analyses, analyse: false, temperatures: Vec::new(), progress: Progress::new(name, 0.0) };
+    let mass = prepared.system.topology.total_mass();
+    let mut memory = Memory {
+        analyses,
+        analyse: false,
+        temperatures: Vec::new(),
+        densities: Vec::new(),
+        mass,
+        progress: Progress::new(name, 0.0),
+    };
     let mut engine = Engine::new(&prepared.system, backend, prepared.state.clone());
     for stage in &prepared.input.stages {
         match &stage.kind {
@@ -72,5 +86,6 @@ pub fn simulate(name: &str, prepared: &Prepared, backend: Box<dyn Backend>) -> R
     memory.progress.finish("done");
     let mut quantities: Vec<Quantity> = memory.analyses.finish().into_iter().flat_map(|r| r.values).collect();
     quantities.extend(temperature_quantity(&memory.temperatures));
+    quantities.extend(density_quantity(&memory.densities));
     Ok(quantities)
 }

@@ -28,9 +28,11 @@ pub struct Args {
 }
 
 /// Inputs of the built-in cases, embedded so that the command works anywhere.
-const INPUTS: [(&str, &str); 2] = [
+const INPUTS: [(&str, &str); 4] = [
     ("inputs/zn-hydration.toml", include_str!("../../inputs/zn-hydration.toml")),
     ("validation/zn-peaks/input.toml", include_str!("../../validation/zn-peaks/input.toml")),
+    ("validation/density/spce.toml", include_str!("../../validation/density/spce.toml")),
+    ("validation/density/znso4-1m.toml", include_str!("../../validation/density/znso4-1m.toml")),
 ];
 
 pub fn run(args: &Args) -> Result<(), CliError> {

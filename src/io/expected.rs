@@ -25,9 +25,10 @@ use crate::system::expected::{Case, CaseSystem, Reference, Status};
 use serde::Deserialize;
 
 /// The cases that are built into the program.
-const BUILT_IN: [(&str, &str); 2] = [
+const BUILT_IN: [(&str, &str); 3] = [
     ("validation/zn-hydration/expected.toml", include_str!("../../validation/zn-hydration/expected.toml")),
     ("validation/zn-peaks/expected.toml", include_str!("../../validation/zn-peaks/expected.toml")),
+    ("validation/density/expected.toml", include_str!("../../validation/density/expected.toml")),
 ];
 
 /// An expected.toml that cannot be used; `file` and the message say where and why.

@@ -60,8 +60,9 @@ pub struct SoluteSpec {
 pub enum MoleculeFile {
     /// Entries in the format of `forcefields/*.toml`, added to the library.
     Toml(PathBuf),
-    /// A GROMACS topology of one molecule, and coordinates for its shape if there are any.
-    Itp { path: PathBuf, structure: Option<PathBuf> },
+    /// A GROMACS topology of one molecule, coordinates for its shape if there are any, and the rules of its force field
+    /// (`opls`, `amber`) where the file does not state them.
+    Itp { path: PathBuf, structure: Option<PathBuf>, rules: Option<String> },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -538,3 +538,66 @@ fn a_molecule_of_ones_own_comes_from_a_file_in_the_format_of_the_library() {
     let (code, _, err) = build(folder.path(), &input("missing.toml"));
     assert!(code == Some(2) && err.contains("missing.toml cannot be read"), "{err}");
 }
+
+const OWN_ITP: &str = "\
+[ atomtypes ]
+; name at.num mass charge ptype sigma epsilon
+BB  5  10.81  0.0 A 0.36 0.4
+BF  9  18.998 0.0 A 0.31 0.25
+
+[ moleculetype ]
+BF4  3
+
+[ atoms ]
+1 BB 1 BF4 B  1  0.8  10.81
+2 BF 1 BF4 F1 1 -0.45 18.998
+3 BF 1 BF4 F2 1 -0.45 18.998
+4 BF 1 BF4 F3 1 -0.45 18.998
+5 BF 1 BF4 F4 1 -0.45 18.998
+
+[ bonds ]
+1 2 1 0.139 320000
+1 3 1 0.139 320000
+1 4 1 0.139 320000
+1 5 1 0.139 320000
+
+[ angles ]
+2 1 3 1 109.5 670
+2 1 4 1 109.5 670
+2 1 5 1 109.5 670
+3 1 4 1 109.5 670
+3 1 5 1 109.5 670
+4 1 5 1 109.5 670
+";
+
+/// The same molecule as in the format of the library, from GROMACS: the same box.
+#[test]
+fn a_molecule_of_ones_own_comes_from_an_itp_file() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("bf4.itp"), OWN_ITP).unwrap();
+    let input = |keys: &str| {
+        format!(
+            "[system]\nwater = {{ model = \"SPC/E\", molecules = 300 }}\ndensity = \"1.05 g/cm3\"\nsolutes = [\n  {{ name = \"Zn2+\", \
+             model = \"li-merz-iod\", count = 2 }},\n  {{ name = \"BF4-\", itp = \"bf4.itp\", count = 4{keys} }},\n]\n"
+        )
+    };
+    let (code, out, err) = build(folder.path(), &input(", rules = \"opls\""));
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(err.contains("made from its bonded terms"), "{err}");
+    assert!(out.lines().any(|l| l.starts_with("BF BF") && l.ends_with("bf4.itp") && l.contains("0.310000")), "{out}");
+    assert!(out.lines().any(|l| l.starts_with("BB BF") && l.ends_with("geometric")), "{out}");
+    // One molecule of the box is a shape for the next.
+    let gro = std::fs::read_to_string(folder.path().join("box.gro")).unwrap();
+    let atoms: Vec<&str> = gro.lines().filter(|l| l.contains("BF4")).take(5).collect();
+    std::fs::write(folder.path().join("bf4.gro"), format!("one\n5\n{}\n3.0 3.0 3.0\n", atoms.join("\n"))).unwrap();
+    let shaped = input(", rules = \"amber\", structure = \"bf4.gro\"");
+    let (code, out, err) = build(folder.path(), &shaped);
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(!err.contains("bonded terms"), "{err}");
+    assert!(out.lines().any(|l| l.starts_with("BB BF") && l.ends_with("Lorentz-Berthelot")), "{out}");
+    let (code, _, err) = build(folder.path(), &input(""));
+    assert!(code == Some(2) && err.contains("rules = \"opls\""), "{err}");
+    std::fs::write(folder.path().join("bf4.itp"), OWN_ITP.replace("1 5 1 0.139 320000", "1 9 1 0.139 320000")).unwrap();
+    let (code, _, err) = build(folder.path(), &input(", rules = \"opls\""));
+    assert!(code == Some(2) && err.contains("bf4.itp:"), "{err}");
+}

@@ -183,6 +183,14 @@ fn ions_start_solvated_up_to_four_molar() {
             assert_eq!(built.contact_pairs, 0, "{waters} waters per Zn2+ and {anion}, seed {seed}");
             let counted = contact_pairs(&topology, &built.cell, &built.positions, CONTACT_PAIR);
             assert_eq!(counted, 0);
+            // Six oxygens of water around every Zn2+, and nothing else as near.
+            for ion in 0..zinc {
+                let near = (0..topology.n_atoms()).filter(|&i| i != ion && topology.atom(i).element != "H");
+                let d = |i: usize| built.cell.minimum_image(built.positions[i] - built.positions[ion]).length();
+                let near: Vec<usize> = near.filter(|&i| d(i) < 0.25).collect();
+                assert_eq!(near.len(), 6, "{near:?}");
+                assert!(near.iter().all(|&i| topology.site(i).0.is_water));
+            }
         }
     }
     // Negative control: where contact is allowed there is some, and it is counted.

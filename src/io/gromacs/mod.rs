@@ -17,10 +17,12 @@ mod nonbonded;
 mod parse;
 mod preprocess;
 mod records;
+mod single;
 mod source;
 
 pub use export::{ExportError, to_top};
 pub use matching::{MatchError, Matched};
+pub use single::{Rules, SingleMolecule, read_molecule};
 
 use crate::io::input::Fault;
 use crate::potential::mixing::Mixing;

@@ -84,6 +84,14 @@ impl Preprocessor {
         Ok(preprocessor)
     }
 
+    /// A text that includes the file at `path` by its name.
+    pub fn around(path: &Path, text: &str) -> Result<Self, TopologyError> {
+        let mut preprocessor = Preprocessor::open(path, &[], &[])?;
+        preprocessor.files.clear();
+        preprocessor.push(path.with_extension("around"), path.display().to_string(), text.into());
+        Ok(preprocessor)
+    }
+
     fn push(&mut self, path: PathBuf, name: String, text: Rc<str>) {
         let source = self.sources.add(name, text.clone());
         let outer_conditions = self.conditions.len();

@@ -232,7 +232,7 @@ fn water(system: &Table, geometry: Option<&GeometrySpec>) -> Option<WaterSpec> {
 fn solutes(system: &Table, imported: bool, base_dir: &Path) -> Vec<SoluteSpec> {
     let mut solutes: Vec<SoluteSpec> = Vec::new();
     for node in system.array("solutes").unwrap_or_default() {
-        let keys = ["name", "model", "count", "concentration", "toml", "itp", "structure"];
+        let keys = ["name", "model", "count", "concentration", "toml", "itp", "structure", "rules"];
         let Some(mut solute) = Table::new(node, "a solute", &keys, system.faults) else { continue };
         let Some(name) = solute.string("name") else {
             if solute.get("name").is_none() {
@@ -276,12 +276,18 @@ fn molecule_file(solute: &Table, base_dir: &Path) -> Option<MoleculeFile> {
     solute.exclusive("toml", "itp", "keep the one that describes the molecule");
     solute.exclusive("itp", "model", "an .itp file brings its own parameters: remove `model`");
     let path = |key: &str| solute.string(key).map(|path| resolved(base_dir, &path));
-    if let Some((key, _)) = solute.entry("structure").filter(|_| solute.get("itp").is_none()) {
-        solute.faults.add(&key.place, "`structure` has no effect without `itp`", "a TOML file holds its own geometry");
+    for name in ["structure", "rules"] {
+        if let Some((key, _)) = solute.entry(name).filter(|_| solute.get("itp").is_none()) {
+            let message = format!("`{name}` has no effect without `itp`");
+            solute.faults.add(&key.place, message, "a TOML file says itself what it needs");
+        }
     }
     match (path("toml"), path("itp")) {
         (Some(toml), _) => Some(MoleculeFile::Toml(toml)),
-        (None, Some(itp)) => Some(MoleculeFile::Itp { path: itp, structure: path("structure") }),
+        (None, Some(itp)) => {
+            let rules = solute.choice("rules", &[("opls", "opls"), ("amber", "amber")]).map(|r| r.value.to_string());
+            Some(MoleculeFile::Itp { path: itp, structure: path("structure"), rules })
+        }
         (None, None) => None,
     }
 }

@@ -104,9 +104,10 @@ fn system(text: &mut Lines, spec: &SystemSpec) {
             };
             match &solute.file {
                 Some(MoleculeFile::Toml(toml)) => path("toml", toml),
-                Some(MoleculeFile::Itp { path: itp, structure }) => {
+                Some(MoleculeFile::Itp { path: itp, structure, rules }) => {
                     path("itp", itp);
                     structure.iter().for_each(|s| path("structure", s));
+                    rules.iter().for_each(|r| path("rules", std::path::Path::new(r)));
                 }
                 None => {}
             }
