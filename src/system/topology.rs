@@ -90,6 +90,42 @@ pub struct Topology {
     pub molecule_of: Vec<u32>,
     /// `[n_atoms]`: does the atom stay where it is? A molecule with constraints is frozen whole or not at all.
     pub frozen: Vec<bool>,
+    /// By species, from its exclusions.
+    partners: Vec<Partners>,
+}
+
+/// For every atom of a species the atoms that it is excluded from: those of atom `i` are `start[i]..start[i + 1]`.
+#[derive(Debug, Clone, PartialEq)]
+struct Partners {
+    start: Vec<u32>,
+    atoms: Vec<u32>,
+}
+
+impl Partners {
+    fn new(species: &Species) -> Self {
+        let mut start = vec![0; species.atoms.len() + 1];
+        for &(a, b) in &species.exclusions {
+            start[a as usize + 1] += 1;
+            start[b as usize + 1] += 1;
+        }
+        for i in 1..start.len() {
+            start[i] += start[i - 1];
+        }
+        let mut next = start.clone();
+        let mut atoms = vec![0; 2 * species.exclusions.len()];
+        for &(a, b) in &species.exclusions {
+            for (atom, partner) in [(a, b), (b, a)] {
+                let slot = &mut next[atom as usize];
+                atoms[*slot as usize] = partner;
+                *slot += 1;
+            }
+        }
+        Partners { start, atoms }
+    }
+
+    fn of(&self, atom: usize) -> &[u32] {
+        &self.atoms[self.start[atom] as usize..self.start[atom + 1] as usize]
+    }
 }
 
 impl Topology {
@@ -98,7 +134,9 @@ impl Topology {
     /// * `types` – names of the Lennard-Jones types that `species` refer to
     /// * `sequence` – species index of every molecule, in the order of the atoms
     pub fn new(types: Vec<String>, species: Vec<Species>, sequence: &[u32]) -> Self {
+        let partners = species.iter().map(Partners::new).collect();
         let mut topology = Topology {
+            partners,
             types,
             species,
             molecules: Vec::with_capacity(sequence.len()),
@@ -170,13 +208,9 @@ impl Topology {
 
     /// Atoms that atom `i` does not interact with directly.
     pub fn excluded_partners(&self, i: usize) -> impl Iterator<Item = usize> + '_ {
-        let (species, local) = self.site(i);
-        let (first, local) = (i - local, local as u32);
-        species.exclusions.iter().filter_map(move |&(a, b)| match (a == local, b == local) {
-            (true, _) => Some(first + b as usize),
-            (_, true) => Some(first + a as usize),
-            _ => None,
-        })
+        let molecule = self.molecules[self.molecule_of[i] as usize];
+        let first = molecule.first_atom as usize;
+        self.partners[molecule.species as usize].of(i - first).iter().map(move |&j| first + j as usize)
     }
 
     /// Rigid waters as (index of O, geometry); the hydrogens follow at +1 and +2.

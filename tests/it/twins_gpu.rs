@@ -12,7 +12,7 @@ use hexaqua::forces::reference::pair;
 use hexaqua::forces::{Backend, Chunk, ChunkReport, CsvrDraw, Evaluation, LangevinStep};
 use hexaqua::potential::coulomb::{ReactionField, ewald_excluded};
 use hexaqua::random::{Draws, Stream};
-use hexaqua::system::{Coulomb, LjModifier, State, System};
+use hexaqua::system::{Coulomb, LjModifier, State, System, Topology};
 use hexaqua::units::COULOMB;
 
 const EPSILON: f64 = f32::EPSILON as f64;
@@ -257,9 +257,10 @@ fn pathological_configurations() {
 /// Reciprocal parts alone: a cutoff so short that no pair is inside it, and no Lennard-Jones.
 fn reciprocal_system(coulomb: Coulomb) -> System {
     let mut system = electrolyte(&sequence(40), truncated(0.02, coulomb));
-    for species in &mut system.topology.species {
-        species.exclusions.clear();
-    }
+    let mut species = system.topology.species.clone();
+    species.iter_mut().for_each(|s| s.exclusions.clear());
+    let sequence: Vec<u32> = system.topology.molecules.iter().map(|m| m.species).collect();
+    system.topology = Topology::new(system.topology.types, species, &sequence);
     system
 }
 
