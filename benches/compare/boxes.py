@@ -59,6 +59,7 @@ class Box:
     name: str
     folder: Path
     gro: Path = None
+    top: Path = None  # as hexaqua writes it
     names: list = field(default_factory=list)  # of atoms
     molecules: list = field(default_factory=list)  # first atom of each
     positions: list = field(default_factory=list)  # nm, molecules whole
@@ -138,6 +139,8 @@ def build(hexaqua, kind, n_atoms, folder, duration):
     box = Box(kind, folder, folder / "box.gro")
     box.gro.write_text((folder / "equilibration" / "final.gro").read_text())
     write_input(folder / "box.toml", kind, imported(kind), PRODUCE, 0.5)
+    box.top = folder.resolve() / "box.top"
+    run([hexaqua, "build", folder / "box.toml", "--top", box.top])
     read_gro(box)
     for line in printed.splitlines():
         words = line.split()

@@ -3,7 +3,7 @@
 use super::prepare;
 use super::{CliError, InputArgs};
 use crate::forcefield;
-use crate::io::{gromacs, output, structure};
+use crate::io::{gro, gromacs, output, structure};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -13,6 +13,9 @@ pub struct Args {
     /// Write the structure (GROMACS .gro)
     #[arg(long, value_name = "FILE.gro")]
     out: Option<PathBuf>,
+    /// Decimals of the coordinates (nm); readers that know fixed columns only, OpenMM's among them, need 3
+    #[arg(long, value_name = "N", default_value_t = gro::DECIMALS, value_parser = decimals)]
+    decimals: usize,
     /// Write a self-contained GROMACS topology, which GROMACS and OpenMM read
     #[arg(long, value_name = "FILE.top")]
     top: Option<PathBuf>,
@@ -38,7 +41,8 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         None => None,
     };
     if let Some(path) = &args.out {
-        structure::write_gro(path, &prepared.system.topology, &prepared.state, &prepared.input.title)
+        let (topology, title) = (&prepared.system.topology, &prepared.input.title);
+        structure::write_gro_with_decimals(path, topology, &prepared.state, title, args.decimals)
             .map_err(CliError::run)?;
         say!("\nwrote {}", path.display());
     }
@@ -47,4 +51,12 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         say!("wrote {}", path.display());
     }
     Ok(())
+}
+
+/// What the columns of a .gro file have room for.
+fn decimals(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n @ 1..=12) => Ok(n),
+        _ => Err("a number of decimals from 1 to 12 is needed".to_string()),
+    }
 }

@@ -488,3 +488,100 @@ fn files_of_other_tools_are_read() {
         assert_eq!(t.warnings, Vec::<String>::new(), "{name}");
     }
 }
+
+/// A chain of `n` beads with every term by type, as a topology and the structure that belongs to it.
+fn chain(n: usize) -> (String, hexaqua::system::Structure) {
+    use std::fmt::Write;
+    let mut text = String::from(
+        "[ defaults ]\n1 2 yes 0.5 0.5\n[ atomtypes ]\nA 6 12.0 0.0 A 0.3 0.1\nB 6 12.0 0.0 A 0.32 0.1\n[ bondtypes ]\nA B 1 0.15 1000\n[ angletypes ]\nA B A 1 120 100\nB A B 1 120 100\n[ dihedraltypes ]\nX A B X 9 0 1 3\n[ moleculetype ]\nchain 3\n[ atoms ]\n",
+    );
+    for i in 0..n {
+        let _ = writeln!(text, "{} {} 1 CHN C{} {} 0.0 12.0", i + 1, ["A", "B"][i % 2], i % 10, i + 1);
+    }
+    for (head, length, function) in [("bonds", 2, 1), ("pairs", 4, 1), ("angles", 3, 1), ("dihedrals", 4, 9)] {
+        let _ = writeln!(text, "[ {head} ]");
+        for i in 1..=n + 1 - length {
+            let atoms: Vec<String> = match head {
+                "pairs" => vec![i.to_string(), (i + 3).to_string()],
+                _ => (i..i + length).map(|k| k.to_string()).collect(),
+            };
+            let _ = writeln!(text, "{} {function}", atoms.join(" "));
+        }
+    }
+    text += "[ system ]\na chain\n[ molecules ]\nchain 1\n";
+    let structure = hexaqua::system::Structure {
+        source: "chain.gro".into(),
+        title: String::new(),
+        names: (0..n).map(|i| format!("C{}", i % 10)).collect(),
+        residue_names: vec!["CHN".into(); n],
+        residue_ids: vec![1; n],
+        positions: (0..n).map(|i| DVec3::new(0.15 * i as f64, 0.0, 0.0)).collect(),
+        velocities: None,
+        cell: Cell::orthorhombic(0.15 * n as f64 + 1.0, 20.0, 20.0).unwrap(),
+    };
+    (text, structure)
+}
+
+/// Reading is linear in the atoms of one molecule, all of whose terms are by type. (100 000 atoms take half a second.)
+#[test]
+fn importing_is_linear() {
+    let seconds = |n: usize| {
+        let (text, structure) = chain(n);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chain.top");
+        std::fs::write(&path, text).unwrap();
+        (0..3)
+            .map(|_| {
+                let start = std::time::Instant::now();
+                let imported = read_topology(&path, &[], &[]).unwrap_or_else(|e| panic!("{e}"));
+                let matched = imported.matched_to(&structure).unwrap();
+                let topology = Topology::new(imported.types, imported.species, &matched.sequence);
+                let positions = hexaqua::build::sound_positions(&structure, &topology).unwrap();
+                let excluded: usize = (0..n).map(|i| topology.excluded_partners(i).count()).sum();
+                assert_eq!((positions.len(), excluded), (n, 2 * (3 * n - 6)));
+                start.elapsed().as_secs_f64()
+            })
+            .fold(f64::INFINITY, f64::min)
+    };
+    let (small, large) = (seconds(25_000), seconds(100_000));
+    println!("25 000 atoms {small:.3} s, 100 000 atoms {large:.3} s");
+    assert!(large < 10.0 * small, "{small} s and {large} s: four times the atoms");
+}
+
+/// A structure whose atoms were wrapped one by one gives the molecules and the energies of the whole ones.
+#[test]
+fn molecules_cut_by_the_boundary_are_made_whole() {
+    let mut case = Case::read("znotf2_3k");
+    let whole = case.evaluate().energies;
+    let mut structure = read_structure(&engines("znotf2_3k").join("system.gro")).unwrap();
+    structure.positions.iter_mut().for_each(|r| *r = case.cell.wrap(*r));
+    let cut = |positions: &[DVec3]| {
+        let topology = &case.system.topology;
+        let bonds = (0..topology.molecules.len()).flat_map(|m| {
+            let first = topology.atoms_of(m).start;
+            topology.species_of(m).bonds.iter().map(move |&(a, b)| (first + a as usize, first + b as usize))
+        });
+        bonds.filter(|&(a, b)| (positions[a] - positions[b]).length() > 1.0).count()
+    };
+    assert!(cut(&structure.positions) > 10, "the test cuts molecules");
+    case.positions = hexaqua::build::sound_positions(&structure, &case.system.topology).unwrap();
+    for ((name, value), (_, expected)) in case.evaluate().energies.terms().into_iter().zip(whole.terms()) {
+        assert_relative(name, value, expected, 1e-10);
+    }
+}
+
+/// `hexaqua build --top` says why it cannot write a 12-6-4 ion, and writes nothing.
+#[test]
+fn a_box_with_c4_terms_is_not_exported() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, top, gro) =
+        (folder.path().join("in.toml"), folder.path().join("out.top"), folder.path().join("out.gro"));
+    let text = "[system]\nwater = { model = \"TIP3P\", molecules = 250 }\nsolutes = [{ name = \"Zn2+\", model = \"li-merz-12-6-4\", count = 1 }, { name = \"Cl-\", model = \"joung-cheatham\", count = 2 }]\ndensity = \"1 g/cm3\"\n[nonbonded]\ncutoff = \"0.9 nm\"\n";
+    std::fs::write(&input, text).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hexaqua"));
+    let done = command.arg("build").arg(&input).arg("--top").arg(&top).arg("--out").arg(&gro).output().unwrap();
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(2), "{said}");
+    assert!(said.contains("has a term -C4/r^4"), "{said}");
+    assert!(!top.exists() && !gro.exists());
+}
