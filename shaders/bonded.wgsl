@@ -7,7 +7,7 @@
 //
 // group 0: cell | positions: fixed-point x, y, z, slot | owners: atom, first atom of its molecule, range of `entries` |
 //          entries: (term, kind + 16 * place of the atom in the term) | terms: see BondedTerm
-// group 1: forces, kJ mol^-1 nm^-1, by atom, added to | partials: N_PARTIALS slots per workgroup, kJ mol^-1: bond, angle,
+// group 1: pair_forces, added to: kJ mol^-1 nm^-1 by slot, or part/fixed_force (HALF) | status | partials: N_PARTIALS slots per workgroup, kJ mol^-1: bond, angle,
 //          Urey-Bradley, dihedral, improper, LJ 1-4, Coulomb 1-4, restraint, virial xx yy zz xy xz yz
 // twin: src/potential/bonded/, src/forces/reference/bonded.rs
 
@@ -57,8 +57,15 @@ const ON_A_LINE: f32 = 1e-12;
 @group(0) @binding(2) var<storage, read> owners: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read> entries: array<vec2<u32>>;
 @group(0) @binding(4) var<storage, read> terms: array<BondedTerm>;
-@group(1) @binding(0) var<storage, read_write> forces: array<vec4<f32>>;
-@group(1) @binding(1) var<storage, read_write> partials: array<f32>;
+//#if HALF
+@group(1) @binding(0) var<storage, read_write> pair_forces: array<i32>;
+//#else
+@group(1) @binding(0) var<storage, read_write> pair_forces: array<vec4<f32>>;
+//#end
+@group(1) @binding(1) var<storage, read_write> status: Status;
+@group(1) @binding(2) var<storage, read_write> partials: array<f32>;
+
+//#include part/add_own_force
 
 // Energy, forces on the four places of a term, and r (x) F as xx yy zz and xy xz yz.
 struct Action {
@@ -259,7 +266,7 @@ fn bonded(
                 }
             }
         }
-        forces[owner.x] = forces[owner.x] + vec4<f32>(force, 0.0);
+        add_own_force(owner.x, u32(positions[owner.x].w), force);
     }
     if with_energy {
         for (var c = 0u; c < N_SUMS; c = c + 1u) {

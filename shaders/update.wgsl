@@ -1,4 +1,5 @@
-// One time step of one constraint group per invocation: kick, bath, drift, constraints, velocity correction.
+// One time step: forces gathered by one invocation per atom, then kick, bath, drift, constraints and velocity correction by
+// one per constraint group. A workgroup has room for 64 atoms, three to a group.
 //
 // Leap-frog:  v(n+1/2) = s v(n-1/2) + dt f/m,  x(n+1) = x(n) + dt v(n+1/2), both corrected by the constraint move D:
 //             x += D, v += D/dt.
@@ -6,10 +7,11 @@
 //             (middle scheme: Z. Zhang et al., J. Phys. Chem. A 123, 6056 (2019)); velocities are projected on the
 //             constraints after the kick and after the bath.
 //
-// group 0: cell | params: the step | forces, kJ mol^-1 nm^-1 | groups: first atom, atoms (1, or 3 for a rigid water O H H), bits of
-//          d_OH, bits of d_HH, nm
-// group 1: positions: fixed-point x, y, z, slot | velocities: x, y, z, 1/m; nm ps^-1, 1/u | sorted: fixed-point x, y, z,
-//          charge bits, by slot | origin: positions when the list was built | partials: see PARTIAL_* | status
+// group 0: cell | params: the step | groups: first atom, atoms (1, or 3 for a rigid water O H H), bits of d_OH, bits of d_HH, nm |
+//          field: phi, kJ mol^-1 e^-1 (MESH), or long_range_forces: kJ mol^-1 nm^-1, by slot (EWALD)
+// group 1: pair_forces: kJ mol^-1 nm^-1 by slot, or part/fixed_force (HALF) | positions: fixed-point x, y, z, slot |
+//          velocities: x, y, z, 1/m; nm ps^-1, 1/u | sorted: fixed-point x, y, z, charge bits, by slot | partials: see
+//          PARTIAL_* | status
 // twin: src/forces/reference/integrate.rs, settle.rs
 
 override n_groups: u32;
@@ -28,14 +30,45 @@ const N_PARTIALS: u32 = 24u;
 
 @group(0) @binding(0) var<uniform> cell: CellUniform;
 @group(0) @binding(1) var<uniform> params: StepUniform;
-@group(0) @binding(2) var<storage, read> forces: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> groups: array<vec4<u32>>;
-@group(1) @binding(0) var<storage, read_write> positions: array<vec4<i32>>;
-@group(1) @binding(1) var<storage, read_write> velocities: array<vec4<f32>>;
-@group(1) @binding(2) var<storage, read_write> sorted: array<vec4<i32>>;
-@group(1) @binding(3) var<storage, read_write> origin: array<vec4<i32>>;
+@group(0) @binding(2) var<storage, read> groups: array<vec4<u32>>;
+//#if MESH
+@group(0) @binding(3) var<storage, read> field: array<vec2<f32>>;
+//#end
+//#if EWALD
+@group(0) @binding(3) var<storage, read> long_range_forces: array<vec4<f32>>;
+//#end
+//#if HALF
+@group(1) @binding(0) var<storage, read_write> pair_forces: array<i32>;
+//#else
+@group(1) @binding(0) var<storage, read_write> pair_forces: array<vec4<f32>>;
+//#end
+@group(1) @binding(1) var<storage, read_write> positions: array<vec4<i32>>;
+@group(1) @binding(2) var<storage, read_write> velocities: array<vec4<f32>>;
+@group(1) @binding(3) var<storage, read_write> sorted: array<vec4<i32>>;
 @group(1) @binding(4) var<storage, read_write> partials: array<f32>;
 @group(1) @binding(5) var<storage, read_write> status: Status;
+
+//#include part/take_pair_force
+//#if MESH
+//#include part/mesh_force
+//#end
+
+const GROUPS_PER_WORKGROUP: u32 = 21u;
+
+var<workgroup> atom_forces: array<vec4<f32>, wg_size>;
+
+fn force_on(atom: u32) -> vec3<f32> {
+    let position = positions[atom];
+    let slot = u32(position.w);
+    var f = take_pair_force(slot);
+//#if MESH
+    f = f + mesh_force(position.xyz, sorted[slot].w);
+//#end
+//#if EWALD
+    f = f + long_range_forces[slot].xyz;
+//#end
+    return f;
+}
 
 // A group is a Triple; a single atom leaves the other two at rest with zero inverse mass.
 
@@ -85,28 +118,33 @@ fn move_atom(atom: u32, d: vec3<f32>, v: vec3<f32>, inv_mass: f32) {
     velocities[atom] = vec4<f32>(v, inv_mass);
     let slot = u32(here.w);
     sorted[slot] = vec4<i32>(there, sorted[slot].w);
-    let since_list = displacement(origin[atom].xyz, there, cell);
-    let since_list_sq = bitcast<u32>(dot(since_list, since_list));
-    if since_list_sq > atomicLoad(&status.since_list_sq) {
-        atomicMax(&status.since_list_sq, since_list_sq);
-    }
 }
 
 @compute @workgroup_size(wg_size)
 fn update(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(workgroup_id) group_id: vec3<u32>,
+    @builtin(num_workgroups) n_workgroups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
+    let workgroup = group_id.x + group_id.y * n_workgroups.x;
+    let of_atom = workgroup * GROUPS_PER_WORKGROUP + local / 3u;
+    if local < 3u * GROUPS_PER_WORKGROUP && of_atom < n_groups {
+        let group = groups[of_atom];
+        if local % 3u < group.y {
+            atom_forces[local] = vec4<f32>(force_on(group.x + local % 3u), 0.0);
+        }
+    }
+    workgroupBarrier();
     var sums = array<f32, 21>();
-    if id.x < n_groups {
-        let group = groups[id.x];
+    let index = workgroup * GROUPS_PER_WORKGROUP + local;
+    if local < GROUPS_PER_WORKGROUP && index < n_groups {
+        let group = groups[index];
         let rigid = group.y == 3u;
         let i = group.x;
         let first = velocities[i];
         var v = Triple(first.xyz, vec3<f32>(0.0), vec3<f32>(0.0));
         var w = vec3<f32>(first.w, 0.0, 0.0);
-        var f = Triple(forces[i].xyz, vec3<f32>(0.0), vec3<f32>(0.0));
+        var f = Triple(atom_forces[3u * local].xyz, vec3<f32>(0.0), vec3<f32>(0.0));
         var bonds = Triple(vec3<f32>(0.0), vec3<f32>(0.0), vec3<f32>(0.0));
         var lengths = vec3<f32>(0.0);
         if rigid {
@@ -115,8 +153,8 @@ fn update(
             v.h1 = second.xyz;
             v.h2 = third.xyz;
             w = vec3<f32>(first.w, second.w, third.w);
-            f.h1 = forces[i + 1u].xyz;
-            f.h2 = forces[i + 2u].xyz;
+            f.h1 = atom_forces[3u * local + 1u].xyz;
+            f.h2 = atom_forces[3u * local + 2u].xyz;
             let o = positions[i].xyz;
             let h1 = positions[i + 1u].xyz;
             let h2 = positions[i + 2u].xyz;
@@ -190,7 +228,7 @@ fn update(
             move_atom(i + 2u, drift.h2, v.h2, w.z);
         }
     }
-    let slot = workgroup.x * N_PARTIALS;
+    let slot = workgroup * N_PARTIALS;
     if (params.flags & STEP_REPORT) != 0u {
         for (var c = 0u; c < PARTIAL_BATH; c = c + 1u) {
             let total = workgroup_sum(local, sums[c]);

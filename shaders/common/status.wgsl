@@ -12,4 +12,6 @@ struct Status {
     // latest factor that couple.wgsl found, and the kinetic energy it found it from, kJ mol^-1
     velocity_scale: f32,
     kinetic: f32,
+    // 1 when a contribution to a force, or a sum of them, left the range of its integer
+    force_overflow: atomic<u32>,
 }

@@ -7,6 +7,7 @@
 use crate::cell::Cell;
 use crate::forces::{Backend, ForceError, NeighborKind};
 use crate::neighbor::half::HalfList;
+use crate::neighbor::packed::PackedList;
 use crate::neighbor::{NeighborList, full, pairs};
 use crate::system::{State, System};
 use glam::DVec3;
@@ -30,6 +31,9 @@ pub fn build(kind: NeighborKind, system: &System, positions: &[DVec3], cell: &Ce
         }
         NeighborKind::FullClusters => {
             NeighborList::FullClusters(Arc::new(full::build(positions, cell, &system.topology, radius)))
+        }
+        NeighborKind::Packed => {
+            NeighborList::Packed(Arc::new(PackedList::build(positions, cell, &system.topology, radius)))
         }
     }
 }

@@ -277,7 +277,12 @@ pub enum NeighborKind {
     HalfClusters,
     /// Full list of clusters, for the gather kernel on the device.
     FullClusters,
+    /// Half list of super-clusters, for the kernel on the device that uses Newton's third law.
+    Packed,
 }
+
+/// Steps within which a backend that prunes its list on a device looks at every pair of the list again.
+pub const PRUNE_INTERVAL: u32 = 8;
 
 /// One system on one executor.
 pub trait Backend {
@@ -326,6 +331,9 @@ pub trait Backend {
     fn list_lag(&self) -> u32 {
         0
     }
+    /// Lets a backend that prunes its lists on a device prune those that follow to `radius` (nm), which has to cover the moves
+    /// of [`PRUNE_INTERVAL`] steps; `None`: not at all.
+    fn prune_to(&mut self, _radius: Option<f64>) {}
     /// A new list that was built from earlier positions.
     ///
     /// * `origin` – those positions, `[n_atoms]`, nm, unwrapped

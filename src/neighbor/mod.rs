@@ -8,6 +8,7 @@ pub mod cluster_pairs;
 pub mod clusters;
 pub mod full;
 pub mod half;
+pub mod packed;
 pub mod pairs;
 pub mod search;
 
@@ -19,6 +20,7 @@ pub enum NeighborList {
     Pairs(Arc<pairs::PairList>),
     HalfClusters(Arc<half::HalfList>),
     FullClusters(Arc<full::FullClusterList>),
+    Packed(Arc<packed::PackedList>),
 }
 
 impl NeighborList {
@@ -28,6 +30,7 @@ impl NeighborList {
             NeighborList::Pairs(list) => list.pairs.len(),
             NeighborList::HalfClusters(list) => list.entries.len() * clusters::HALF * clusters::CLUSTER,
             NeighborList::FullClusters(list) => list.entries.len() * clusters::CLUSTER * clusters::CLUSTER,
+            NeighborList::Packed(list) => list.n_pairs(),
         }
     }
 }

@@ -396,7 +396,7 @@ fn the_self_test_passes_and_notices_a_wrong_shader() {
     assert!(report.passed(), "{report:?}");
     let wrong = [
         ("vdw/lennard_jones", "12.0 * repulsion", "12.05 * repulsion"),
-        ("gather", "a.values[ka] * b.values[kb] * slope", "0.99 * a.values[ka] * b.values[kb] * slope"),
+        ("part/mesh_force", "a.values[ka] * b.values[kb] * slope", "0.99 * a.values[ka] * b.values[kb] * slope"),
         ("update", "params.decay * v.h1", "0.9 * params.decay * v.h1"),
     ];
     for (file, from, to) in wrong {

@@ -48,7 +48,7 @@ fn structs_agree_with_the_shaders() {
     check!(
         &source,
         "Status",
-        StatusWords { first_bad, since_list_sq, in_chunk_sq, mesh_overflow, velocity_scale, kinetic }
+        StatusWords { first_bad, since_list_sq, in_chunk_sq, mesh_overflow, velocity_scale, kinetic, force_overflow }
     );
 }
 

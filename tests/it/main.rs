@@ -39,4 +39,5 @@ mod trajectory;
 mod twins_bonded_gpu;
 mod twins_cpu;
 mod twins_gpu;
+mod twins_gpu_half;
 mod twins_reference;

@@ -1,23 +1,60 @@
 //! Every pass, in every combination of pieces, validates with naga and translates to Metal and HLSL without a device.
 //!
-//! The capabilities allowed are none beyond core WGSL; storage buffers per pass and workgroup memory stay within the
+//! The capabilities allowed are none beyond core WGSL (shuffles, for variants that have a sibling without); storage buffers per pass and workgroup memory stay within the
 //! WebGPU defaults.
 
 use hexaqua::forces::gpu::shader::{Pieces, Shaders};
 use naga::back::{hlsl, msl, pipeline_constants};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 
-/// (file, entry points, pieces)
-fn passes() -> Vec<(&'static str, Vec<&'static str>, Pieces)> {
+/// One module.
+struct Variant {
+    file: &'static str,
+    entries: Vec<&'static str>,
+    forms: Option<[&'static str; 2]>,
+    defines: Vec<&'static str>,
+}
+
+impl Variant {
+    fn source(&self, shaders: &Shaders) -> String {
+        let [vdw, coulomb] = self.forms.map_or([None; 2], |forms| forms.map(Some));
+        shaders.module(self.file, Pieces { vdw, coulomb, defines: &self.defines })
+    }
+
+    fn name(&self) -> String {
+        format!("{} {:?}", self.file, self.defines)
+    }
+}
+
+/// Every pass in every variant that a backend can choose.
+fn passes() -> Vec<Variant> {
     let mut all = Vec::new();
     for vdw in ["vdw/lennard_jones", "vdw/lennard_jones_switch"] {
         for coulomb in ["coulomb/ewald_real", "coulomb/reaction_field", "coulomb/cutoff"] {
-            all.push(("nb_full", vec!["nb_full"], Pieces { vdw: Some(vdw), coulomb: Some(coulomb) }));
+            for beside in [vec![], vec!["SPREAD"], vec!["ENERGY"]] {
+                let forms = Some([vdw, coulomb]);
+                let variant = |file, more: &[&'static str]| Variant {
+                    file,
+                    entries: vec![file],
+                    forms,
+                    defines: beside.iter().chain(more).copied().collect(),
+                };
+                all.push(variant("nb_full", &[]));
+                all.extend([&[][..], &["WIDE"], &["SUBGROUPS"], &["SUBGROUPS", "WIDE"]].map(|m| variant("nb_half", m)));
+            }
         }
     }
+    for sums in [&[][..], &["HALF"], &["HALF", "WIDE"]] {
+        for long_range in [&[][..], &["MESH"], &["EWALD"]] {
+            let defines = [sums, long_range].concat();
+            all.push(Variant { file: "update", entries: vec!["update"], forms: None, defines });
+        }
+        all.push(Variant { file: "bonded", entries: vec!["bonded"], forms: None, defines: sums.to_vec() });
+    }
+    all.push(Variant { file: "probe", entries: vec!["probe"], forms: None, defines: vec!["SUBGROUPS"] });
     for (file, entries) in [
         ("pack", vec!["pack"]),
-        ("bonded", vec!["bonded"]),
+        ("prune", vec!["prune"]),
         ("ewald_structure", vec!["ewald_structure"]),
         ("ewald_force", vec!["ewald_force"]),
         ("spread", vec!["spread"]),
@@ -27,17 +64,21 @@ fn passes() -> Vec<(&'static str, Vec<&'static str>, Pieces)> {
         ("gather", vec!["gather"]),
         ("momentum", vec!["momentum_partial", "momentum_total", "momentum_remove"]),
         ("couple", vec!["kinetic_partial", "couple"]),
-        ("update", vec!["update"]),
         ("displacement", vec!["displacement_since_start"]),
         ("micro", vec!["touch", "add"]),
     ] {
-        all.push((file, entries, Pieces::default()));
+        all.push(Variant { file, entries, forms: None, defines: vec![] });
     }
     all
 }
 
-fn validate(module: &naga::Module, what: &str) -> ModuleInfo {
-    Validator::new(ValidationFlags::all(), Capabilities::empty())
+fn validate(module: &naga::Module, what: &str, subgroups: bool) -> ModuleInfo {
+    let allowed = if subgroups { Capabilities::SUBGROUP } else { Capabilities::empty() };
+    Validator::new(ValidationFlags::all(), allowed)
+        .subgroup_stages(naga::valid::ShaderStages::COMPUTE)
+        .subgroup_operations(
+            naga::valid::SubgroupOperationSet::SHUFFLE_RELATIVE | naga::valid::SubgroupOperationSet::SHUFFLE,
+        )
         .validate(module)
         .unwrap_or_else(|e| panic!("{what}: {:?}", e.as_inner()))
 }
@@ -45,12 +86,14 @@ fn validate(module: &naga::Module, what: &str) -> ModuleInfo {
 #[test]
 fn every_pass_translates_to_metal_and_hlsl() {
     let shaders = Shaders::embedded();
-    for (file, entries, pieces) in passes() {
-        let source = shaders.module(file, pieces);
+    for variant in passes() {
+        let source = variant.source(&shaders);
+        let file = variant.name();
+        let subgroups = variant.defines.contains(&"SUBGROUPS");
         let module =
             naga::front::wgsl::parse_str(&source).unwrap_or_else(|e| panic!("{file}: {}", e.emit_to_string(&source)));
-        let info = validate(&module, file);
-        for entry in entries {
+        let info = validate(&module, &file, subgroups);
+        for &entry in &variant.entries {
             let at = format!("{file}, {entry}");
             // any value will do for translation; 64 also suits the workgroup size
             let constants: naga::back::PipelineConstants =
@@ -59,13 +102,18 @@ fn every_pass_translates_to_metal_and_hlsl() {
             let (fixed, fixed_info) = pipeline_constants::process_overrides(&module, &info, stage, &constants)
                 .unwrap_or_else(|e| panic!("{at}: {e}"));
 
-            let options = msl::Options { fake_missing_bindings: true, lang_version: (2, 1), ..Default::default() };
+            let options = msl::Options {
+                fake_missing_bindings: true,
+                lang_version: if subgroups { (2, 4) } else { (2, 1) },
+                ..Default::default()
+            };
             let (text, _) = msl::write_string(&fixed, &fixed_info, &options, &Default::default())
                 .unwrap_or_else(|e| panic!("{at} to Metal: {e}"));
             assert!(text.contains("kernel"), "{at}");
 
             let mut text = String::new();
-            let options = hlsl::Options { fake_missing_bindings: true, ..Default::default() };
+            let shader_model = if subgroups { hlsl::ShaderModel::V6_0 } else { hlsl::ShaderModel::V5_1 };
+            let options = hlsl::Options { fake_missing_bindings: true, shader_model, ..Default::default() };
             hlsl::Writer::new(&mut text, &options, &Default::default())
                 .write(&fixed, &fixed_info, None)
                 .unwrap_or_else(|e| panic!("{at} to HLSL: {e}"));

@@ -4,11 +4,13 @@
 //! and velocities at the end of the batch, and the buffer is mapped when the submission is done: a second batch can be on
 //! the device meanwhile. What the steps are made of is the business of the passes; this module knows their order.
 
+use super::GpuBackend;
+use super::bind::{Bound, ForceDispatches};
 use super::device::{ReadBack, cast};
+use super::failure::Fault;
 use super::integrate::{StepSums, step_block};
 use super::layout::StatusWords;
 use super::pass::{Dispatch, UNIFORM_STRIDE};
-use super::{Bound, GpuBackend};
 use crate::forces::{Batch, BatchReport, Chunk, ChunkReport, FirstStep, ForceError, Wanted};
 use crate::system::State;
 use glam::DVec3;
@@ -119,8 +121,12 @@ impl GpuBackend {
         let staging = self.context.staging(layout.0);
 
         self.reset_status();
+        let wide = self.wide;
+        let forces = bound.forces(wide)?;
         let b = &self.buffers;
         let mut encoder = self.context.encoder();
+        // sums start from nothing, whatever an evaluation or a batch that failed has left
+        encoder.clear_buffer(&b.pair_forces, 0, None);
         encoder.copy_buffer_to_buffer(&b.positions, 0, &b.start[slot], 0, b.positions.size());
         encoder.copy_buffer_to_buffer(&b.velocities, 0, &b.start_velocities[slot], 0, b.velocities.size());
         let mut submitting = Duration::ZERO;
@@ -148,7 +154,7 @@ impl GpuBackend {
                     for (k, step) in part.iter().enumerate().take(stop).skip(at) {
                         let chunk = &batch.chunks[step.chunk];
                         let offset = (k * UNIFORM_STRIDE) as u32;
-                        bound.each_dispatch(chunk, step.k, |dispatch, has_block| {
+                        bound.each_dispatch(forces, chunk, step.k, |dispatch, has_block| {
                             dispatch
                                 .encode_block(&mut pass, if has_block { std::slice::from_ref(&offset) } else { &[] });
                         });
@@ -193,6 +199,7 @@ impl GpuBackend {
         self.host.encode += clock.elapsed() - submitting;
         let steps_since_list = self.steps_since_list;
         self.steps_since_list += steps.len() as u64;
+        let bound = bound.clone();
         Ok(Submitted { batch, bound, slot, steps_since_list, places, status, positions, velocities, read_back })
     }
 
@@ -236,6 +243,12 @@ impl GpuBackend {
         let Some(mut submitted) = self.submitted.pop_front() else { return Ok(None) };
         self.queued.pop_front();
         let outcome = self.outcome(&mut submitted);
+        if let Ok(outcome) = &outcome
+            && outcome.fault(&submitted.batch) == Some(Fault::ForceOverflow)
+        {
+            self.repeat_wide(submitted)?;
+            return self.take_oldest();
+        }
         let failed = match &outcome {
             Ok(outcome) => outcome.fault(&submitted.batch).is_some(),
             Err(_) => true,
@@ -302,7 +315,9 @@ impl GpuBackend {
             }
             self.context.write(&self.integrator.steps, &[step_block(&step, 0)]);
             let mut dispatches: Vec<(&Dispatch, bool)> = Vec::new();
-            bound.each_dispatch(&step, 0, |dispatch, has_block| dispatches.push((dispatch, has_block)));
+            bound.each_dispatch(bound.forces(self.wide)?, &step, 0, |dispatch, has_block| {
+                dispatches.push((dispatch, has_block))
+            });
             for ((dispatch, _), ms) in dispatches.iter().zip(self.context.time_dispatches(encoder, &dispatches)?) {
                 if !sums.contains_key(dispatch.label()) {
                     order.push(dispatch.label().to_string());
@@ -317,7 +332,13 @@ impl GpuBackend {
 
 impl Bound {
     /// Calls `with` for every dispatch of step `k` of a chunk, in order, and says whether it takes the block of the step.
-    fn each_dispatch<'a>(&'a self, chunk: &Chunk, k: u32, mut with: impl FnMut(&'a Dispatch, bool)) {
+    fn each_dispatch<'a>(
+        &'a self,
+        forces: &'a ForceDispatches,
+        chunk: &Chunk,
+        k: u32,
+        mut with: impl FnMut(&'a Dispatch, bool),
+    ) {
         if k == 0 && chunk.remove_com {
             self.step.remove_com.iter().for_each(|d| with(d, false));
         }
@@ -325,8 +346,18 @@ impl Bound {
             with(&self.step.kinetic, false);
             with(&self.step.couple, true);
         }
-        self.force_dispatches(k == 0 && chunk.report, |d| with(d, false));
-        with(&self.step.update, true);
+        let reported = k == 0 && chunk.report;
+        with(if reported { &forces.pairs.with_sums } else { &forces.pairs.step }, false);
+        if let Some(bonded) = &forces.bonded {
+            with(&bonded[usize::from(reported)], false);
+        }
+        self.long_range.each(reported, |d| with(d, false));
+        if let Some([_, part]) = &self.prune
+            && (chunk.first_step + u64::from(k)).is_multiple_of(2)
+        {
+            with(part, true);
+        }
+        with(&forces.update, true);
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::device::Context;
 use super::layout::{BONDED_PARTIALS, BondedTerm};
-use super::nonbonded::{sum_partials, symmetric};
+use super::nonbonded::{PairKernel, sum_partials, symmetric};
 use super::pass::{Binding, Dispatch, Pass, PassSpec, WORKGROUP};
 use super::shader::{Pieces, Shaders};
 use crate::forces::ForceError;
@@ -13,6 +13,7 @@ use crate::forces::reference::bonded::{BondedSums, N_TERMS};
 use crate::system::Topology;
 use crate::system::bonded::Bonded as BondedTerms;
 use crate::units::COULOMB;
+use std::sync::OnceLock;
 
 /// Kinds of term, as the shader numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,8 +120,11 @@ impl Tables {
 
 /// Bonded forces with and without sums.
 pub struct Bonded {
-    forces_only: Pass,
-    with_sums: Pass,
+    /// Without and with sums.
+    narrow: [Pass; 2],
+    /// The same with force sums of two words, when they have been needed.
+    wide: OnceLock<[Pass; 2]>,
+    recipe: Recipe,
     owners: wgpu::Buffer,
     entries: wgpu::Buffer,
     terms: wgpu::Buffer,
@@ -128,32 +132,61 @@ pub struct Bonded {
     workgroups: u32,
 }
 
+/// What it takes to compile a variant.
+struct Recipe {
+    shaders: Shaders,
+    kernel: PairKernel,
+    n_owners: u32,
+    n_slots: u32,
+}
+
+impl Recipe {
+    fn compile(&self, context: &Context, wide: bool) -> Result<[Pass; 2], ForceError> {
+        use Binding::{Read, Uniform, Write};
+        let mut defines = Vec::new();
+        defines.extend((self.kernel == PairKernel::Half).then_some("HALF"));
+        defines.extend(wide.then_some("WIDE"));
+        let source = self.shaders.module("bonded", Pieces::defining(&defines));
+        let compile = |with_energy: f64| {
+            let (n_owners, n_slots) = (f64::from(self.n_owners), f64::from(self.n_slots));
+            let constants = [("n_owners", n_owners), ("n_slots", n_slots), ("with_energy", with_energy)];
+            let groups: [&[Binding]; 2] = [&[Uniform, Read, Read, Read, Read], &[Write, Write, Write]];
+            Pass::new(context, &PassSpec { entry: "bonded", source: &source, constants: &constants, groups })
+        };
+        Ok([compile(0.0)?, compile(1.0)?])
+    }
+}
+
 /// Buffers that the pass shares with others.
 pub struct BondedBuffers<'a> {
     pub cell: &'a wgpu::Buffer,
     pub positions: &'a wgpu::Buffer,
-    pub forces: &'a wgpu::Buffer,
+    pub pair_forces: &'a wgpu::Buffer,
+    pub status: &'a wgpu::Buffer,
 }
 
 impl Bonded {
     /// `None` when no molecule has a term.
-    pub fn new(context: &Context, shaders: &Shaders, topology: &Topology) -> Result<Option<Self>, ForceError> {
-        use Binding::{Read, Uniform, Write};
+    ///
+    /// * `kernel`, `n_slots` – of the pair pass, whose force sums are added to
+    pub fn new(
+        context: &Context,
+        shaders: &Shaders,
+        topology: &Topology,
+        kernel: PairKernel,
+        n_slots: u32,
+    ) -> Result<Option<Self>, ForceError> {
         let tables = Tables::new(topology);
         if tables.owners.is_empty() {
             return Ok(None);
         }
-        let source = shaders.module("bonded", Pieces::default());
         let n_owners = tables.owners.len() as u32;
-        let compile = |with_energy: f64| {
-            let constants = [("n_owners", f64::from(n_owners)), ("with_energy", with_energy)];
-            let groups: [&[Binding]; 2] = [&[Uniform, Read, Read, Read, Read], &[Write, Write]];
-            Pass::new(context, &PassSpec { entry: "bonded", source: &source, constants: &constants, groups })
-        };
+        let recipe = Recipe { shaders: shaders.clone(), kernel, n_owners, n_slots };
         let workgroups = n_owners.div_ceil(WORKGROUP);
         Ok(Some(Bonded {
-            forces_only: compile(0.0)?,
-            with_sums: compile(1.0)?,
+            narrow: recipe.compile(context, false)?,
+            wide: OnceLock::new(),
+            recipe,
             owners: context.storage_of("bonded owners", &tables.owners),
             entries: context.storage_of("bonded entries", &tables.entries),
             terms: context.storage_of("bonded terms", &tables.terms),
@@ -173,11 +206,27 @@ impl Bonded {
     }
 
     /// Dispatches (without sums, with sums).
-    pub fn dispatches(&self, context: &Context, shared: &BondedBuffers) -> [Dispatch; 2] {
-        [&self.forces_only, &self.with_sums].map(|pass| {
+    ///
+    /// * `wide` – with force sums of two words; only the half list has them
+    pub fn dispatches(
+        &self,
+        context: &Context,
+        shared: &BondedBuffers,
+        wide: bool,
+    ) -> Result<[Dispatch; 2], ForceError> {
+        let passes = match (wide && self.recipe.kernel == PairKernel::Half, self.wide.get()) {
+            (false, _) => &self.narrow,
+            (true, Some(passes)) => passes,
+            (true, None) => {
+                let passes = self.recipe.compile(context, true)?;
+                self.wide.get_or_init(|| passes)
+            }
+        };
+        Ok([0, 1].map(|k| {
             let inputs = [shared.cell, shared.positions, &self.owners, &self.entries, &self.terms];
-            pass.dispatch(context, [&inputs, &[shared.forces, &self.partials]], self.workgroups)
-        })
+            let outputs = [shared.pair_forces, shared.status, &self.partials];
+            passes[k].dispatch(context, [&inputs, &outputs], self.workgroups)
+        }))
     }
 
     /// Energies by term and virial.

@@ -3,6 +3,8 @@
 //! Every fault of the device becomes a [`ForceError`]; nothing here panics on what a driver does. Knows no physics.
 
 use super::pass::Dispatch;
+use super::pass::{Binding, Pass, PassSpec};
+use super::shader::{Pieces, Shaders};
 use crate::forces::ForceError;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -168,7 +170,28 @@ pub struct Context {
     pool: Mutex<Vec<wgpu::Buffer>>,
     /// Bytes of all buffers made so far, those that are gone included.
     allocated: AtomicU64,
+    subgroups: bool,
+    checked: bool,
 }
+
+/// What a device may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviceOptions {
+    /// Subgroup operations where the adapter has them; without them the portable variants run.
+    pub subgroups: bool,
+    /// Shaders that test every index and bound every loop. Off unless HEXAQUA_SHADER_CHECKS=1 or this is a debug build.
+    pub checked: bool,
+}
+
+impl Default for DeviceOptions {
+    fn default() -> Self {
+        let asked = std::env::var("HEXAQUA_SHADER_CHECKS").is_ok_and(|value| value == "1");
+        DeviceOptions { subgroups: true, checked: asked || cfg!(debug_assertions) }
+    }
+}
+
+/// Smallest subgroup that holds the eight i lanes of a pair kernel.
+const SMALLEST_SUBGROUP: u32 = 8;
 
 /// Bytes on their way from the device.
 pub struct ReadBack {
@@ -182,13 +205,23 @@ impl Context {
     /// Opens an adapter; one that exists but cannot be used is [`ForceError::Device`], not a missing one. Asks for nothing
     /// beyond the WebGPU defaults except larger buffers and timestamps where the adapter has them.
     pub fn new(selector: &AdapterSelector) -> Result<Self, ForceError> {
+        Self::with_options(selector, DeviceOptions::default())
+    }
+
+    /// The same with fewer or more liberties.
+    pub fn with_options(selector: &AdapterSelector, options: DeviceOptions) -> Result<Self, ForceError> {
         let (index, adapter) = select(selector)?;
         let description = describe(index, &adapter);
         let limits = required_limits(&description.name, &adapter.limits())?;
+        let has_subgroups = options.subgroups
+            && adapter.features().contains(wgpu::Features::SUBGROUP)
+            && adapter.get_info().subgroup_min_size >= SMALLEST_SUBGROUP;
+        let mut features = adapter.features() & wgpu::Features::TIMESTAMP_QUERY;
+        features.set(wgpu::Features::SUBGROUP, has_subgroups);
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("hexaqua"),
             required_limits: limits,
-            required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+            required_features: features,
             ..Default::default()
         }))
         .map_err(|error| unusable(&description.name, &error.to_string()))?;
@@ -196,7 +229,41 @@ impl Context {
         let (on_error, on_loss) = (faults.clone(), faults.clone());
         device.on_uncaptured_error(Arc::new(move |error| on_error.record(Fault::Error(error.to_string()))));
         device.set_device_lost_callback(move |_, message| on_loss.record(Fault::Lost(message)));
-        Ok(Context { device, queue, description, faults, pool: Mutex::default(), allocated: AtomicU64::new(0) })
+        let mut context = Context {
+            device,
+            queue,
+            description,
+            faults,
+            pool: Mutex::default(),
+            allocated: AtomicU64::new(0),
+            subgroups: false,
+            checked: options.checked,
+        };
+        context.subgroups = has_subgroups && context.shuffles_follow_local_indices()?;
+        Ok(context)
+    }
+
+    /// Runs the probe: WGSL does not promise that a subgroup is a run of local indices.
+    fn shuffles_follow_local_indices(&self) -> Result<bool, ForceError> {
+        let source = Shaders::embedded().module("probe", Pieces::defining(&["SUBGROUPS"]));
+        let groups: [&[Binding]; 2] = [&[], &[Binding::Write]];
+        let probe = Pass::new(self, &PassSpec { entry: "probe", source: &source, constants: &[], groups })?;
+        let answers = self.storage("answers", 64 * 4);
+        let mut encoder = self.encoder();
+        let dispatch = probe.dispatch(self, [&[], &[&answers]], 1);
+        dispatch.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
+        let parts = self.submit_and_read(encoder, &[(&answers, 64 * 4)])?;
+        Ok(cast::<u32>(&parts[0]).iter().all(|&answer| answer == 1))
+    }
+
+    /// May shaders shuffle within groups of eight invocations?
+    pub fn has_subgroups(&self) -> bool {
+        self.subgroups
+    }
+
+    /// Do shaders test every index?
+    pub fn is_checked(&self) -> bool {
+        self.checked
     }
 
     pub fn device(&self) -> &wgpu::Device {

@@ -67,10 +67,7 @@ impl DirectEwald {
                 entry: "ewald_force",
                 source: &shaders.module("ewald_force", Pieces::default()),
                 constants: &constants,
-                groups: [
-                    &[Binding::Uniform, Binding::Read, Binding::Read, Binding::Read, Binding::Read],
-                    &[Binding::Write],
-                ],
+                groups: [&[Binding::Uniform, Binding::Read, Binding::Read, Binding::Read], &[Binding::Write]],
             },
         )?;
         Ok(DirectEwald {
@@ -121,7 +118,7 @@ impl DirectEwald {
                 ),
                 self.force_pass.dispatch(
                     context,
-                    [&[shared.cell, shared.sorted, shared.slots, &self.waves, structure], &[shared.forces]],
+                    [&[shared.cell, shared.sorted, &self.waves, structure], &[shared.long_range_forces]],
                     self.atom_workgroups,
                 ),
             ]

@@ -5,11 +5,13 @@
 //! The atom and its largest force term are then named on the host, from the positions before that step, and the device
 //! is left there. This costs nothing while all is well.
 
+use super::GpuBackend;
 use super::batch::{Outcome, Submitted};
+use super::bind::Bound;
 use super::device::cast;
 use super::fixed::FixedPosition;
 use super::layout::StatusWords;
-use super::{Bound, GpuBackend};
+use super::nonbonded::PairKernel;
 use crate::cell::Cell;
 use crate::forces::reference::blame::{AFTER_A_STEP, BEFORE_ANY_STEP, Scene};
 use crate::forces::{Batch, Chunk, ForceError, Wanted};
@@ -19,6 +21,8 @@ use std::sync::Arc;
 /// What ended a batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Fault {
+    /// A force left the range of a one-word sum: the batch is repeated with wide sums.
+    ForceOverflow,
     MeshOverflow,
     /// The move of this atom was refused: not finite, or longer than 0.5 nm.
     BadMove(usize),
@@ -46,7 +50,10 @@ fn single_step(chunk: &Chunk, k: u32) -> Chunk {
 impl Outcome {
     /// The gravest thing that went wrong, if any did.
     pub(super) fn fault(&self, batch: &Batch) -> Option<Fault> {
-        let StatusWords { first_bad, since_list_sq, mesh_overflow, .. } = self.status;
+        let StatusWords { first_bad, since_list_sq, mesh_overflow, force_overflow, .. } = self.status;
+        if force_overflow != 0 {
+            return Some(Fault::ForceOverflow);
+        }
         if mesh_overflow != 0 {
             return Some(Fault::MeshOverflow);
         }
@@ -67,8 +74,65 @@ impl Outcome {
 impl GpuBackend {
     /// Repeats a failed batch and says what happened; leaves positions, velocities and list as before the step that failed.
     pub(super) fn diagnose(&mut self, failed: Submitted) -> ForceError {
+        let error = self.with_wide_sums(|backend| Ok(backend.find_fault(failed)));
+        error.unwrap_or_else(|error| error)
+    }
+
+    /// Queues a batch again that overflowed, from its start and with wide sums, and what was queued behind it.
+    pub(super) fn repeat_wide(&mut self, overflowed: Submitted) -> Result<(), ForceError> {
+        self.n_repeated += 1;
+        let (mut later, queued) = (std::mem::take(&mut self.submitted), std::mem::take(&mut self.queued));
+        for submitted in &mut later {
+            // what it did is undone, but its copies must be over
+            self.outcome(submitted)?;
+        }
+        let newest = self.bound.clone();
+        self.bound = Some(overflowed.bound.clone());
+        self.restore_start(overflowed.slot, &overflowed.bound)?;
+        self.steps_since_list = overflowed.steps_since_list;
+        let first = self.with_wide_sums(|backend| backend.submit(overflowed.batch))?;
+        self.queued.push_back(first.batch.clone());
+        self.submitted.push_back(first);
+        for submitted in later {
+            let Submitted { batch, bound, steps_since_list, .. } = submitted;
+            self.take_list(bound, steps_since_list);
+            let again = self.submit(batch)?;
+            self.submitted.push_back(again);
+        }
+        self.queued.extend(queued);
+        if let Some(newest) = newest {
+            let steps_since_list = self.steps_since_list;
+            self.take_list(newest, steps_since_list);
+        }
+        Ok(())
+    }
+
+    /// Goes on with a list that was bound before.
+    fn take_list(&mut self, bound: Arc<Bound>, steps_since_list: u64) {
+        if !self.bound.as_ref().is_some_and(|now| Arc::ptr_eq(now, &bound)) {
+            bound.sort_into(&self.context);
+            self.bound = Some(bound);
+            self.steps_since_list = steps_since_list;
+        }
+    }
+
+    /// Does something with force sums of two words.
+    pub(super) fn with_wide_sums<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, ForceError>,
+    ) -> Result<T, ForceError> {
+        let bound = self.bound.clone().ok_or(ForceError::NoNeighbors)?;
+        self.bind_wide(&bound)?;
+        let before = std::mem::replace(&mut self.wide, self.nonbonded.kernel() == PairKernel::Half);
+        let done = work(self);
+        self.wide = before;
+        done
+    }
+
+    fn find_fault(&mut self, failed: Submitted) -> ForceError {
         let mut search = || {
             self.bound = Some(failed.bound.clone());
+            self.bind_wide(&failed.bound)?;
             self.restore_start(failed.slot, &failed.bound)?;
             let mut n_steps = failed.steps_since_list;
             for chunk in &failed.batch.chunks {
@@ -101,6 +165,8 @@ impl GpuBackend {
         let (system, step_number) = (&self.system, step.first_step);
         let scene = Scene { system, cell: &cell, positions: &positions, step: step_number, remedy: AFTER_A_STEP };
         Ok(match fault {
+            // single steps are taken with wide sums, which do not raise it
+            Fault::ForceOverflow => scene.blow_up_somewhere("a force left the range of its sum"),
             Fault::MeshOverflow => scene.blow_up_somewhere(OVERFLOW),
             Fault::BadMove(atom) => {
                 scene.blow_up(atom, "made a move that is not finite or longer than 0.5 nm: the run has blown up")
@@ -135,8 +201,8 @@ impl GpuBackend {
         let mut encoder = self.context.encoder();
         encoder.copy_buffer_to_buffer(&b.start[slot], 0, &b.positions, 0, b.positions.size());
         encoder.copy_buffer_to_buffer(&b.start_velocities[slot], 0, &b.velocities, 0, b.velocities.size());
-        bound.repack.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
         self.context.submit(encoder);
+        bound.sort_into(&self.context);
         self.read_back_positions()
     }
 

@@ -5,19 +5,23 @@
 use super::batch::STEPS_PER_SUBMISSION;
 use super::device::Context;
 use super::layout::{STEP_COUPLE, STEP_FIRST, STEP_LANGEVIN, STEP_LAST, STEP_REPORT, StepUniform, UPDATE_PARTIALS};
-use super::nonbonded::{sum_partials, symmetric};
+use super::nonbonded::{PairKernel, sum_partials, symmetric};
 use super::pass::{Binding, Dispatch, Pass, PassSpec, UNIFORM_STRIDE, WORKGROUP};
 use super::shader::{Pieces, Shaders};
 use crate::forces::{Chunk, ForceError};
 use crate::system::Topology;
 use crate::units::BOLTZMANN;
 use glam::DMat3;
+use std::sync::OnceLock;
 
-const STEP_BLOCK: (usize, u64) = (1, size_of::<StepUniform>() as u64);
+pub const STEP_BLOCK: (usize, u64) = (1, size_of::<StepUniform>() as u64);
 
 /// The passes of a time step beyond its forces.
 pub struct Integrator {
     update: Pass,
+    /// The same with wide sums, when it has been needed.
+    wide_update: OnceLock<Pass>,
+    recipe: UpdateRecipe,
     momentum: [Pass; 3],
     kinetic: Pass,
     couple: Pass,
@@ -31,10 +35,46 @@ pub struct Integrator {
     kinetic_partials: wgpu::Buffer,
 }
 
+/// Constraint groups of a workgroup of the update pass: 64 invocations gather the forces on their 63 atoms.
+const GROUPS_PER_WORKGROUP: u32 = 21;
+
+/// Where the update pass takes forces from.
+pub struct ForceInput {
+    pub kernel: PairKernel,
+    /// `MESH`, `EWALD` or nothing, with the constants of the mesh.
+    pub long_range: Option<&'static str>,
+    pub constants: Vec<(&'static str, f64)>,
+}
+
+/// What it takes to compile a variant of the update pass.
+struct UpdateRecipe {
+    shaders: Shaders,
+    input: ForceInput,
+    n_groups: u32,
+}
+
+impl UpdateRecipe {
+    fn compile(&self, context: &Context, wide: bool) -> Result<Pass, ForceError> {
+        use Binding::{Read, Uniform, UniformBlock, Write};
+        let mut defines: Vec<&str> = self.input.long_range.into_iter().collect();
+        defines.extend((self.input.kernel == PairKernel::Half).then_some("HALF"));
+        defines.extend(wide.then_some("WIDE"));
+        let mut constants = self.input.constants.clone();
+        constants.push(("n_groups", f64::from(self.n_groups)));
+        let mut inputs = vec![Uniform, UniformBlock(STEP_BLOCK.1), Read];
+        inputs.extend(self.input.long_range.map(|_| Read));
+        let groups: [&[Binding]; 2] = [&inputs, &[Write, Write, Write, Write, Write, Write]];
+        let source = self.shaders.module("update", Pieces::defining(&defines));
+        Pass::new(context, &PassSpec { entry: "update", source: &source, constants: &constants, groups })
+    }
+}
+
 /// Buffers of the state.
 pub struct StateBuffers<'a> {
     pub cell: &'a wgpu::Buffer,
-    pub forces: &'a wgpu::Buffer,
+    pub pair_forces: &'a wgpu::Buffer,
+    /// The potential on the mesh, or long-range forces by slot.
+    pub long_range: Option<&'a wgpu::Buffer>,
     pub positions: &'a wgpu::Buffer,
     pub velocities: &'a wgpu::Buffer,
     pub sorted: &'a wgpu::Buffer,
@@ -44,7 +84,6 @@ pub struct StateBuffers<'a> {
 
 /// The dispatches of a step.
 pub struct StepDispatches {
-    pub update: Dispatch,
     pub remove_com: Vec<Dispatch>,
     /// Kinetic energy by workgroup, then the factor of CSVR.
     pub kinetic: Dispatch,
@@ -123,22 +162,18 @@ pub fn step_block(chunk: &Chunk, k: u32) -> StepUniform {
 }
 
 impl Integrator {
-    pub fn new(context: &Context, shaders: &Shaders, topology: &Topology) -> Result<Self, ForceError> {
+    /// * `input` – where forces come from
+    pub fn new(
+        context: &Context,
+        shaders: &Shaders,
+        topology: &Topology,
+        input: ForceInput,
+    ) -> Result<Self, ForceError> {
         use Binding::{Read, Uniform, UniformBlock, Write};
         let groups = constraint_groups(topology);
         let (n_groups, n_atoms) = (groups.len() as u32, topology.n_atoms() as u32);
-        let update = Pass::new(
-            context,
-            &PassSpec {
-                entry: "update",
-                source: &shaders.module("update", Pieces::default()),
-                constants: &[("n_groups", f64::from(n_groups))],
-                groups: [
-                    &[Uniform, UniformBlock(STEP_BLOCK.1), Read, Read],
-                    &[Write, Write, Write, Write, Write, Write],
-                ],
-            },
-        )?;
+        let recipe = UpdateRecipe { shaders: shaders.clone(), input, n_groups };
+        let update = recipe.compile(context, false)?;
         let n_partials = n_atoms.div_ceil(WORKGROUP);
         let momentum_source = shaders.module("momentum", Pieces::default());
         let momentum = |entry: &str| {
@@ -167,11 +202,13 @@ impl Integrator {
                 entry: "displacement_since_start",
                 source: &shaders.module("displacement", Pieces::default()),
                 constants: &[("n_atoms", f64::from(n_atoms))],
-                groups: [&[Uniform, Read, Read], &[Write]],
+                groups: [&[Uniform, Read, Read, Read], &[Write]],
             },
         )?;
         Ok(Integrator {
             update,
+            wide_update: OnceLock::new(),
+            recipe,
             momentum: [momentum("momentum_partial")?, momentum("momentum_total")?, momentum("momentum_remove")?],
             kinetic: couple("kinetic_partial", [&[], &[Write, Write]])?,
             couple: couple("couple", [&[UniformBlock(STEP_BLOCK.1)], &[Write, Write, Write]])?,
@@ -187,7 +224,7 @@ impl Integrator {
     }
 
     fn partials_bytes_of(n_groups: u32) -> usize {
-        n_groups.div_ceil(WORKGROUP) as usize * UPDATE_PARTIALS * 4
+        n_groups.div_ceil(GROUPS_PER_WORKGROUP) as usize * UPDATE_PARTIALS * 4
     }
 
     /// Bytes of `partials` that [`StepSums::from_partials`] reads.
@@ -195,16 +232,25 @@ impl Integrator {
         Self::partials_bytes_of(self.n_groups)
     }
 
+    /// The update pass; `wide`: it reads force sums of two words.
+    pub fn update(&self, context: &Context, state: &StateBuffers, wide: bool) -> Result<Dispatch, ForceError> {
+        let pass = match (wide && self.recipe.input.kernel == PairKernel::Half, self.wide_update.get()) {
+            (false, _) => &self.update,
+            (true, Some(pass)) => pass,
+            (true, None) => {
+                let pass = self.recipe.compile(context, true)?;
+                self.wide_update.get_or_init(|| pass)
+            }
+        };
+        let mut inputs = vec![state.cell, &self.steps, &self.groups];
+        inputs.extend(state.long_range);
+        let outputs =
+            [state.pair_forces, state.positions, state.velocities, state.sorted, &self.partials, state.status];
+        let workgroups = self.n_groups.div_ceil(GROUPS_PER_WORKGROUP);
+        Ok(pass.dispatch_blocks(context, [&inputs, &outputs], workgroups, Some(STEP_BLOCK)))
+    }
+
     pub fn dispatches(&self, context: &Context, state: &StateBuffers) -> StepDispatches {
-        let update = self.update.dispatch_blocks(
-            context,
-            [
-                &[state.cell, &self.steps, state.forces, &self.groups],
-                &[state.positions, state.velocities, state.sorted, state.origin, &self.partials, state.status],
-            ],
-            self.n_groups.div_ceil(WORKGROUP),
-            Some(STEP_BLOCK),
-        );
         let atoms = self.n_atoms.div_ceil(WORKGROUP);
         let remove_com = (self.momentum.iter().zip([atoms, 1, atoms]))
             .map(|(pass, n)| pass.dispatch(context, [&[], &[state.velocities, &self.momentum_partials]], n))
@@ -217,13 +263,17 @@ impl Integrator {
             1,
             Some((0, STEP_BLOCK.1)),
         );
-        StepDispatches { update, remove_com, kinetic, couple }
+        StepDispatches { remove_com, kinetic, couple }
     }
 
     /// Distances from `start`, the positions when a batch began.
     pub fn displacement_since(&self, context: &Context, state: &StateBuffers, start: &wgpu::Buffer) -> Dispatch {
         let atoms = self.n_atoms.div_ceil(WORKGROUP);
-        self.displacement.dispatch(context, [&[state.cell, start, state.positions], &[state.status]], atoms)
+        self.displacement.dispatch(
+            context,
+            [&[state.cell, start, state.origin, state.positions], &[state.status]],
+            atoms,
+        )
     }
 }
 

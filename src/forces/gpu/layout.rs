@@ -83,6 +83,7 @@ pub struct StatusWords {
     /// Latest factor of CSVR, and the kinetic energy it was found from, kJ/mol.
     pub velocity_scale: f32,
     pub kinetic: f32,
+    pub force_overflow: u32,
 }
 
 /// `bonded.wgsl`; what `a` and `b` hold depends on the kind of term.
@@ -97,7 +98,7 @@ pub struct BondedTerm {
 
 /// f32 slots per workgroup of `bonded`: energies by term, restraint, virial xx yy zz xy xz yz, _pad.
 pub const BONDED_PARTIALS: usize = 16;
-/// f32 slots per workgroup of `nb_full`: 12-6, c4, Coulomb, at the cutoff, virial xx yy zz xy xz yz, excluded, _pad.
+/// f32 slots per workgroup of `nb_full` and `nb_half`: 12-6, c4, Coulomb, at the cutoff, virial xx yy zz xy xz yz, excluded, _pad.
 pub const PAIR_PARTIALS: usize = 12;
 /// f32 slots per workgroup of `solve`: energy, virial xx yy zz xy xz yz, _pad.
 pub const MESH_PARTIALS: usize = 8;

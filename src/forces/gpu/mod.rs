@@ -1,7 +1,7 @@
 //! The gpu backend: WGSL passes through wgpu, everything of a step resident on the device.
 //!
-//! Portable path only: no subgroup operations, no 64-bit integers, no float atomics, 16 KiB of workgroup memory, eight
-//! storage buffers per pass. What runs where:
+//! Portable: no 64-bit integers, no float atomics, 16 KiB of workgroup memory, eight storage buffers per pass; subgroup
+//! operations only in variants beside one without. What runs where:
 //!
 //! * device, every step: [`nonbonded`], [`bonded`], [`ewald`] or [`pme`] with [`fft`], [`integrate`]
 //! * host, in f64: self and excluded constants, dispersion correction, sums over workgroups, unwrapped positions
@@ -12,6 +12,7 @@
 //! of its shaders is `shaders/README.md`.
 
 pub mod batch;
+mod bind;
 pub mod bonded;
 pub mod device;
 pub mod ewald;
@@ -19,16 +20,20 @@ pub mod ewald_fit;
 mod failure;
 pub mod fft;
 pub mod fixed;
+pub mod fixed_force;
 pub mod integrate;
 pub mod layout;
 pub mod micro;
 pub mod nonbonded;
+pub mod pair_list;
 pub mod pass;
 pub mod pme;
+pub mod preprocess;
 pub mod self_test;
 pub mod shader;
 
-pub use device::{AdapterSelector, Context, DeviceDescription, devices};
+pub use device::{AdapterSelector, Context, DeviceDescription, DeviceOptions, devices};
+pub use nonbonded::PairKernel;
 pub use self_test::{SelfTestReport, self_test};
 
 use super::{Backend, Batch, BatchReport, Chunk, ChunkReport, Energies, Evaluation, ForceError, NeighborKind, Wanted};
@@ -39,25 +44,26 @@ use crate::forces::reference::dispersion::DispersionCorrection;
 use crate::forces::reference::ewald::{WaveVectors, neutralizing_background};
 use crate::forces::reference::exclusions::{ewald_self_energy, reaction_field_self_energy};
 use crate::neighbor::NeighborList;
-use crate::neighbor::clusters::{CLUSTER, PADDING};
+use crate::neighbor::clusters::CLUSTER;
 use crate::potential::coulomb::ReactionField;
 use crate::system::{Coulomb, State, System};
 use batch::{DEPTH, HostTimes, Submitted, wide};
-use bonded::{Bonded, BondedBuffers};
+use bind::Bound;
+use bonded::Bonded;
 use device::cast;
 use ewald::DirectEwald;
 use failure::OVERFLOW;
 use fixed::FixedPosition;
 use glam::{DMat3, DVec3};
-use integrate::{Integrator, StateBuffers, StepDispatches};
+use integrate::{ForceInput, Integrator};
 use layout::{CellUniform, StatusWords};
-use nonbonded::{DeviceList, Nonbonded, PairBuffers, PairSums, device_charges};
-use pass::{Binding, Dispatch, Pass, PassSpec, WORKGROUP};
-use pme::{MeshDispatches, MeshEwald};
+use nonbonded::{HALF_LIST_FROM, Nonbonded, device_charges};
+use pass::{Binding, Dispatch, Pass, PassSpec};
+use pme::{MeshDispatches, MeshEwald, mesh_constants};
 use shader::{Pieces, Shaders};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Long-range Coulomb of one system.
 enum LongRange {
@@ -87,47 +93,27 @@ impl LongRangeDispatches {
     }
 }
 
-/// Everything that is bound to one neighbor list.
-struct Bound {
-    pairs: Dispatch,
-    pairs_with_sums: Dispatch,
-    /// Without and with sums.
-    bonded: Option<[Dispatch; 2]>,
-    long_range: LongRangeDispatches,
-    step: StepDispatches,
-    /// Distances from each of the `start` buffers.
-    displacement: [Dispatch; DEPTH],
-    /// Sorts newly loaded positions into the order of this list.
-    repack: Dispatch,
-    /// Positions the list was built from.
-    origin: wgpu::Buffer,
-    /// Bytes of the buffers that are its own.
-    bytes: u64,
-}
-
-impl Bound {
-    /// Calls `with` for every dispatch that forces take, in order.
-    fn force_dispatches<'a>(&'a self, with_sums: bool, mut with: impl FnMut(&'a Dispatch)) {
-        with(if with_sums { &self.pairs_with_sums } else { &self.pairs });
-        if let Some(bonded) = &self.bonded {
-            with(&bonded[usize::from(with_sums)]);
-        }
-        self.long_range.each(with_sums, with);
-    }
-}
-
 /// Buffers that live as long as the backend.
 struct Buffers {
     cell: wgpu::Buffer,
     positions: wgpu::Buffer,
     velocities: wgpu::Buffer,
-    forces: wgpu::Buffer,
+    pair_forces: wgpu::Buffer,
+    long_range_forces: wgpu::Buffer,
     sorted: wgpu::Buffer,
     charges: wgpu::Buffer,
     /// Positions and velocities when a batch began, for every batch that can be on the device.
     start: [wgpu::Buffer; DEPTH],
     start_velocities: [wgpu::Buffer; DEPTH],
     status: wgpu::Buffer,
+}
+
+/// Choices that change how fast a backend is, not what it computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GpuOptions {
+    /// `None`: by the number of atoms, see [`HALF_LIST_FROM`].
+    pub pairs: Option<PairKernel>,
+    pub device: DeviceOptions,
 }
 
 /// One system on one device.
@@ -155,6 +141,12 @@ pub struct GpuBackend {
     /// Batches submitted so far.
     n_batches: usize,
     host: HostTimes,
+    /// Are force sums of two words?
+    wide: bool,
+    /// Batches that had to be repeated with them.
+    n_repeated: u64,
+    /// Radius to which lists are pruned, nm.
+    inner_radius: Option<f64>,
     /// Bytes of the buffers that live as long as the backend.
     own_bytes: u64,
 }
@@ -188,7 +180,17 @@ impl GpuBackend {
 
     /// The same with other shader text: how tests prove that a wrong shader is noticed.
     pub fn with_shaders(system: &System, selector: &AdapterSelector, shaders: &Shaders) -> Result<Self, ForceError> {
-        let context = Context::new(selector)?;
+        Self::with_options(system, selector, shaders, GpuOptions::default())
+    }
+
+    /// The same with the variants of the passes chosen.
+    pub fn with_options(
+        system: &System,
+        selector: &AdapterSelector,
+        shaders: &Shaders,
+        options: GpuOptions,
+    ) -> Result<Self, ForceError> {
+        let context = Context::with_options(selector, options.device)?;
         let n_atoms = system.topology.n_atoms();
         if n_atoms == 0 {
             let what = "the system has no atoms; add some".to_string();
@@ -201,19 +203,28 @@ impl GpuBackend {
             return Err(ForceError::Unsupported { what: format!("{what} are not on the GPU yet"), instead: "cpu" });
         }
         let n_slots = n_atoms.next_multiple_of(CLUSTER) as u32;
-        let nonbonded = Nonbonded::new(&context, shaders, system, n_slots)?;
-        let bonded = Bonded::new(&context, shaders, &system.topology)?;
+        let (mut mesh, mut long_range_define) = (None, None);
         let long_range = match system.interactions.coulomb {
             Coulomb::Ewald { beta, n_max, n_sq_max } => {
+                long_range_define = Some("EWALD");
                 let waves = WaveVectors { beta, n_max, n_sq_max };
                 LongRange::Ewald(Box::new(DirectEwald::new(&context, shaders, waves, n_slots)?))
             }
             Coulomb::Pme { beta, grid, order } => {
+                long_range_define = Some("MESH");
+                mesh = Some(mesh_constants(grid, order));
                 LongRange::Mesh(Box::new(MeshEwald::new(&context, shaders, grid, order, beta, n_slots)?))
             }
             Coulomb::ReactionField { .. } | Coulomb::Cutoff => LongRange::None,
         };
-        let integrator = Integrator::new(&context, shaders, &system.topology)?;
+        let by_size = if n_atoms < HALF_LIST_FROM { PairKernel::Full } else { PairKernel::Half };
+        let kernel = options.pairs.unwrap_or(by_size);
+        let mut constants = mesh.clone().unwrap_or_default();
+        constants.push(("n_slots", f64::from(n_slots)));
+        let nonbonded = Nonbonded::new(&context, shaders, system, kernel, n_slots, mesh)?;
+        let bonded = Bonded::new(&context, shaders, &system.topology, kernel, n_slots)?;
+        let input = ForceInput { kernel, long_range: long_range_define, constants };
+        let integrator = Integrator::new(&context, shaders, &system.topology, input)?;
         let pack_source = shaders.module("pack", Pieces::default());
         let pack = |new_list: f64| {
             use Binding::{Read, Write};
@@ -227,7 +238,8 @@ impl GpuBackend {
             cell: context.uniform("cell", size_of::<CellUniform>()),
             positions: per_atom("positions"),
             velocities: per_atom("velocities"),
-            forces: per_atom("forces"),
+            pair_forces: context.storage("pair forces", nonbonded.force_bytes()),
+            long_range_forces: context.storage("long-range forces", n_slots as usize * 16),
             start: [per_atom("start"), per_atom("start")],
             start_velocities: [per_atom("start velocities"), per_atom("start velocities")],
             sorted: context.storage("sorted", n_slots as usize * 16),
@@ -253,6 +265,9 @@ impl GpuBackend {
             submitted: VecDeque::new(),
             n_batches: 0,
             host: HostTimes::default(),
+            wide: false,
+            n_repeated: 0,
+            inner_radius: None,
             own_bytes: context.allocated(),
             system: system.clone(),
             context,
@@ -287,6 +302,7 @@ impl GpuBackend {
             mesh_overflow: 0,
             velocity_scale: 1.0,
             kinetic: 0.0,
+            force_overflow: 0,
         };
         self.context.write(&self.buffers.status, &[status]);
     }
@@ -311,7 +327,7 @@ impl GpuBackend {
     /// * `sums` – what [`Self::force_sums`] names
     fn energies(&self, cell: &Cell, [pair_partials, bonded, long_range_sums]: [&[u8]; 3]) -> (Energies, DMat3) {
         let topology = &self.system.topology;
-        let pairs = PairSums::from_partials(&cast::<f32>(pair_partials));
+        let pairs = self.nonbonded.pair_sums(pair_partials);
         let bonded = Bonded::sums(&cast::<f32>(bonded));
         let reciprocal = match &self.long_range {
             LongRange::None => Contribution { energy: 0.0, virial: DMat3::ZERO },
@@ -361,82 +377,9 @@ impl GpuBackend {
         Ok(())
     }
 
-    /// Binds every pass to a list.
-    ///
-    /// * `origin` – positions it was built from; `None` for those on the device
-    fn bind(&mut self, list: NeighborList, origin: Option<&[DVec3]>) -> Result<(), ForceError> {
-        let clock = Instant::now();
-        let NeighborList::FullClusters(list) = list else {
-            return Err(ForceError::NoNeighbors);
-        };
-        let cell = self.cell.ok_or(ForceError::NoNeighbors)?;
-        let type_ids = &self.system.topology.type_ids;
-        let slots: Vec<[u32; 2]> = (list.clusters.order.iter())
-            .map(|&atom| if atom == PADDING { [PADDING, 0] } else { [atom, type_ids[atom as usize]] })
-            .collect();
-        assert_eq!(slots.len(), self.n_slots as usize, "list and system hold the same atoms");
-        let before = self.context.allocated();
-        let b = &self.buffers;
-        let slots = self.context.storage_of("slots", &slots);
-        let origin_buffer = self.context.storage("origin", self.fixed.len() * 16);
-        let device_list = DeviceList::upload(&self.context, &list);
-        let shared = PairBuffers { cell: &b.cell, sorted: &b.sorted, slots: &slots, forces: &b.forces };
-        let (pairs, pairs_with_sums) = self.nonbonded.dispatches(&self.context, &shared, &device_list);
-        let state = BondedBuffers { cell: &b.cell, positions: &b.positions, forces: &b.forces };
-        let bonded = self.bonded.as_ref().map(|bonded| bonded.dispatches(&self.context, &state));
-        let long_range = match &self.long_range {
-            LongRange::None => LongRangeDispatches::None,
-            LongRange::Ewald(direct) => {
-                let (plain, reported) = direct.dispatches(&self.context, &shared);
-                LongRangeDispatches::Ewald(plain, reported)
-            }
-            LongRange::Mesh(mesh) => {
-                LongRangeDispatches::Mesh(Box::new(mesh.dispatches(&self.context, &shared, &b.status)))
-            }
-        };
-        let state = StateBuffers {
-            cell: &b.cell,
-            forces: &b.forces,
-            positions: &b.positions,
-            velocities: &b.velocities,
-            sorted: &b.sorted,
-            origin: &origin_buffer,
-            status: &b.status,
-        };
-        let step = self.integrator.dispatches(&self.context, &state);
-        let displacement = [0, 1].map(|k| self.integrator.displacement_since(&self.context, &state, &b.start[k]));
-        let [pack, repack] = [0, 1].map(|k: usize| {
-            let buffers: [&[&wgpu::Buffer]; 2] = [&[&slots, &b.charges], &[&b.positions, &b.sorted, &origin_buffer]];
-            self.pack[k].dispatch(&self.context, buffers, self.n_slots.div_ceil(WORKGROUP))
-        });
-        match origin {
-            None => self.submit_one(&pack),
-            Some(origin) => {
-                let origin: Vec<[i32; 4]> = (origin.iter())
-                    .map(|&r| {
-                        let [x, y, z] = FixedPosition::from_cartesian(&cell, r).wrapped();
-                        [x, y, z, 0]
-                    })
-                    .collect();
-                self.context.write(&origin_buffer, &origin);
-                self.submit_one(&repack);
-            }
-        }
-        self.steps_since_list = 0;
-        let bytes = self.context.allocated() - before;
-        self.bound = Some(Arc::new(Bound {
-            pairs,
-            pairs_with_sums,
-            bonded,
-            long_range,
-            step,
-            displacement,
-            repack,
-            origin: origin_buffer,
-            bytes,
-        }));
-        self.host.list += clock.elapsed();
-        self.context.check()
+    /// Batches that had to be repeated because a force left the range of a one-word sum.
+    pub fn n_repeated(&self) -> u64 {
+        self.n_repeated
     }
 }
 
@@ -451,7 +394,10 @@ impl Backend for GpuBackend {
     }
 
     fn neighbor_kind(&self) -> NeighborKind {
-        NeighborKind::FullClusters
+        match self.nonbonded.kernel() {
+            PairKernel::Full => NeighborKind::FullClusters,
+            PairKernel::Half => NeighborKind::Packed,
+        }
     }
 
     fn load(&mut self, state: &State) -> Result<(), ForceError> {
@@ -498,7 +444,7 @@ impl Backend for GpuBackend {
         self.step = state.step;
         // a list stays valid for new positions close to those it was built from, as a minimiser makes them
         if let Some(bound) = &self.bound {
-            self.submit_one(&bound.repack);
+            bound.sort_into(&self.context);
         }
         self.context.check()
     }
@@ -522,24 +468,43 @@ impl Backend for GpuBackend {
         self.bind(list, Some(origin))
     }
 
+    /// With force sums of two words: overlaps are what a minimiser is for.
     fn evaluate(&mut self) -> Result<Evaluation, ForceError> {
-        let (&cell, bound) = self.loaded()?;
+        let (&cell, _) = self.loaded()?;
+        let bound = self.bound.clone().ok_or(ForceError::NoNeighbors)?;
+        self.bind_wide(&bound)?;
+        let forces = bound.forces(self.nonbonded.kernel() == PairKernel::Half)?;
         self.reset_status();
         let mut encoder = self.context.encoder();
+        encoder.clear_buffer(&self.buffers.pair_forces, 0, None);
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            bound.force_dispatches(true, |d| d.encode(&mut pass));
+            forces.pairs.with_sums.encode(&mut pass);
+            if let Some([_, with_sums]) = &forces.bonded {
+                with_sums.encode(&mut pass);
+            }
+            bound.long_range.each(true, |d| d.encode(&mut pass));
+            if let LongRangeDispatches::Mesh(mesh) = &bound.long_range {
+                mesh.gather.encode(&mut pass);
+            }
         }
         let [pairs, bonded, long_range] = self.force_sums();
-        let forces = (&self.buffers.forces, self.fixed.len() * 16);
         let status = (&self.buffers.status, size_of::<StatusWords>());
-        let parts = self.context.submit_and_read(encoder, &[forces, status, pairs, bonded, long_range])?;
-        let status: StatusWords = bytemuck::pod_read_unaligned(&parts[1]);
+        let own = (&self.buffers.pair_forces, self.nonbonded.force_bytes());
+        let gathered = (&self.buffers.long_range_forces, self.n_slots as usize * 16);
+        let parts = self.context.submit_and_read(encoder, &[own, gathered, status, pairs, bonded, long_range])?;
+        let status: StatusWords = bytemuck::pod_read_unaligned(&parts[2]);
         if status.mesh_overflow != 0 {
             return Err(self.not_evaluated(None, OVERFLOW));
         }
-        let forces: Vec<DVec3> = cast::<[f32; 4]>(&parts[0]).into_iter().map(wide).collect();
-        let (energies, virial) = self.energies(&cell, [&parts[2], &parts[3], &parts[4]]);
+        if status.first_bad != u32::MAX {
+            return Err(self.not_evaluated(Some(status.first_bad as usize), "has a force that is not finite"));
+        }
+        let own = self.nonbonded.forces(&parts[0]);
+        let gathered: Vec<DVec3> = cast::<[f32; 4]>(&parts[1]).into_iter().map(wide).collect();
+        let forces: Vec<DVec3> =
+            bound.slot_of.iter().map(|&slot| own[slot as usize] + gathered[slot as usize]).collect();
+        let (energies, virial) = self.energies(&cell, [&parts[3], &parts[4], &parts[5]]);
         if let Some(atom) = forces.iter().position(|f| !f.is_finite()) {
             return Err(self.not_evaluated(Some(atom), "has a force that is not finite"));
         }
@@ -558,6 +523,10 @@ impl Backend for GpuBackend {
         self.enqueue(Batch { chunks: vec![*chunk], wanted: Wanted::Sums })?;
         let done = self.take_oldest()?;
         Ok(done.and_then(|(_, report, _)| report.chunks.first().copied()).unwrap_or_default())
+    }
+
+    fn prune_to(&mut self, radius: Option<f64>) {
+        self.inner_radius = radius;
     }
 
     fn queue(&mut self) -> &mut VecDeque<Batch> {

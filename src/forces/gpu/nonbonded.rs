@@ -1,53 +1,78 @@
-//! The pair pass: its constants, its lists on the device, and the sums it hands back.
+//! The pair passes: their variants, constants and bindings, and the sums they hand back.
 //!
 //! Twin: `forces::reference::pair` and `forces::reference::exclusions`.
 
-use super::device::Context;
+use super::batch::wide as vector;
+use super::device::{Context, cast};
 use super::ewald_fit::T_MAX;
+use super::fixed_force::{n_words, wide_forces};
+use super::integrate::STEP_BLOCK;
 use super::layout::PAIR_PARTIALS;
+use super::pair_list::DeviceList;
 use super::pass::{Binding, Dispatch, Pass, PassSpec, WORKGROUP};
 use super::shader::{Pieces, Shaders};
 use crate::forces::ForceError;
 use crate::math::erfc;
-use crate::neighbor::full::FullClusterList;
+use crate::neighbor::clusters::CLUSTER;
+use crate::neighbor::packed::max_rows;
 use crate::potential::coulomb::ReactionField;
 use crate::potential::vdw::lennard_jones::plain;
 use crate::system::{Coulomb, LjModifier, System};
 use crate::units::COULOMB;
 use glam::{DMat3, DVec3};
+use std::sync::OnceLock;
 
-const INPUTS: [Binding; 7] =
-    [Binding::Uniform, Binding::Read, Binding::Read, Binding::Read, Binding::Read, Binding::Read, Binding::Read];
-const OUTPUTS: [Binding; 2] = [Binding::Write, Binding::Write];
+/// Which kernel evaluates pairs, and so which list it reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PairKernel {
+    /// `nb_full`: every pair twice, no atomics.
+    Full,
+    /// `nb_half`: every pair once, integer atomics.
+    Half,
+}
 
-/// Pair forces with and without sums.
+/// Atoms from which [`PairKernel::Half`] is taken. Below, a step is bound by the latency of its dispatches and the full list
+/// saves atomics; an estimate (4 µs of arithmetic per 3000 atoms against 2 to 3 µs per dispatch) that a measurement on
+/// hardware has to replace.
+pub const HALF_LIST_FROM: usize = 15_000;
+
+/// Parts of the list that are pruned in turn, one on every second step.
+const PRUNE_PARTS: u32 = crate::forces::PRUNE_INTERVAL / 2;
+
+/// What a pair pass does besides forces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    Nothing,
+    /// Spreads charges to the mesh.
+    Spread,
+    /// Sums energies and the virial.
+    Sums,
+}
+
+/// Passes over pairs.
 pub struct Nonbonded {
-    forces_only: Pass,
+    kernel: PairKernel,
+    /// Forces, and the charge mesh where there is one.
+    step: Pass,
     with_sums: Pass,
+    /// The same two with wide sums, when they have been needed.
+    wide: OnceLock<[Pass; 2]>,
+    /// Every row, and one part.
+    prune: Option<[Pass; 2]>,
     table: wgpu::Buffer,
     partials: wgpu::Buffer,
+    /// Workgroups of `with_sums`, and so slots of `partials`.
     workgroups: u32,
+    n_slots: u32,
+    spreads: bool,
+    recipe: Recipe,
 }
 
-/// A list on the device.
-pub struct DeviceList {
-    ranges: wgpu::Buffer,
-    entries: wgpu::Buffer,
-    masks: wgpu::Buffer,
-}
-
-impl DeviceList {
-    pub fn upload(context: &Context, list: &FullClusterList) -> Self {
-        let entries: Vec<[u32; 2]> = list.entries.iter().map(|&(j, mask)| [j, mask]).collect();
-        let masks: Vec<[u32; 4]> = (list.masks.iter())
-            .map(|m| [m.listed as u32, (m.listed >> 32) as u32, m.free as u32, (m.free >> 32) as u32])
-            .collect();
-        DeviceList {
-            ranges: context.storage_of("ranges", &list.ranges),
-            entries: context.storage_of("entries", &entries),
-            masks: context.storage_of("masks", &masks),
-        }
-    }
+/// What it takes to compile another variant.
+struct Recipe {
+    shaders: Shaders,
+    system: System,
+    mesh: Vec<(&'static str, f64)>,
 }
 
 /// Buffers that the pair pass shares with others.
@@ -55,7 +80,18 @@ pub struct PairBuffers<'a> {
     pub cell: &'a wgpu::Buffer,
     pub sorted: &'a wgpu::Buffer,
     pub slots: &'a wgpu::Buffer,
-    pub forces: &'a wgpu::Buffer,
+    pub pair_forces: &'a wgpu::Buffer,
+    pub long_range_forces: &'a wgpu::Buffer,
+    pub status: &'a wgpu::Buffer,
+    /// The charge mesh, if charges are spread by the pair pass.
+    pub mesh: Option<&'a wgpu::Buffer>,
+    pub steps: &'a wgpu::Buffer,
+}
+
+/// Pair dispatches of a step without and with sums.
+pub struct PairDispatches {
+    pub step: Dispatch,
+    pub with_sums: Dispatch,
 }
 
 /// Sums over all pairs, kJ/mol.
@@ -74,7 +110,7 @@ pub struct PairSums {
 type Constants = Vec<(&'static str, f64)>;
 
 /// The shader pieces and constants of a system's pair forms.
-fn forms(system: &System) -> Result<(Pieces, Constants), ForceError> {
+fn forms(system: &System) -> Result<([&'static str; 2], Constants), ForceError> {
     let interactions = &system.interactions;
     let cutoff = interactions.cutoff;
     let mut constants = vec![("r_cut_sq", cutoff * cutoff), ("n_types", system.pair_table.n_types() as f64)];
@@ -114,7 +150,7 @@ fn forms(system: &System) -> Result<(Pieces, Constants), ForceError> {
             "coulomb/cutoff"
         }
     };
-    Ok((Pieces { vdw: Some(vdw), coulomb: Some(coulomb) }, constants))
+    Ok(([vdw, coulomb], constants))
 }
 
 /// (c6, c12, c4, U(r_cut)) of every pair of types.
@@ -130,26 +166,106 @@ pub fn device_charges(system: &System) -> Vec<f32> {
     system.topology.charges.iter().map(|q| (q * COULOMB.sqrt()) as f32).collect()
 }
 
+impl Recipe {
+    fn compile(
+        &self,
+        context: &Context,
+        kernel: PairKernel,
+        beside: Beside,
+        wide: bool,
+        n_slots: u32,
+    ) -> Result<Pass, ForceError> {
+        use Binding::{Read, Uniform, Write};
+        let ([vdw, coulomb], mut constants) = forms(&self.system)?;
+        constants.push(("n_slots", f64::from(n_slots)));
+        constants.extend(&self.mesh);
+        let mut defines = Vec::new();
+        defines.extend(match beside {
+            Beside::Nothing => None,
+            Beside::Spread => Some("SPREAD"),
+            Beside::Sums => Some("ENERGY"),
+        });
+        defines.extend(wide.then_some("WIDE"));
+        defines.extend(context.has_subgroups().then_some("SUBGROUPS"));
+        let entry = match kernel {
+            PairKernel::Full => "nb_full",
+            PairKernel::Half => "nb_half",
+        };
+        let pieces = Pieces { vdw: Some(vdw), coulomb: Some(coulomb), defines: &defines };
+        let outputs: &[Binding] = match (kernel, beside) {
+            (PairKernel::Full, Beside::Nothing) => &[Write],
+            (PairKernel::Full, Beside::Sums) | (PairKernel::Half, Beside::Nothing) => &[Write, Write],
+            _ => &[Write, Write, Write],
+        };
+        let groups: [&[Binding]; 2] = [&[Uniform, Read, Read, Read, Read, Read], outputs];
+        let source = self.shaders.module(entry, pieces);
+        Pass::new(context, &PassSpec { entry, source: &source, constants: &constants, groups })
+    }
+}
+
 impl Nonbonded {
     /// * `n_slots` – eight times the number of clusters
-    pub fn new(context: &Context, shaders: &Shaders, system: &System, n_slots: u32) -> Result<Self, ForceError> {
-        let (pieces, mut constants) = forms(system)?;
-        constants.push(("n_slots", f64::from(n_slots)));
-        let source = shaders.module("nb_full", pieces);
-        let compile = |with_energy: f64| {
-            let constants: Vec<(&str, f64)> = constants.iter().copied().chain([("with_energy", with_energy)]).collect();
-            let spec =
-                PassSpec { entry: "nb_full", source: &source, constants: &constants, groups: [&INPUTS, &OUTPUTS] };
-            Pass::new(context, &spec)
+    /// * `mesh` – constants of the charge mesh, if the pass spreads charges besides
+    pub fn new(
+        context: &Context,
+        shaders: &Shaders,
+        system: &System,
+        kernel: PairKernel,
+        n_slots: u32,
+        mesh: Option<Vec<(&'static str, f64)>>,
+    ) -> Result<Self, ForceError> {
+        let spreads = mesh.is_some();
+        let recipe = Recipe { shaders: shaders.clone(), system: system.clone(), mesh: mesh.unwrap_or_default() };
+        let beside = if spreads { Beside::Spread } else { Beside::Nothing };
+        let prune = |n_parts: u32| {
+            use Binding::{Read, Uniform, UniformBlock, Write};
+            let constants = [("n_slots", f64::from(n_slots)), ("n_parts", f64::from(n_parts))];
+            let groups: [&[Binding]; 2] = [&[Uniform, UniformBlock(STEP_BLOCK.1), Read, Read, Read], &[Write]];
+            let source = shaders.module("prune", Pieces::default());
+            Pass::new(context, &PassSpec { entry: "prune", source: &source, constants: &constants, groups })
         };
-        let workgroups = n_slots.div_ceil(WORKGROUP);
+        let workgroups = match kernel {
+            PairKernel::Full => n_slots.div_ceil(WORKGROUP),
+            PairKernel::Half => max_rows(n_slots as usize / CLUSTER) as u32,
+        };
         Ok(Nonbonded {
-            forces_only: compile(0.0)?,
-            with_sums: compile(1.0)?,
+            kernel,
+            step: recipe.compile(context, kernel, beside, false, n_slots)?,
+            with_sums: recipe.compile(context, kernel, Beside::Sums, false, n_slots)?,
+            wide: OnceLock::new(),
+            prune: match kernel {
+                PairKernel::Full => None,
+                PairKernel::Half => Some([prune(1)?, prune(PRUNE_PARTS)?]),
+            },
             table: context.storage_of("pair table", &device_table(system)),
-            partials: context.storage("pair partials", Self::partials_bytes(n_slots)),
+            partials: context.storage("pair partials", workgroups as usize * PAIR_PARTIALS * size_of::<f32>()),
             workgroups,
+            n_slots,
+            spreads,
+            recipe,
         })
+    }
+
+    pub fn kernel(&self) -> PairKernel {
+        self.kernel
+    }
+
+    /// Bytes of the buffer of pair forces.
+    pub fn force_bytes(&self) -> usize {
+        match self.kernel {
+            PairKernel::Full => self.n_slots as usize * 16,
+            PairKernel::Half => n_words(self.n_slots as usize) * 4,
+        }
+    }
+
+    /// The forces in that buffer; those of the half list as wide sums.
+    ///
+    /// * returns `[n_slots]`, kJ/mol/nm
+    pub fn forces(&self, bytes: &[u8]) -> Vec<DVec3> {
+        match self.kernel {
+            PairKernel::Full => cast::<[f32; 4]>(bytes).into_iter().map(vector).collect(),
+            PairKernel::Half => wide_forces(&cast::<u32>(bytes)),
+        }
     }
 
     /// The buffer that [`PairSums::from_partials`] reads.
@@ -162,18 +278,73 @@ impl Nonbonded {
         self.workgroups as usize * PAIR_PARTIALS * size_of::<f32>()
     }
 
-    fn partials_bytes(n_slots: u32) -> usize {
-        n_slots.div_ceil(WORKGROUP) as usize * PAIR_PARTIALS * size_of::<f32>()
+    /// What the buffer holds.
+    pub fn pair_sums(&self, partials: &[u8]) -> PairSums {
+        let listed = match self.kernel {
+            PairKernel::Full => 2.0,
+            PairKernel::Half => 1.0,
+        };
+        PairSums::from_partials(&cast::<f32>(partials), listed)
     }
 
-    /// Dispatches (without sums, with sums).
-    pub fn dispatches(&self, context: &Context, shared: &PairBuffers, list: &DeviceList) -> (Dispatch, Dispatch) {
-        let bind = |pass: &Pass| {
-            let inputs =
-                [shared.cell, shared.sorted, shared.slots, &list.ranges, &list.entries, &list.masks, &self.table];
-            pass.dispatch(context, [&inputs, &[shared.forces, &self.partials]], self.workgroups)
+    /// * `wide` – with sums of two words; only the half list has them
+    pub fn dispatches(
+        &self,
+        context: &Context,
+        shared: &PairBuffers,
+        list: &DeviceList,
+        wide: bool,
+    ) -> Result<PairDispatches, ForceError> {
+        let [step, with_sums] = if wide && self.kernel == PairKernel::Half {
+            let [step, with_sums] = match self.wide.get() {
+                Some(passes) => passes,
+                None => {
+                    let compile = |beside| self.recipe.compile(context, self.kernel, beside, true, self.n_slots);
+                    let beside = if self.spreads { Beside::Spread } else { Beside::Nothing };
+                    let passes = [compile(beside)?, compile(Beside::Sums)?];
+                    self.wide.get_or_init(|| passes)
+                }
+            };
+            [step, with_sums]
+        } else {
+            [&self.step, &self.with_sums]
         };
-        (bind(&self.forces_only), bind(&self.with_sums))
+        let (inputs, own_workgroups) = match list {
+            DeviceList::Full { list, masks } => ([list, masks], self.workgroups),
+            DeviceList::Half { list, exclusions, n_rows, .. } => ([list, exclusions], *n_rows),
+        };
+        let inputs = [shared.cell, shared.sorted, shared.slots, inputs[0], inputs[1], &self.table];
+        let mut outputs = vec![shared.pair_forces];
+        let mut workgroups = own_workgroups;
+        if let Some(mesh) = shared.mesh.filter(|_| self.spreads) {
+            outputs.push(mesh);
+            workgroups += self.n_slots.div_ceil(WORKGROUP);
+        }
+        let mut sums = vec![shared.pair_forces];
+        match self.kernel {
+            PairKernel::Full if self.spreads => outputs.push(shared.status),
+            PairKernel::Full => {}
+            PairKernel::Half => {
+                outputs.insert(1, shared.status);
+                sums.push(shared.status);
+            }
+        }
+        sums.push(&self.partials);
+        Ok(PairDispatches {
+            step: step.dispatch(context, [&inputs, &outputs], workgroups),
+            with_sums: with_sums.dispatch(context, [&inputs, &sums], self.workgroups),
+        })
+    }
+
+    /// Pruning of the whole list and of the part whose turn it is, if there is anything to prune; both take the block of a
+    /// step.
+    pub fn prune(&self, context: &Context, shared: &PairBuffers, list: &DeviceList) -> Option<[Dispatch; 2]> {
+        let DeviceList::Half { list, exclusions, outer, n_rows, prunes: true } = list else { return None };
+        let passes = self.prune.as_ref()?;
+        let inputs = [shared.cell, shared.steps, shared.sorted, exclusions, outer];
+        let dispatch =
+            |pass: &Pass, n: u32| pass.dispatch_blocks(context, [&inputs, &[list]], n, Some((1, STEP_BLOCK.1)));
+        Some([dispatch(&passes[0], *n_rows), dispatch(&passes[1], n_rows.div_ceil(PRUNE_PARTS))])
     }
 }
 
@@ -194,9 +365,9 @@ pub fn sum_partials<const N: usize>(partials: &[f32]) -> [f64; N] {
 }
 
 impl PairSums {
-    /// Every pair stands in the full list twice.
-    pub fn from_partials(partials: &[f32]) -> Self {
-        let sums = sum_partials::<PAIR_PARTIALS>(partials).map(|x| 0.5 * x);
+    /// * `listed` – how often every pair stands in the list
+    pub fn from_partials(partials: &[f32], listed: f64) -> Self {
+        let sums = sum_partials::<PAIR_PARTIALS>(partials).map(|x| x / listed);
         PairSums {
             lj: sums[0],
             lj_c4: sums[1],

@@ -25,6 +25,7 @@ pub struct PassSpec<'a> {
     pub entry: &'a str,
     /// The joined module.
     pub source: &'a str,
+    /// Those that the module does not declare are left out.
     pub constants: &'a [(&'a str, f64)],
     /// Bindings of group 0 (read-only system) and group 1 (outputs).
     pub groups: [&'a [Binding]; 2],
@@ -89,18 +90,33 @@ impl Pass {
             bind_group_layouts: &[Some(&layouts[0]), Some(&layouts[1])],
             immediate_size: 0,
         });
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        let text = wgpu::ShaderModuleDescriptor {
             label: Some(spec.entry),
             source: wgpu::ShaderSource::Wgsl(spec.source.into()),
-        });
-        let constants: Vec<(&str, f64)> =
-            spec.constants.iter().copied().chain([("wg_size", f64::from(WORKGROUP))]).collect();
+        };
+        let module = if context.is_checked() {
+            device.create_shader_module(text)
+        } else {
+            // SAFETY: no pass indexes beyond its buffers and every loop ends: each runs with checks under
+            // HEXAQUA_SHADER_CHECKS=1, and its results are compared with a twin that panics on a wrong index
+            unsafe { device.create_shader_module_trusted(text, wgpu::ShaderRuntimeChecks::unchecked()) }
+        };
+        // variants of a pass declare different constants; one that is missing fails below
+        let declared = |name: &str| spec.source.contains(&format!("override {name}:"));
+        let constants: Vec<(&str, f64)> = (spec.constants.iter().copied())
+            .chain([("wg_size", f64::from(WORKGROUP))])
+            .filter(|(name, _)| declared(name))
+            .collect();
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(spec.entry),
             layout: Some(&layout),
             module: &module,
             entry_point: Some(spec.entry),
-            compilation_options: wgpu::PipelineCompilationOptions { constants: &constants, ..Default::default() },
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &constants,
+                // every pass writes its workgroup memory before it reads it
+                zero_initialize_workgroup_memory: context.is_checked(),
+            },
             cache: None,
         });
         match pollster::block_on(scope.pop()) {

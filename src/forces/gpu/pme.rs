@@ -36,21 +36,39 @@ pub struct MeshEwald {
     atom_workgroups: u32,
 }
 
-/// The dispatches of one force evaluation; the solve step exists with and without sums.
+/// The dispatches of one force evaluation. A step spreads in its pair pass and gathers in its update pass; the solve step
+/// exists with and without sums.
 pub struct MeshDispatches {
+    spread: Dispatch,
     before: Vec<Dispatch>,
     solve: Dispatch,
     solve_with_sums: Dispatch,
     after: Vec<Dispatch>,
+    /// Potential on the mesh to forces.
+    pub gather: Dispatch,
 }
 
 impl MeshDispatches {
-    /// Calls `with` for every dispatch, in order.
+    /// Calls `with` for every dispatch from the charge mesh to the potential on it, in order; a step with sums spreads here.
     pub fn each<'a>(&'a self, with_sums: bool, mut with: impl FnMut(&'a Dispatch)) {
+        if with_sums {
+            with(&self.spread);
+        }
         self.before.iter().for_each(&mut with);
         with(if with_sums { &self.solve_with_sums } else { &self.solve });
         self.after.iter().for_each(&mut with);
     }
+}
+
+/// Constants of passes that spread to or gather from a mesh.
+pub fn mesh_constants(grid: [usize; 3], order: usize) -> Vec<(&'static str, f64)> {
+    vec![
+        ("charge_unit", 1.0 / COULOMB.sqrt()),
+        ("spline_order", order as f64),
+        ("mesh_a", grid[0] as f64),
+        ("mesh_b", grid[1] as f64),
+        ("mesh_c", grid[2] as f64),
+    ]
 }
 
 impl MeshEwald {
@@ -72,21 +90,15 @@ impl MeshEwald {
             });
         }
         let n_points = grid.iter().product::<usize>();
-        let base = [
+        let mut base = mesh_constants(grid, order);
+        base.extend([
             ("n_points", n_points as f64),
             ("n_slots", f64::from(n_slots)),
-            ("charge_unit", 1.0 / COULOMB.sqrt()),
-            ("spline_order", order as f64),
-            ("mesh_a", grid[0] as f64),
-            ("mesh_b", grid[1] as f64),
-            ("mesh_c", grid[2] as f64),
             ("inv_four_beta_sq", 0.25 / (beta * beta)),
-        ];
-        // a pass may be given only the constants that its module declares
+        ]);
         let compile = |entry: &str, groups: [&[Binding]; 2], with_energy: Option<bool>| {
             let source = shaders.module(entry, Pieces::default());
-            let mut constants: Vec<(&str, f64)> =
-                base.into_iter().filter(|(name, _)| source.contains(&format!("override {name}:"))).collect();
+            let mut constants = base.clone();
             constants.extend(with_energy.map(|on| ("with_energy", f64::from(u8::from(on)))));
             Pass::new(context, &PassSpec { entry, source: &source, constants: &constants, groups })
         };
@@ -100,7 +112,7 @@ impl MeshEwald {
             solve: compile("solve", solve_groups, Some(false))?,
             solve_with_sums: compile("solve", solve_groups, Some(true))?,
             inverse: Fft3d::new(context, shaders, grid, Direction::Inverse)?,
-            gather: compile("gather", [&[Uniform, Read, Read, Read], &[Write]], None)?,
+            gather: compile("gather", [&[Uniform, Read, Read], &[Write]], None)?,
             influence: context.storage("influence function", n_points * 4),
             mesh: context.storage("charge mesh", n_points * 4),
             field: context.storage("field mesh", n_points * 8),
@@ -128,23 +140,35 @@ impl MeshEwald {
         self.grid.iter().product::<usize>().div_ceil(WORKGROUP as usize) * MESH_PARTIALS * 4
     }
 
-    pub fn dispatches(&self, context: &Context, shared: &PairBuffers, status: &wgpu::Buffer) -> MeshDispatches {
+    pub fn dispatches(&self, context: &Context, shared: &PairBuffers) -> MeshDispatches {
+        let status = shared.status;
         let point_workgroups = (self.grid.iter().product::<usize>() as u32).div_ceil(WORKGROUP);
-        let mut before = vec![
-            self.spread.dispatch(context, [&[shared.sorted], &[&self.mesh, status]], self.atom_workgroups),
-            self.convert.dispatch(context, [&[], &[&self.mesh, &self.field, status]], point_workgroups),
-        ];
+        let spread = self.spread.dispatch(context, [&[shared.sorted], &[&self.mesh, status]], self.atom_workgroups);
+        let mut before =
+            vec![self.convert.dispatch(context, [&[], &[&self.mesh, &self.field, status]], point_workgroups)];
         before.extend(self.forward.dispatches(context, &self.field));
-        let mut after = self.inverse.dispatches(context, &self.field);
-        after.push(self.gather.dispatch(
+        let after = self.inverse.dispatches(context, &self.field);
+        let gather = self.gather.dispatch(
             context,
-            [&[shared.cell, shared.sorted, shared.slots, &self.field], &[shared.forces]],
+            [&[shared.cell, shared.sorted, &self.field], &[shared.long_range_forces]],
             self.atom_workgroups,
-        ));
+        );
         let solve = |pass: &Pass| {
             pass.dispatch(context, [&[shared.cell, &self.influence], &[&self.field, &self.partials]], point_workgroups)
         };
-        MeshDispatches { before, solve: solve(&self.solve), solve_with_sums: solve(&self.solve_with_sums), after }
+        MeshDispatches {
+            spread,
+            before,
+            solve: solve(&self.solve),
+            solve_with_sums: solve(&self.solve_with_sums),
+            after,
+            gather,
+        }
+    }
+
+    /// The charge mesh and the potential on it.
+    pub fn buffers(&self) -> (&wgpu::Buffer, &wgpu::Buffer) {
+        (&self.mesh, &self.field)
     }
 
     /// Energy and virial of the reciprocal sum.

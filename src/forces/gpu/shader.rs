@@ -1,6 +1,8 @@
-//! The shader files, and how they are joined into a module: `common/*`, one `vdw/*`, one `coulomb/*`, then the pass.
+//! The shader files, and how they are joined into a module: `common/*`, one `vdw/*`, one `coulomb/*`, then the pass; then
+//! [`super::preprocess`] chooses lines.
 
 use super::ewald_fit;
+use super::preprocess::preprocess;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -21,11 +23,20 @@ pub struct Shaders {
 
 /// Pieces that a pass is joined with.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Pieces {
+pub struct Pieces<'a> {
     /// e.g. `vdw/lennard_jones`
     pub vdw: Option<&'static str>,
     /// e.g. `coulomb/ewald_real`
     pub coulomb: Option<&'static str>,
+    /// Names that `//#if` asks for.
+    pub defines: &'a [&'a str],
+}
+
+impl<'a> Pieces<'a> {
+    /// No pair form, some names.
+    pub fn defining(defines: &'a [&'a str]) -> Self {
+        Pieces { defines, ..Pieces::default() }
+    }
 }
 
 impl Shaders {
@@ -46,9 +57,20 @@ impl Shaders {
             "coulomb/ewald_real",
             "coulomb/reaction_field",
             "coulomb/cutoff",
+            "part/pair_kernel",
+            "part/pair_partials",
+            "part/fixed_force",
+            "part/add_force",
+            "part/add_own_force",
+            "part/take_pair_force",
+            "part/spread_atom",
+            "part/mesh_force",
+            "probe",
             "pack",
             "nb_full",
             "bonded",
+            "nb_half",
+            "prune",
             "ewald_structure",
             "ewald_force",
             "spread",
@@ -87,7 +109,7 @@ impl Shaders {
     /// The module of one pass.
     ///
     /// * `pass` – file name, e.g. `nb_full`
-    pub fn module(&self, pass: &str, pieces: Pieces) -> String {
+    pub fn module(&self, pass: &str, pieces: Pieces<'_>) -> String {
         let mut parts: Vec<&str> = Vec::new();
         let common: Vec<String> = COMMON.iter().map(|name| format!("common/{name}")).collect();
         parts.extend(common.iter().map(|file| self.text(file)));
@@ -97,6 +119,8 @@ impl Shaders {
         }
         parts.extend(pieces.coulomb.map(|file| self.text(file)));
         parts.push(self.text(pass));
-        parts.join("\n")
+        // a broken directive stands in the text, so that compiling the pass fails with its message
+        preprocess(&parts.join("\n"), &self.files, pieces.defines)
+            .unwrap_or_else(|why| format!("the preprocessor refuses {pass}: {why}"))
     }
 }

@@ -1,11 +1,12 @@
 //! Devices in tests: a missing adapter skips, or fails when `HEXAQUA_REQUIRE_GPU=1`.
 
 use glam::DVec3;
+use hexaqua::dynamics::neighbors;
 use hexaqua::forces::gpu::shader::Shaders;
-use hexaqua::forces::gpu::{AdapterSelector, GpuBackend, fixed::FixedPosition};
+use hexaqua::forces::gpu::{AdapterSelector, DeviceOptions, GpuBackend, GpuOptions, PairKernel, fixed::FixedPosition};
 use hexaqua::forces::reference::ReferenceBackend;
 use hexaqua::forces::{Backend, Evaluation, ForceError};
-use hexaqua::neighbor::{NeighborList, full, pairs};
+use hexaqua::neighbor::{NeighborList, pairs};
 use hexaqua::system::{State, System};
 use std::sync::Arc;
 
@@ -39,6 +40,15 @@ pub fn with_shaders(system: &System, shaders: &Shaders) -> Option<GpuBackend> {
     present(GpuBackend::with_shaders(system, &selector(), shaders))
 }
 
+pub fn with_options(system: &System, shaders: &Shaders, options: GpuOptions) -> Option<GpuBackend> {
+    present(GpuBackend::with_options(system, &selector(), shaders, options))
+}
+
+/// The half list, with subgroup operations where the adapter has them, or without.
+pub fn half(subgroups: bool) -> GpuOptions {
+    GpuOptions { pairs: Some(PairKernel::Half), device: DeviceOptions { subgroups, ..DeviceOptions::default() } }
+}
+
 /// The embedded shaders with one piece of text replaced.
 pub fn edited(file: &'static str, from: &str, to: &str) -> Shaders {
     Shaders::embedded().with_edit(file, from, to).unwrap_or_else(|why| panic!("{why}"))
@@ -57,8 +67,7 @@ pub fn rounded(state: &State) -> State {
 /// Loads a state with a list of the given radius (nm).
 pub fn load(gpu: &mut GpuBackend, system: &System, state: &State, radius: f64) {
     gpu.load(state).expect("the state fits the backend");
-    let list = full::build(&state.positions, &state.cell, &system.topology, radius);
-    gpu.set_neighbors(NeighborList::FullClusters(Arc::new(list))).expect("the list fits the backend");
+    neighbors::rebuild(gpu, system, state, radius).expect("the list fits the backend");
 }
 
 /// The reference with a brute-force list of the given radius (nm).
@@ -72,7 +81,18 @@ pub fn oracle(system: &System, state: &State, radius: f64) -> ReferenceBackend {
 
 /// Evaluations of device and reference at the same, rounded configuration.
 pub fn both(system: &System, state: &State, radius: f64, shaders: &Shaders) -> Option<(Evaluation, Evaluation)> {
-    let mut gpu = with_shaders(system, shaders)?;
+    both_with(system, state, radius, shaders, GpuOptions::default())
+}
+
+/// The same with the variants of the passes chosen.
+pub fn both_with(
+    system: &System,
+    state: &State,
+    radius: f64,
+    shaders: &Shaders,
+    options: GpuOptions,
+) -> Option<(Evaluation, Evaluation)> {
+    let mut gpu = with_options(system, shaders, options)?;
     let state = rounded(state);
     load(&mut gpu, system, &state, radius);
     let value = gpu.evaluate().expect("the device evaluates");

@@ -1,0 +1,229 @@
+//! Binding the passes to a neighbor list: every list has its own buffers and bind groups, and the steps queued with an
+//! earlier one keep theirs.
+
+use super::batch::DEPTH;
+use super::bonded::BondedBuffers;
+use super::device::{Context, cast};
+use super::fixed::FixedPosition;
+use super::integrate::{StateBuffers, StepDispatches};
+use super::nonbonded::{PairBuffers, PairDispatches, PairKernel};
+use super::pair_list::{DeviceList, masks_of};
+use super::pass::{Dispatch, WORKGROUP};
+use super::{GpuBackend, LongRange, LongRangeDispatches};
+use crate::forces::ForceError;
+use crate::neighbor::NeighborList;
+use crate::neighbor::clusters::PADDING;
+use glam::DVec3;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+/// What differs between force sums of one word and of two.
+pub(super) struct ForceDispatches {
+    pub(super) pairs: PairDispatches,
+    /// Without and with sums.
+    pub(super) bonded: Option<[Dispatch; 2]>,
+    pub(super) update: Dispatch,
+}
+
+/// Everything that is bound to one neighbor list.
+pub(super) struct Bound {
+    pub(super) narrow: ForceDispatches,
+    /// Bound when needed, see [`GpuBackend::bind_wide`].
+    pub(super) wide: OnceLock<ForceDispatches>,
+    /// All of the list, and the part whose turn it is.
+    pub(super) prune: Option<[Dispatch; 2]>,
+    pub(super) long_range: LongRangeDispatches,
+    pub(super) step: StepDispatches,
+    /// Distances from each of the `start` buffers.
+    pub(super) displacement: [Dispatch; DEPTH],
+    /// Sorts newly loaded positions into the order of this list.
+    pub(super) repack: Dispatch,
+    /// Positions the list was built from.
+    pub(super) origin: wgpu::Buffer,
+    pub(super) slots: wgpu::Buffer,
+    /// atom → slot
+    pub(super) slot_of: Vec<u32>,
+    pub(super) list: DeviceList,
+    /// Bytes of the buffers that are its own.
+    pub(super) bytes: u64,
+}
+
+impl Bound {
+    pub(super) fn forces(&self, wide: bool) -> Result<&ForceDispatches, ForceError> {
+        if wide {
+            let missing = || ForceError::Device("wide force sums were not bound".to_string());
+            self.wide.get().ok_or_else(missing)
+        } else {
+            Ok(&self.narrow)
+        }
+    }
+
+    /// Sorts the positions of the device into the order of the list and prunes it by them.
+    pub(super) fn sort_into(&self, context: &Context) {
+        let mut encoder = context.encoder();
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            self.repack.encode(&mut pass);
+            self.encode_prune(&mut pass);
+        }
+        context.submit(encoder);
+    }
+
+    pub(super) fn encode_prune(&self, pass: &mut wgpu::ComputePass<'_>) {
+        if let Some([all, _]) = &self.prune {
+            all.encode_block(pass, &[0]);
+        }
+    }
+}
+
+impl GpuBackend {
+    /// Binds every pass to a list.
+    ///
+    /// * `origin` – positions it was built from; `None` for those on the device
+    pub(super) fn bind(&mut self, list: NeighborList, origin: Option<&[DVec3]>) -> Result<(), ForceError> {
+        let clock = Instant::now();
+        let before = self.context.allocated();
+        let (device_list, clusters) = match (&list, self.nonbonded.kernel()) {
+            (NeighborList::FullClusters(list), PairKernel::Full) => {
+                (DeviceList::full(&self.context, list), &list.clusters)
+            }
+            (NeighborList::Packed(list), PairKernel::Half) => {
+                (DeviceList::half(&self.context, list, self.inner_radius), &list.clusters)
+            }
+            _ => return Err(ForceError::NoNeighbors),
+        };
+        let cell = self.cell.ok_or(ForceError::NoNeighbors)?;
+        let type_ids = &self.system.topology.type_ids;
+        let mut slot_of = vec![0; self.fixed.len()];
+        let slots: Vec<[u32; 2]> = (clusters.order.iter().enumerate())
+            .map(|(slot, &atom)| {
+                if atom == PADDING {
+                    return [PADDING, 0];
+                }
+                slot_of[atom as usize] = slot as u32;
+                [atom, type_ids[atom as usize]]
+            })
+            .collect();
+        assert_eq!(slots.len(), self.n_slots as usize, "list and system hold the same atoms");
+        let slots = self.context.storage_of("slots", &slots);
+        let origin_buffer = self.context.storage("origin", self.fixed.len() * 16);
+        let shared = self.pair_buffers(&slots);
+        let narrow = ForceDispatches {
+            pairs: self.nonbonded.dispatches(&self.context, &shared, &device_list, false)?,
+            bonded: self.bind_bonded(false)?,
+            update: self.integrator.update(&self.context, &self.state_buffers(&origin_buffer), false)?,
+        };
+        let prune = self.nonbonded.prune(&self.context, &shared, &device_list);
+        let long_range = match &self.long_range {
+            LongRange::None => LongRangeDispatches::None,
+            LongRange::Ewald(direct) => {
+                let (plain, reported) = direct.dispatches(&self.context, &shared);
+                LongRangeDispatches::Ewald(plain, reported)
+            }
+            LongRange::Mesh(mesh) => LongRangeDispatches::Mesh(Box::new(mesh.dispatches(&self.context, &shared))),
+        };
+        let state = self.state_buffers(&origin_buffer);
+        let step = self.integrator.dispatches(&self.context, &state);
+        let b = &self.buffers;
+        let displacement = [0, 1].map(|k| self.integrator.displacement_since(&self.context, &state, &b.start[k]));
+        let [pack, repack] = [0, 1].map(|k: usize| {
+            let buffers: [&[&wgpu::Buffer]; 2] = [&[&slots, &b.charges], &[&b.positions, &b.sorted, &origin_buffer]];
+            self.pack[k].dispatch(&self.context, buffers, self.n_slots.div_ceil(WORKGROUP))
+        });
+        let bytes = self.context.allocated() - before;
+        let bound = Arc::new(Bound {
+            narrow,
+            wide: OnceLock::new(),
+            prune,
+            long_range,
+            step,
+            displacement,
+            repack,
+            origin: origin_buffer,
+            slots,
+            slot_of,
+            list: device_list,
+            bytes,
+        });
+        if let Some(origin) = origin {
+            let origin: Vec<[i32; 4]> = (origin.iter())
+                .map(|&r| {
+                    let [x, y, z] = FixedPosition::from_cartesian(&cell, r).wrapped();
+                    [x, y, z, 0]
+                })
+                .collect();
+            self.context.write(&bound.origin, &origin);
+        } else {
+            self.submit_one(&pack);
+        }
+        bound.sort_into(&self.context);
+        self.steps_since_list = 0;
+        self.bound = Some(bound);
+        self.host.list += clock.elapsed();
+        self.context.check()
+    }
+
+    fn bind_bonded(&self, wide: bool) -> Result<Option<[Dispatch; 2]>, ForceError> {
+        let Some(bonded) = &self.bonded else { return Ok(None) };
+        let b = &self.buffers;
+        let (cell, positions, pair_forces, status) = (&b.cell, &b.positions, &b.pair_forces, &b.status);
+        bonded.dispatches(&self.context, &BondedBuffers { cell, positions, pair_forces, status }, wide).map(Some)
+    }
+
+    fn pair_buffers<'a>(&'a self, slots: &'a wgpu::Buffer) -> PairBuffers<'a> {
+        let b = &self.buffers;
+        PairBuffers {
+            cell: &b.cell,
+            sorted: &b.sorted,
+            slots,
+            pair_forces: &b.pair_forces,
+            long_range_forces: &b.long_range_forces,
+            status: &b.status,
+            mesh: match &self.long_range {
+                LongRange::Mesh(mesh) => Some(mesh.buffers().0),
+                _ => None,
+            },
+            steps: &self.integrator.steps,
+        }
+    }
+
+    fn state_buffers<'a>(&'a self, origin: &'a wgpu::Buffer) -> StateBuffers<'a> {
+        let b = &self.buffers;
+        StateBuffers {
+            cell: &b.cell,
+            pair_forces: &b.pair_forces,
+            long_range: match &self.long_range {
+                LongRange::None => None,
+                LongRange::Ewald(_) => Some(&b.long_range_forces),
+                LongRange::Mesh(mesh) => Some(mesh.buffers().1),
+            },
+            positions: &b.positions,
+            velocities: &b.velocities,
+            sorted: &b.sorted,
+            origin,
+            status: &b.status,
+        }
+    }
+
+    /// Binds the passes with wide force sums to a list, if they are not bound yet; the full list has none.
+    pub(super) fn bind_wide(&self, bound: &Bound) -> Result<(), ForceError> {
+        if bound.wide.get().is_none() && self.nonbonded.kernel() == PairKernel::Half {
+            let shared = self.pair_buffers(&bound.slots);
+            let wide = ForceDispatches {
+                pairs: self.nonbonded.dispatches(&self.context, &shared, &bound.list, true)?,
+                bonded: self.bind_bonded(true)?,
+                update: self.integrator.update(&self.context, &self.state_buffers(&bound.origin), true)?,
+            };
+            bound.wide.get_or_init(|| wide);
+        }
+        Ok(())
+    }
+
+    /// Masks of the current half list as pruning left them, by entry; `None` with a full list.
+    pub fn read_back_masks(&self) -> Result<Option<Vec<[u32; 2]>>, ForceError> {
+        let (_, bound) = self.loaded()?;
+        let DeviceList::Half { list, .. } = &bound.list else { return Ok(None) };
+        let parts = self.context.submit_and_read(self.context.encoder(), &[(list, list.size() as usize)])?;
+        Ok(Some(masks_of(&cast::<[u32; 4]>(&parts[0]))))
+    }
+}
