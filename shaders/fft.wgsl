@@ -1,25 +1,48 @@
-// Complex 1-D transforms along one axis of a 3-D array, unnormalised: X_k = sum_j x_j exp(-+ 2 pi i j k / n).
+// Complex transforms of a 3-D array along one axis, or along two in every plane: X_k = sum_j x_j exp(-+ 2 pi i j k / n),
+// unnormalised.
 //
-// `batch` lines per workgroup, staged in workgroup memory; Stockham autosort (no bit reversal), mixed radix 2, 3, 4, 5, 7.
-// `radices` holds the plan as hexadecimal digits, first stage lowest. `direction` is 1 forward, -1 inverse.
+// Lines, or a plane (PLANE), are staged in workgroup memory; Stockham autosort (no bit reversal), mixed radix 2, 3, 4, 5, 7.
+// `radices_*` holds a plan as hexadecimal digits, first stage lowest. `direction` is 1 forward, -1 inverse.
+// CONVERT: the values are read from the fixed-point charge mesh, which is tested and cleared for the next step.
+// SOLVE: after the transform the values are multiplied by the influence function and transformed back:
+//   phi(m) = G(m) Q(m);  E = 1/2 sum_m G |Q|^2;  W = sum_m E_m [1 - 2 (1/k^2 + 1/4 beta^2) k (x) k]   (ENERGY)
+//   (U. Essmann et al., J. Chem. Phys. 103, 8577 (1995), eqs. 4.7 and 2.6). G holds k_e: kJ mol^-1 e^-2.
 //
-// group 0: twiddles: exp(-2 pi i k / n), k = 0 .. n-1
-// group 1: field: complex values; elements of a line are `stride` apart in memory
-// twin: rustfft in tests; plan: src/forces/gpu/fft.rs
+// group 0: twiddles: exp(-2 pi i k / n), k = 0 .. n-1, one table after the other | cell, influence: G by mesh point (SOLVE)
+// group 1: field: complex values; elements of a line are `stride` apart in memory | mesh: charge, 2^-26 e, status (CONVERT) |
+//          partials: E, W xx yy zz xy xz yz, _pad, per workgroup, kJ mol^-1 (ENERGY)
+// twin: rustfft in tests, src/forces/reference/pme.rs `solve`; plan: src/forces/gpu/fft.rs
 
-override n: u32;
-override stride: u32;
-override n_lines: u32;
-override batch: u32;
-override radices: u32;
+override stride: u32 = 1u;
+override n_lines: u32 = 1u;
+override batch: u32 = 1u;
 override direction: f32;
+// values of a stage, and twice as many: a stage reads one half and writes the other
+override half_stage: u32;
+override whole_stage: u32;
+//#if SOLVE
+// 1/(4 beta^2), nm^2
+override inv_four_beta_sq: f32;
+//#end
 
-// twice `batch` n values: a stage reads one half and writes the other
-var<workgroup> stage: array<vec2<f32>, 1024>;
-const HALF: u32 = 512u;
+var<workgroup> stage: array<vec2<f32>, whole_stage>;
+var<private> sign: f32;
+var<private> from_half: u32;
 
 @group(0) @binding(0) var<storage, read> twiddles: array<vec2<f32>>;
 @group(1) @binding(0) var<storage, read_write> field: array<vec2<f32>>;
+//#if CONVERT
+@group(1) @binding(1) var<storage, read_write> mesh: array<i32>;
+@group(1) @binding(2) var<storage, read_write> status: Status;
+//#end
+//#if SOLVE
+@group(0) @binding(1) var<uniform> cell: CellUniform;
+@group(0) @binding(2) var<storage, read> influence: array<f32>;
+//#end
+//#if ENERGY
+@group(1) @binding(1) var<storage, read_write> partials: array<f32>;
+const N_PARTIALS: u32 = 8u;
+//#end
 
 // One butterfly: where it reads (`span` apart), where it writes (`done` apart), and its twiddle exponent.
 struct Butterfly {
@@ -27,18 +50,19 @@ struct Butterfly {
     span: u32,
     to_index: u32,
     done: u32,
+    first_twiddle: u32,
     twiddle: u32,
 }
 
 // a times -i (forward) or i (inverse)
 fn quarter_turn(a: vec2<f32>) -> vec2<f32> {
-    return direction * vec2<f32>(a.y, -a.x);
+    return sign * vec2<f32>(a.y, -a.x);
 }
 
 fn read_input(b: Butterfly, r: u32) -> vec2<f32> {
     let a = stage[b.from_index + r * b.span];
-    let t = twiddles[r * b.twiddle];
-    let w = vec2<f32>(t.x, direction * t.y);
+    let t = twiddles[b.first_twiddle + r * b.twiddle];
+    let w = vec2<f32>(t.x, sign * t.y);
     return vec2<f32>(a.x * w.x - a.y * w.y, a.x * w.y + a.y * w.x);
 }
 
@@ -142,45 +166,34 @@ fn radix_7(b: Butterfly) {
     write_output(b, 6u, even_1 - odd_1);
 }
 
-// Address of element `e` of this workgroup's lines in the field, and in x its place in `stage`.
-fn address(first_line: u32, e: u32) -> vec2<u32> {
-    // neighbouring invocations touch neighbouring memory: along the line if it is contiguous, else across lines
-    let contiguous = stride == 1u;
-    let line = select(e % batch, e / n, contiguous);
-    let k = select(e / batch, e % n, contiguous);
-    let global_line = first_line + line;
-    return vec2<u32>(line * n + k, (global_line / stride) * (stride * n) + global_line % stride + k * stride);
-}
+// Axis k of what is staged: `lines` lines, their elements `element_stride` apart and their starts `line_stride`.
+//#repeat 2
+override n_$k: u32 = 1u;
+override radices_$k: u32 = 0u;
+override lines_$k: u32 = 1u;
+override line_stride_$k: u32 = 1u;
+override element_stride_$k: u32 = 1u;
+override first_twiddle_$k: u32 = 0u;
 
-@compute @workgroup_size(wg_size)
-fn fft(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) n_groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let first_line = (group.x + group.y * n_groups.x) * batch;
-    for (var e = local; e < batch * n; e = e + wg_size) {
-        let at = address(first_line, e);
-        if first_line + at.x / n < n_lines {
-            stage[at.x] = field[at.y];
-        }
-    }
-    workgroupBarrier();
+fn transform_$k(local: u32) {
     var done = 1u; // product of the radices so far
-    var plan = radices;
-    var from_half = 0u;
+    var plan = radices_$k;
     while plan != 0u {
         let radix = plan & 15u;
-        let span = n / radix;
-        for (var item = local; item < batch * span; item = item + wg_size) {
-            let line = item / span;
-            let place = item % span;
+        let span = n_$k / radix;
+        for (var item = local; item < lines_$k * span; item = item + wg_size) {
+            // neighbouring invocations touch neighbouring memory
+            let along = element_stride_$k == 1u;
+            let line = select(item % lines_$k, item / span, along);
+            let place = select(item / lines_$k, item % span, along);
             let phase = place % done;
+            let start = line * line_stride_$k;
             let b = Butterfly(
-                from_half + line * n + place,
-                span,
-                (HALF - from_half) + line * n + (place / done) * done * radix + phase,
-                done,
+                from_half + start + place * element_stride_$k,
+                span * element_stride_$k,
+                (half_stage - from_half) + start + ((place / done) * done * radix + phase) * element_stride_$k,
+                done * element_stride_$k,
+                first_twiddle_$k,
                 phase * (span / done),
             );
             switch radix {
@@ -192,14 +205,124 @@ fn fft(
             }
         }
         workgroupBarrier();
-        from_half = HALF - from_half;
+        from_half = half_stage - from_half;
         done = done * radix;
         plan = plan >> 4u;
     }
-    for (var e = local; e < batch * n; e = e + wg_size) {
-        let at = address(first_line, e);
-        if first_line + at.x / n < n_lines {
+}
+//#end
+
+// Place of element `e` of this workgroup in `stage` (x) and in the field (y); z: is there one?
+fn address(workgroup: u32, e: u32) -> vec3<u32> {
+//#if PLANE
+    return vec3<u32>(e, workgroup * n_0 * n_1 + e, 1u);
+//#else
+    // neighbouring invocations touch neighbouring memory: along the line if it is contiguous, else across lines
+    let contiguous = stride == 1u;
+    let line = select(e % batch, e / n_0, contiguous);
+    let k = select(e / batch, e % n_0, contiguous);
+    let global_line = workgroup * batch + line;
+    let at = (global_line / stride) * (stride * n_0) + global_line % stride + k * stride;
+    return vec3<u32>(line * n_0 + k, at, select(0u, 1u, global_line < n_lines));
+//#end
+}
+
+//#if CONVERT
+fn charge_at(point: u32) -> vec2<f32> {
+    let charge = mesh[point];
+    // beyond half the range a sum may have come close to wrapping
+    if charge > 1073741824 || charge < -1073741824 {
+        atomicMax(&status.mesh_overflow, 1u);
+    }
+    mesh[point] = 0;
+    return vec2<f32>(f32(charge) * 1.4901161193847656e-8, 0.0);
+}
+//#end
+
+//#if SOLVE
+// Frequencies above half a mesh are negative.
+fn frequency(m: u32, n: u32) -> f32 {
+    return f32(i32(m) - select(0, i32(n), 2u * m > n));
+}
+//#end
+
+@compute @workgroup_size(wg_size)
+fn fft(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) n_groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let workgroup = group.x + group.y * n_groups.x;
+//#if PLANE
+    let size = n_0 * n_1;
+//#else
+    let size = batch * n_0;
+//#end
+    for (var e = local; e < size; e = e + wg_size) {
+        let at = address(workgroup, e);
+        if at.z == 1u {
+//#if CONVERT
+            stage[at.x] = charge_at(at.y);
+//#else
+            stage[at.x] = field[at.y];
+//#end
+        }
+    }
+    workgroupBarrier();
+    sign = direction;
+    from_half = 0u;
+    transform_0(local);
+//#if PLANE
+    transform_1(local);
+//#end
+//#if SOLVE
+//#if ENERGY
+    var sums = array<f32, 7>();
+//#end
+    for (var e = local; e < size; e = e + wg_size) {
+        let at = address(workgroup, e);
+        if at.z == 1u {
+            let g = influence[at.y];
+            let q = stage[from_half + at.x];
+            stage[from_half + at.x] = g * q;
+//#if ENERGY
+            let energy = 0.5 * g * dot(q, q);
+            if energy != 0.0 {
+                let m = vec3<f32>(
+                    frequency(at.y / (mesh_b * mesh_c), mesh_a),
+                    frequency((at.y / mesh_c) % mesh_b, mesh_b),
+                    frequency(at.y % mesh_c, mesh_c),
+                );
+                // 2 pi / 2^32
+                let k = 1.4629180792671596e-9 * (m.x * cell.turn_x.xyz + m.y * cell.turn_y.xyz + m.z * cell.turn_z.xyz);
+                let factor = 2.0 * (1.0 / dot(k, k) + inv_four_beta_sq);
+                sums[0] = sums[0] + energy;
+                for (var c = 0u; c < 3u; c = c + 1u) {
+                    sums[1u + c] = sums[1u + c] + energy * (1.0 - factor * k[c] * k[c]);
+                }
+                sums[4] = sums[4] - energy * factor * k.x * k.y;
+                sums[5] = sums[5] - energy * factor * k.x * k.z;
+                sums[6] = sums[6] - energy * factor * k.y * k.z;
+            }
+//#end
+        }
+    }
+    workgroupBarrier();
+    sign = -direction;
+    transform_0(local);
+//#end
+    for (var e = local; e < size; e = e + wg_size) {
+        let at = address(workgroup, e);
+        if at.z == 1u {
             field[at.y] = stage[from_half + at.x];
         }
     }
+//#if ENERGY
+    for (var c = 0u; c < 7u; c = c + 1u) {
+        let total = workgroup_sum(local, sums[c]);
+        if local == 0u {
+            partials[workgroup * N_PARTIALS + c] = total;
+        }
+    }
+//#end
 }

@@ -282,6 +282,7 @@ fn measure(args: &Args, name: &str, mut prepared: Prepared, copies: usize) -> Re
     let mut engine = Engine::new(system, prepare::backend(args.backend, system)?, prepared.state.clone());
     start_velocities(&mut engine, dynamics);
     let lag = engine.backend.list_lag();
+    engine.backend.prune_to(Some(prepare::inner_radius(&prepared.system, &prepared.state, dynamics)));
     let plan = |n_steps: u64| {
         let mut plan = stage_plan(prepared, "bench", 0.0, dynamics, None, false, lag);
         plan.schedule.n_steps = n_steps;

@@ -7,7 +7,7 @@ use crate::forcefield::{self, Assembled};
 use crate::forces::cpu::CpuBackend;
 use crate::forces::gpu::{AdapterSelector, GpuBackend};
 use crate::forces::reference::ReferenceBackend;
-use crate::forces::{Backend, ForceError};
+use crate::forces::{Backend, ForceError, PRUNE_INTERVAL};
 use crate::io::input::{self, InputError, Locations};
 use crate::io::structure;
 use crate::neighbor::buffer;
@@ -247,6 +247,19 @@ pub fn list_radius(system: &System, state: &State, dynamics: &DynamicsSpec, lag:
         )
     });
     (cutoff + skin, warning)
+}
+
+/// Radius to which a list may be pruned on a device, nm: it covers the moves until every pair is looked at again.
+pub fn inner_radius(system: &System, state: &State, dynamics: &DynamicsSpec) -> f64 {
+    buffer::list_radius(
+        system,
+        state.n_atoms() as f64 / state.cell.volume(),
+        dynamics.thermostat.temperature(),
+        dynamics.timestep,
+        // a list made at step n serves the forces of step n; one pruned after them serves those of n + interval
+        PRUNE_INTERVAL + 1,
+        buffer::DEFAULT_TOLERANCE,
+    )
 }
 
 /// Length of all dynamics stages together, ps.

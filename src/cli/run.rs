@@ -244,6 +244,7 @@ fn run_stages(
             }
             StageKind::Dynamics { duration, dynamics, trajectory, analyse } => {
                 let lag = engine.backend.list_lag();
+                engine.backend.prune_to(Some(prepare::inner_radius(&prepared.system, &prepared.state, dynamics)));
                 let plan = stage_plan(prepared, &stage.name, *duration, dynamics, trajectory.as_ref(), *analyse, lag);
                 if start_step >= plan.schedule.n_steps {
                     continue;
@@ -282,6 +283,7 @@ pub fn run_minimise(
     max_steps: u64,
     name: &str,
 ) -> Result<Option<String>, CliError> {
+    engine.backend.prune_to(None);
     let list_radius = engine.system.interactions.cutoff + MINIMISE_SKIN;
     let plan = MinimisePlan { max_force, max_steps, list_radius };
     let mut progress = Progress::new(name, 0.0);

@@ -51,6 +51,11 @@ fn passes() -> Vec<Variant> {
         }
         all.push(Variant { file: "bonded", entries: vec!["bonded"], forms: None, defines: sums.to_vec() });
     }
+    for defines in
+        [vec![], vec!["PLANE"], vec!["CONVERT"], vec!["PLANE", "CONVERT"], vec!["SOLVE"], vec!["SOLVE", "ENERGY"]]
+    {
+        all.push(Variant { file: "fft", entries: vec!["fft"], forms: None, defines });
+    }
     all.push(Variant { file: "probe", entries: vec!["probe"], forms: None, defines: vec!["SUBGROUPS"] });
     for (file, entries) in [
         ("pack", vec!["pack"]),
@@ -58,9 +63,6 @@ fn passes() -> Vec<Variant> {
         ("ewald_structure", vec!["ewald_structure"]),
         ("ewald_force", vec!["ewald_force"]),
         ("spread", vec!["spread"]),
-        ("mesh_convert", vec!["mesh_convert"]),
-        ("fft", vec!["fft"]),
-        ("solve", vec!["solve"]),
         ("gather", vec!["gather"]),
         ("momentum", vec!["momentum_partial", "momentum_total", "momentum_remove"]),
         ("couple", vec!["kinetic_partial", "couple"]),

@@ -317,11 +317,11 @@ fn mesh_ewald_matches_its_twin() {
             ("part/spread_atom", "67108864.0", "67100000.0"),
             ("part/spread_atom", "a.values[ka] * b.values[kb]", "a.values[kb] * b.values[ka]"),
             ("common/mesh", "(f32(level) - x) * before", "(f32(level) - 1.0001 * x) * before"),
-            ("mesh_convert", "1.4901161193847656e-8", "1.4901661193847656e-8"),
+            ("fft", "1.4901161193847656e-8", "1.4901661193847656e-8"),
             ("fft", "0.9510565162951535", "0.9511565162951535"),
             ("fft", "0.8660254037844386", "0.8661254037844386"),
             ("fft", "0.9749279121818236", "0.9750279121818236"),
-            ("solve", "1.0 / dot(k, k) + inv_four_beta_sq", "1.0 / dot(k, k) + 1.01 * inv_four_beta_sq"),
+            ("fft", "1.0 / dot(k, k) + inv_four_beta_sq", "1.0 / dot(k, k) + 1.01 * inv_four_beta_sq"),
             (
                 "part/mesh_force",
                 "a.derivatives[ka] * b.values[kb] * value",
@@ -329,7 +329,8 @@ fn mesh_ewald_matches_its_twin() {
             ),
         ],
     );
-    for (grid, order) in [([16, 16, 16], 4), ([25, 24, 28], 6)] {
+    // the last has planes that do not fit in workgroup memory, whatever the device has
+    for (grid, order) in [([16, 16, 16], 4), ([25, 24, 28], 6), ([16, 60, 64], 5)] {
         let system = with(grid, order);
         accept_and_reject(|shaders| compare_reciprocal(&system, &state, shaders), &[]);
     }

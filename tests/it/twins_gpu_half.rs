@@ -43,7 +43,7 @@ fn both_variants_match_their_twin() {
         |shaders| compare(&system, &state, shaders, half(false)),
         &[
             ("nb_half", "(a + b) + (c + d)", "(a + b) + (c + c)"),
-            ("nb_half", "i_lane >= j_lane", "i_lane > j_lane + 1u"),
+            ("nb_half", "i_lane >= j_lane", "i_lane + 1u >= j_lane"),
             ("nb_half", "exclusion * 32u + local % 32u", "exclusion * 32u"),
             ("part/add_force", "select(0u, 1u, before + words.x < before)", "0u"),
         ],
@@ -118,7 +118,8 @@ fn trajectories_follow_the_reference_and_repeat() {
         assert_eq!(gpu.n_repeated(), 0, "water needs no wide sums");
         let (_, again) = run(&system, &start, half(subgroups), None).expect("a device");
         assert_eq!(end, again, "the same bits twice");
-        let (_, pruned) = run(&system, &start, half(subgroups), Some(0.95)).expect("a device");
+        let (_, pruned) = run(&system, &start, half(subgroups), Some(1.0)).expect("a device");
+        // no atom moves half of the 0.1 nm within the 8 steps until its pairs are looked at again
         assert_eq!(end, pruned, "pairs beyond the cutoff add nothing");
         ends.push(end);
     }
@@ -236,16 +237,17 @@ fn follow_pruning(shaders: &Shaders) -> Option<Result<(), String>> {
     }
     let bits = |m: &[[u32; 2]]| m.iter().flatten().map(|m| m.count_ones()).sum::<u32>();
     let all = list.entries.iter().flat_map(|e| e.halves).map(|h| h.meets.count_ones()).sum::<u32>();
-    assert!(f64::from(bits(&masks(&gpu))) < 0.85 * f64::from(all), "{} of {all}", bits(&masks(&gpu)));
+    assert!(f64::from(bits(&masks(&gpu))) < 0.95 * f64::from(all), "{} of {all}", bits(&masks(&gpu)));
     let mut changed = 0;
     let mut before = masks(&gpu);
-    for step in 0..3 * u64::from(PRUNE_INTERVAL) {
+    // 4 fs between two looks at a pair: no atom moves half of what the inner radius exceeds the cutoff by
+    for step in 0..6 * u64::from(PRUNE_INTERVAL) {
         let pairs = listed(&list, &before);
         let inside = brute_force(&state.positions, &state.cell, &system.topology, cutoff).pairs;
         if let Some(missed) = inside.iter().find(|pair| !pairs.contains(pair)) {
             return Some(Err(format!("step {step}: {missed:?} is inside the cutoff and not listed")));
         }
-        gpu.advance(&chunk(step, 1)).expect("steps");
+        gpu.advance(&Chunk { dt: 0.0005, ..chunk(step, 1) }).expect("steps");
         gpu.store(&mut state).expect("stores");
         let now = masks(&gpu);
         changed += usize::from(now != before);

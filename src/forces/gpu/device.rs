@@ -177,7 +177,8 @@ pub struct Context {
 /// What a device may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeviceOptions {
-    /// Subgroup operations where the adapter has them; without them the portable variants run.
+    /// Subgroup operations and more than the portable 16 KiB of workgroup memory, where the adapter has them; without, the
+    /// portable variants run.
     pub subgroups: bool,
     /// Shaders that test every index and bound every loop. Off unless HEXAQUA_SHADER_CHECKS=1 or this is a debug build.
     pub checked: bool,
@@ -190,6 +191,8 @@ impl Default for DeviceOptions {
     }
 }
 
+/// Workgroup memory asked for where there is as much: more would leave room for fewer workgroups at a time.
+const WORKGROUP_BYTES: u32 = 32 * 1024;
 /// Smallest subgroup that holds the eight i lanes of a pair kernel.
 const SMALLEST_SUBGROUP: u32 = 8;
 
@@ -212,7 +215,11 @@ impl Context {
     pub fn with_options(selector: &AdapterSelector, options: DeviceOptions) -> Result<Self, ForceError> {
         let (index, adapter) = select(selector)?;
         let description = describe(index, &adapter);
-        let limits = required_limits(&description.name, &adapter.limits())?;
+        let mut limits = required_limits(&description.name, &adapter.limits())?;
+        if options.subgroups {
+            let has = adapter.limits().max_compute_workgroup_storage_size;
+            limits.max_compute_workgroup_storage_size = has.min(WORKGROUP_BYTES);
+        }
         let has_subgroups = options.subgroups
             && adapter.features().contains(wgpu::Features::SUBGROUP)
             && adapter.get_info().subgroup_min_size >= SMALLEST_SUBGROUP;
@@ -254,6 +261,11 @@ impl Context {
         dispatch.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
         let parts = self.submit_and_read(encoder, &[(&answers, 64 * 4)])?;
         Ok(cast::<u32>(&parts[0]).iter().all(|&answer| answer == 1))
+    }
+
+    /// Workgroup memory that a pass may use.
+    pub fn workgroup_bytes(&self) -> u32 {
+        self.device.limits().max_compute_workgroup_storage_size
     }
 
     /// May shaders shuffle within groups of eight invocations?

@@ -1,8 +1,10 @@
-//! Plans of the device FFT: radices, twiddles and the dispatches along the three axes.
+//! Plans of the device FFT: radices, twiddles and the dispatches along the three axes; planes that fit in workgroup memory are
+//! transformed along both of their axes at once.
 //!
 //! Lengths are 2^a 3^b 5^c 7^d in 16 … 256, so that a line fits in workgroup memory. Twin: `rustfft`, in tests.
 
 use super::device::{Context, cast};
+use super::layout::MESH_PARTIALS;
 use super::pass::{Binding, Dispatch, Pass, PassSpec};
 use super::shader::{Pieces, Shaders};
 use crate::forces::ForceError;
@@ -34,13 +36,8 @@ pub fn lengths() -> Vec<usize> {
     (MIN_LENGTH..=MAX_LENGTH).filter(|&n| radices(n).is_some()).collect()
 }
 
-/// Values that a workgroup stages (HALF of the shader): as many lines as fit are transformed together.
+/// Values that a workgroup stages when it transforms lines: as many as fit are transformed together.
 const STAGED: usize = 512;
-
-/// Transform of one direction along the three axes of a mesh, c fastest.
-pub struct Fft3d {
-    axes: Vec<(Pass, wgpu::Buffer, u32)>,
-}
 
 /// Which sign the exponent has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +48,206 @@ pub enum Direction {
     Inverse,
 }
 
+/// What one dispatch transforms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// All lines along axis a, b or c.
+    Axis(usize),
+    /// Axes b and c of every plane.
+    Planes,
+}
+
+/// What it does besides.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Beside {
+    Nothing,
+    /// Takes the values from the fixed-point charge mesh.
+    Convert,
+    /// Multiplies by the influence function and transforms back; 1/(4β²) in nm², with or without sums.
+    Solve(f64, bool),
+}
+
+/// One dispatch of a transform.
+struct Transform {
+    pass: Pass,
+    twiddles: wgpu::Buffer,
+    workgroups: u32,
+}
+
+impl Transform {
+    fn new(
+        context: &Context,
+        shaders: &Shaders,
+        grid: [usize; 3],
+        part: Part,
+        direction: Direction,
+        beside: Beside,
+    ) -> Result<Self, ForceError> {
+        use Binding::{Read, Uniform, Write};
+        let plan = |n: usize| -> Result<f64, ForceError> {
+            let plan = radices(n).ok_or_else(|| ForceError::Unsupported {
+                what: format!("a mesh of {n} points along one axis; choose 2^a 3^b 5^c 7^d points, from 16 to 256"),
+                instead: "cpu",
+            })?;
+            Ok(f64::from(plan.iter().rev().fold(0u32, |digits, radix| digits << 4 | radix)))
+        };
+        let table = |n: usize| {
+            (0..n).map(move |k| {
+                let (sin, cos) = (TAU * k as f64 / n as f64).sin_cos();
+                [cos as f32, -sin as f32]
+            })
+        };
+        let [n_a, n_b, n_c] = grid;
+        let mut twiddles: Vec<[f32; 2]> = Vec::new();
+        let mut defines = Vec::new();
+        let mut constants = vec![("direction", if direction == Direction::Forward { 1.0 } else { -1.0 })];
+        let (half_stage, workgroups) = match part {
+            Part::Axis(axis) => {
+                let n = grid[axis];
+                twiddles.extend(table(n));
+                let n_lines = n_a * n_b * n_c / n;
+                let batch = STAGED / n;
+                constants.extend([
+                    ("n_0", n as f64),
+                    ("radices_0", plan(n)?),
+                    ("lines_0", batch as f64),
+                    ("line_stride_0", n as f64),
+                    ("stride", [n_b * n_c, n_c, 1][axis] as f64),
+                    ("n_lines", n_lines as f64),
+                    ("batch", batch as f64),
+                ]);
+                (STAGED, n_lines.div_ceil(batch))
+            }
+            Part::Planes => {
+                twiddles.extend(table(n_c).chain(table(n_b)));
+                defines.push("PLANE");
+                constants.extend([
+                    ("n_0", n_c as f64),
+                    ("radices_0", plan(n_c)?),
+                    ("lines_0", n_b as f64),
+                    ("line_stride_0", n_c as f64),
+                    ("n_1", n_b as f64),
+                    ("radices_1", plan(n_b)?),
+                    ("lines_1", n_c as f64),
+                    ("element_stride_1", n_c as f64),
+                    ("first_twiddle_1", n_c as f64),
+                    ("wg_size", PLANE_WORKGROUP),
+                ]);
+                (n_b * n_c, n_a)
+            }
+        };
+        constants.extend([("half_stage", half_stage as f64), ("whole_stage", 2.0 * half_stage as f64)]);
+        let (mut inputs, mut outputs) = (vec![Read], vec![Write]);
+        match beside {
+            Beside::Nothing => {}
+            Beside::Convert => {
+                defines.push("CONVERT");
+                outputs.extend([Write, Write]);
+            }
+            Beside::Solve(inv_four_beta_sq, with_sums) => {
+                defines.push("SOLVE");
+                inputs.extend([Uniform, Read]);
+                constants.push(("inv_four_beta_sq", inv_four_beta_sq));
+                constants.extend([("mesh_a", n_a as f64), ("mesh_b", n_b as f64), ("mesh_c", n_c as f64)]);
+                if with_sums {
+                    defines.push("ENERGY");
+                    outputs.push(Write);
+                }
+            }
+        }
+        let source = shaders.module("fft", Pieces::defining(&defines));
+        let groups: [&[Binding]; 2] = [&inputs, &outputs];
+        let pass = Pass::new(context, &PassSpec { entry: "fft", source: &source, constants: &constants, groups })?;
+        Ok(Transform { pass, twiddles: context.storage_of("twiddles", &twiddles), workgroups: workgroups as u32 })
+    }
+
+    fn dispatch(&self, context: &Context, inputs: &[&wgpu::Buffer], outputs: &[&wgpu::Buffer]) -> Dispatch {
+        let inputs: Vec<&wgpu::Buffer> = std::iter::once(&self.twiddles).chain(inputs.iter().copied()).collect();
+        self.pass.dispatch(context, [&inputs, outputs], self.workgroups)
+    }
+}
+
+/// Invocations of a workgroup that transforms a plane: the most that WebGPU promises.
+const PLANE_WORKGROUP: f64 = 256.0;
+
+/// Do both axes of a plane fit in workgroup memory, twice?
+fn plane_fits(context: &Context, grid: [usize; 3]) -> bool {
+    2 * grid[1] * grid[2] * size_of::<[f32; 2]>() <= context.workgroup_bytes() as usize
+}
+
+/// The dispatches that transform axes b and c, in the order of the transform.
+fn inner_parts(context: &Context, grid: [usize; 3], direction: Direction) -> Vec<Part> {
+    match (plane_fits(context, grid), direction) {
+        (true, _) => vec![Part::Planes],
+        (false, Direction::Forward) => vec![Part::Axis(2), Part::Axis(1)],
+        (false, Direction::Inverse) => vec![Part::Axis(1), Part::Axis(2)],
+    }
+}
+
+/// From the fixed-point charge mesh to the potential: transform, multiplication by the influence function, and back.
+pub struct MeshTransform {
+    forward: Vec<Transform>,
+    /// Without and with sums.
+    solve: [Transform; 2],
+    inverse: Vec<Transform>,
+}
+
+/// Buffers of a [`MeshTransform`].
+pub struct MeshBuffers<'a> {
+    pub cell: &'a wgpu::Buffer,
+    /// `[n_points]` i32, 2⁻²⁶ e; cleared
+    pub mesh: &'a wgpu::Buffer,
+    /// `[n_points]` complex f32
+    pub field: &'a wgpu::Buffer,
+    /// `[n_points]` f32
+    pub influence: &'a wgpu::Buffer,
+    /// `[workgroups * MESH_PARTIALS]` f32
+    pub partials: &'a wgpu::Buffer,
+    pub status: &'a wgpu::Buffer,
+}
+
+impl MeshTransform {
+    /// * `grid` – points along a, b, c; `beta` – nm⁻¹
+    pub fn new(context: &Context, shaders: &Shaders, grid: [usize; 3], beta: f64) -> Result<Self, ForceError> {
+        let make = |part, direction, beside| Transform::new(context, shaders, grid, part, direction, beside);
+        let mut forward = Vec::new();
+        for (k, part) in inner_parts(context, grid, Direction::Forward).into_iter().enumerate() {
+            let beside = if k == 0 { Beside::Convert } else { Beside::Nothing };
+            forward.push(make(part, Direction::Forward, beside)?);
+        }
+        let solve = |with_sums| make(Part::Axis(0), Direction::Forward, Beside::Solve(0.25 / (beta * beta), with_sums));
+        let inverse: Result<Vec<Transform>, ForceError> = (inner_parts(context, grid, Direction::Inverse).into_iter())
+            .map(|part| make(part, Direction::Inverse, Beside::Nothing))
+            .collect();
+        Ok(MeshTransform { forward, solve: [solve(false)?, solve(true)?], inverse: inverse? })
+    }
+
+    /// f32 slots that the sums of a solve take.
+    pub fn n_partials(&self) -> usize {
+        self.solve[1].workgroups as usize * MESH_PARTIALS
+    }
+
+    /// Dispatches without and with sums.
+    pub fn dispatches(&self, context: &Context, b: &MeshBuffers) -> [Vec<Dispatch>; 2] {
+        [0, 1].map(|with_sums| {
+            let mut all = Vec::new();
+            for (k, transform) in self.forward.iter().enumerate() {
+                let outputs: &[&wgpu::Buffer] = if k == 0 { &[b.field, b.mesh, b.status] } else { &[b.field] };
+                all.push(transform.dispatch(context, &[], outputs));
+            }
+            let outputs: &[&wgpu::Buffer] = if with_sums == 1 { &[b.field, b.partials] } else { &[b.field] };
+            all.push(self.solve[with_sums].dispatch(context, &[b.cell, b.influence], outputs));
+            all.extend(self.inverse.iter().map(|transform| transform.dispatch(context, &[], &[b.field])));
+            all
+        })
+    }
+}
+
+/// Transform of one direction along the three axes of a mesh, c fastest.
+pub struct Fft3d {
+    parts: Vec<Transform>,
+}
+
 impl Fft3d {
     /// * `grid` – points along a, b, c
     pub fn new(
@@ -59,56 +256,15 @@ impl Fft3d {
         grid: [usize; 3],
         direction: Direction,
     ) -> Result<Self, ForceError> {
-        let source = shaders.module("fft", Pieces::default());
-        let strides = [grid[1] * grid[2], grid[2], 1];
-        // the forward transform starts with the contiguous axis, the inverse ends with it
-        let order = match direction {
-            Direction::Forward => [2, 1, 0],
-            Direction::Inverse => [0, 1, 2],
-        };
-        let mut axes = Vec::new();
-        for axis in order {
-            let n = grid[axis];
-            let plan = radices(n).ok_or_else(|| ForceError::Unsupported {
-                what: format!("a mesh of {n} points along one axis; choose 2^a 3^b 5^c 7^d points, from 16 to 256"),
-                instead: "cpu",
-            })?;
-            let digits = plan.iter().rev().fold(0u32, |digits, radix| digits << 4 | radix);
-            let n_lines = grid.iter().product::<usize>() / n;
-            let batch = STAGED / n;
-            let pass = Pass::new(
-                context,
-                &PassSpec {
-                    entry: "fft",
-                    source: &source,
-                    constants: &[
-                        ("n", n as f64),
-                        ("stride", strides[axis] as f64),
-                        ("n_lines", n_lines as f64),
-                        ("batch", batch as f64),
-                        ("radices", f64::from(digits)),
-                        ("direction", if direction == Direction::Forward { 1.0 } else { -1.0 }),
-                    ],
-                    groups: [&[Binding::Read], &[Binding::Write]],
-                },
-            )?;
-            let twiddles: Vec<[f32; 2]> = (0..n)
-                .map(|k| {
-                    let (sin, cos) = (TAU * k as f64 / n as f64).sin_cos();
-                    [cos as f32, -sin as f32]
-                })
-                .collect();
-            axes.push((pass, context.storage_of("twiddles", &twiddles), n_lines.div_ceil(batch) as u32));
-        }
-        Ok(Fft3d { axes })
+        let mut parts = inner_parts(context, grid, direction);
+        parts.insert(if direction == Direction::Forward { parts.len() } else { 0 }, Part::Axis(0));
+        let make = |part| Transform::new(context, shaders, grid, part, direction, Beside::Nothing);
+        Ok(Fft3d { parts: parts.into_iter().map(make).collect::<Result<_, _>>()? })
     }
 
     /// * `field` – `[grid_a * grid_b * grid_c]` complex f32, transformed in place
     pub fn dispatches(&self, context: &Context, field: &wgpu::Buffer) -> Vec<Dispatch> {
-        self.axes
-            .iter()
-            .map(|(pass, twiddles, lines)| pass.dispatch(context, [&[twiddles], &[field]], *lines))
-            .collect()
+        self.parts.iter().map(|part| part.dispatch(context, &[], &[field])).collect()
     }
 }
 

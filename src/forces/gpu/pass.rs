@@ -101,10 +101,11 @@ impl Pass {
             // HEXAQUA_SHADER_CHECKS=1, and its results are compared with a twin that panics on a wrong index
             unsafe { device.create_shader_module_trusted(text, wgpu::ShaderRuntimeChecks::unchecked()) }
         };
+        let has_own_size = spec.constants.iter().any(|(name, _)| *name == "wg_size");
         // variants of a pass declare different constants; one that is missing fails below
         let declared = |name: &str| spec.source.contains(&format!("override {name}:"));
         let constants: Vec<(&str, f64)> = (spec.constants.iter().copied())
-            .chain([("wg_size", f64::from(WORKGROUP))])
+            .chain([("wg_size", f64::from(WORKGROUP))].into_iter().filter(|_| !has_own_size))
             .filter(|(name, _)| declared(name))
             .collect();
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {

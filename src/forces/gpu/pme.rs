@@ -5,7 +5,7 @@
 //! spacing, a blow-up in any liquid. There is no wide path. Twin: `forces::reference::pme`.
 
 use super::device::Context;
-use super::fft::{Direction, Fft3d};
+use super::fft::{MeshBuffers, MeshTransform};
 use super::layout::MESH_PARTIALS;
 use super::nonbonded::{PairBuffers, sum_partials, symmetric};
 use super::pass::{Binding, Dispatch, Pass, PassSpec, WORKGROUP};
@@ -23,11 +23,7 @@ pub struct MeshEwald {
     grid: [usize; 3],
     host: Pme,
     spread: Pass,
-    convert: Pass,
-    forward: Fft3d,
-    solve: Pass,
-    solve_with_sums: Pass,
-    inverse: Fft3d,
+    transform: MeshTransform,
     gather: Pass,
     influence: wgpu::Buffer,
     mesh: wgpu::Buffer,
@@ -36,14 +32,11 @@ pub struct MeshEwald {
     atom_workgroups: u32,
 }
 
-/// The dispatches of one force evaluation. A step spreads in its pair pass and gathers in its update pass; the solve step
-/// exists with and without sums.
+/// The dispatches of one force evaluation. A step spreads in its pair pass and gathers in its update pass.
 pub struct MeshDispatches {
     spread: Dispatch,
-    before: Vec<Dispatch>,
-    solve: Dispatch,
-    solve_with_sums: Dispatch,
-    after: Vec<Dispatch>,
+    /// Without and with sums.
+    transform: [Vec<Dispatch>; 2],
     /// Potential on the mesh to forces.
     pub gather: Dispatch,
 }
@@ -54,9 +47,7 @@ impl MeshDispatches {
         if with_sums {
             with(&self.spread);
         }
-        self.before.iter().for_each(&mut with);
-        with(if with_sums { &self.solve_with_sums } else { &self.solve });
-        self.after.iter().for_each(&mut with);
+        self.transform[usize::from(with_sums)].iter().for_each(&mut with);
     }
 }
 
@@ -91,32 +82,21 @@ impl MeshEwald {
         }
         let n_points = grid.iter().product::<usize>();
         let mut base = mesh_constants(grid, order);
-        base.extend([
-            ("n_points", n_points as f64),
-            ("n_slots", f64::from(n_slots)),
-            ("inv_four_beta_sq", 0.25 / (beta * beta)),
-        ]);
-        let compile = |entry: &str, groups: [&[Binding]; 2], with_energy: Option<bool>| {
+        base.push(("n_slots", f64::from(n_slots)));
+        let compile = |entry: &str, groups: [&[Binding]; 2]| {
             let source = shaders.module(entry, Pieces::default());
-            let mut constants = base.clone();
-            constants.extend(with_energy.map(|on| ("with_energy", f64::from(u8::from(on)))));
-            Pass::new(context, &PassSpec { entry, source: &source, constants: &constants, groups })
+            Pass::new(context, &PassSpec { entry, source: &source, constants: &base, groups })
         };
         use Binding::{Read, Uniform, Write};
-        let solve_groups: [&[Binding]; 2] = [&[Uniform, Read], &[Write, Write]];
-        let partials_bytes = n_points.div_ceil(WORKGROUP as usize) * MESH_PARTIALS * 4;
+        let transform = MeshTransform::new(context, shaders, grid, beta)?;
         Ok(MeshEwald {
-            spread: compile("spread", [&[Read], &[Write, Write]], None)?,
-            convert: compile("mesh_convert", [&[], &[Write, Write, Write]], None)?,
-            forward: Fft3d::new(context, shaders, grid, Direction::Forward)?,
-            solve: compile("solve", solve_groups, Some(false))?,
-            solve_with_sums: compile("solve", solve_groups, Some(true))?,
-            inverse: Fft3d::new(context, shaders, grid, Direction::Inverse)?,
-            gather: compile("gather", [&[Uniform, Read, Read], &[Write]], None)?,
+            spread: compile("spread", [&[Read], &[Write, Write]])?,
+            gather: compile("gather", [&[Uniform, Read, Read], &[Write]])?,
             influence: context.storage("influence function", n_points * 4),
             mesh: context.storage("charge mesh", n_points * 4),
             field: context.storage("field mesh", n_points * 8),
-            partials: context.storage("mesh partials", partials_bytes),
+            partials: context.storage("mesh partials", transform.n_partials() * 4),
+            transform,
             atom_workgroups: n_slots.div_ceil(WORKGROUP),
             host: Pme::new(grid, order, beta),
             grid,
@@ -137,33 +117,26 @@ impl MeshEwald {
 
     /// Bytes of `partials` that [`MeshEwald::sums`] reads.
     pub fn partials_bytes(&self) -> usize {
-        self.grid.iter().product::<usize>().div_ceil(WORKGROUP as usize) * MESH_PARTIALS * 4
+        self.transform.n_partials() * 4
     }
 
     pub fn dispatches(&self, context: &Context, shared: &PairBuffers) -> MeshDispatches {
         let status = shared.status;
-        let point_workgroups = (self.grid.iter().product::<usize>() as u32).div_ceil(WORKGROUP);
         let spread = self.spread.dispatch(context, [&[shared.sorted], &[&self.mesh, status]], self.atom_workgroups);
-        let mut before =
-            vec![self.convert.dispatch(context, [&[], &[&self.mesh, &self.field, status]], point_workgroups)];
-        before.extend(self.forward.dispatches(context, &self.field));
-        let after = self.inverse.dispatches(context, &self.field);
         let gather = self.gather.dispatch(
             context,
             [&[shared.cell, shared.sorted, &self.field], &[shared.long_range_forces]],
             self.atom_workgroups,
         );
-        let solve = |pass: &Pass| {
-            pass.dispatch(context, [&[shared.cell, &self.influence], &[&self.field, &self.partials]], point_workgroups)
+        let buffers = MeshBuffers {
+            cell: shared.cell,
+            mesh: &self.mesh,
+            field: &self.field,
+            influence: &self.influence,
+            partials: &self.partials,
+            status,
         };
-        MeshDispatches {
-            spread,
-            before,
-            solve: solve(&self.solve),
-            solve_with_sums: solve(&self.solve_with_sums),
-            after,
-            gather,
-        }
+        MeshDispatches { spread, transform: self.transform.dispatches(context, &buffers), gather }
     }
 
     /// The charge mesh and the potential on it.
