@@ -256,6 +256,7 @@ pub struct StageSpec {
 }
 
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a handful of stages, each made once")]
 pub enum StageKind {
     Minimise {
         /// kJ/mol/nm, on the largest atomic force (constraint forces removed)
