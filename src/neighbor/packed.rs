@@ -138,7 +138,7 @@ impl PackedList {
         let mut masks = vec![[0; 2]; self.entries.len()];
         let atom = |cluster: usize, lane: usize| self.clusters.order[cluster * CLUSTER + lane];
         for row in &self.rows {
-            for e in row.first as usize..row.end as usize {
+            for e in (row.first..row.end).map(|e| e as usize) {
                 for (h, half) in self.entries[e].halves.iter().enumerate() {
                     let table = &self.exclusions[half.exclusions as usize];
                     for bit in (0..32).filter(|bit| half.meets >> bit & 1 == 1) {
@@ -261,7 +261,7 @@ mod tests {
         let mut counts = HashMap::new();
         let mut walked = vec![false; list.entries.len()];
         for row in &list.rows {
-            for e in row.first as usize..row.end as usize {
+            for e in (row.first..row.end).map(|e| e as usize) {
                 assert!(!std::mem::replace(&mut walked[e], true), "an entry stands in two rows");
                 let entry = list.entries[e];
                 for bit in (0..1024).filter(|b| entry.halves[b >> 4 & 1].meets >> (b >> 5) & 1 == 1) {

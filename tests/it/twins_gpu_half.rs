@@ -199,7 +199,7 @@ fn a_force_that_is_not_a_number_is_an_error() {
 fn listed(list: &PackedList, masks: &[[u32; 2]]) -> std::collections::HashSet<(u32, u32)> {
     let mut pairs = std::collections::HashSet::new();
     for row in &list.rows {
-        for e in row.first as usize..row.end as usize {
+        for e in (row.first..row.end).map(|e| e as usize) {
             for place in 0..64 {
                 let (h, bit) = (place / 32, place % 32);
                 if masks[e][h] >> bit & 1 == 1 {
