@@ -72,7 +72,7 @@ if [ "$tests" = - ]; then
 elif [ ! -x "$tests" ]; then
     note "tests: SKIPPED, $tests is not there or cannot be run"
 else
-    HEXAQUA_ROOT=$root HEXAQUA_REQUIRE_GPU=1 part tests 150 "$tests" twins_gpu:: gpu_backend:: pipeline:: layout:: || true
+    HEXAQUA_ROOT=$root HEXAQUA_REQUIRE_GPU=1 part tests 150 "$tests" _gpu:: gpu_ pipeline:: layout:: || true
 fi
 
 if part micro 60 "$hexaqua" bench --micro --json; then
@@ -128,7 +128,7 @@ rows() {
         /^  }/ {
             host = 1000 * (at["host_encode"] + at["host_submit"])
             passes = at["device_passes"] == "null" || at["device_passes"] == "" ? "–" : sprintf("%.1f", 1000 * at["device_passes"])
-            memory = at["device_memory"] == "null" ? "–" : sprintf("%.0f", at["device_memory"] / 1e6)
+            memory = at["device_memory"] == "null" ? "–" : sprintf("%.1f", at["device_memory"] / 1e6)
             printf "| %s | %s | %s | %.1f | %.2f | %.2f | %s | %.1f | %.2f | %s |\n", at["system"], at["atoms"], at["backend"],
                 1000 * at["ms_per_step"], at["ns_per_day"], at["matom_steps_per_s"], passes, host, at["build_ms"], memory
             delete at

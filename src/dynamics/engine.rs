@@ -157,6 +157,9 @@ impl<'a> Engine<'a> {
     ) -> Result<StageSummary, DynamicsError> {
         let clock = Instant::now();
         let system = self.system;
+        if self.backend.list_lag() == 0 {
+            self.lagged_list = None; // of a checkpoint that another backend wrote
+        }
         let mut summary = std::thread::scope(|scope| -> Result<StageSummary, DynamicsError> {
             // a list of the cell before the last coupling of a barostat would miss pairs
             let lagged = (self.backend.list_lag() > 0 && plan.barostat.is_none()).then(|| {

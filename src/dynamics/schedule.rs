@@ -85,8 +85,8 @@ impl Schedule {
 
     /// Last step of the chunk that starts at `step`: the next boundary of any interval.
     pub fn chunk_end(&self, step: u64) -> u64 {
-        let intervals = [self.neighbor, self.couple, self.com, self.log, self.trajectory, self.checkpoint];
-        self.next_of(step, intervals.into_iter().chain(self.samples.iter().copied()))
+        let on_device = [self.couple, self.com, self.log];
+        self.next_of(step, on_device.into_iter()).min(self.batch_end(step))
     }
 
     fn next_of(&self, step: u64, intervals: impl Iterator<Item = u64>) -> u64 {

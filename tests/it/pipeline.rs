@@ -3,7 +3,7 @@
 
 use crate::dynamics::{CSVR, LANGEVIN, Memory, TEMPERATURE, plan, water};
 use crate::support::gpu::{backend, load, rounded};
-use crate::support::systems::{electrolyte, truncated};
+use crate::support::systems::{electrolyte, on_a_grid, skewed_cell, small_electrolyte, truncated};
 use glam::DVec3;
 use hexaqua::cell::Cell;
 use hexaqua::dynamics::engine::StagePlan;
@@ -92,6 +92,38 @@ fn runs_with_lists_ahead_repeat_and_resume_bit_for_bit() {
         go(&mut forgetful, &plan, 100);
         assert_ne!(bits(&forgetful.state), bits(&engine.state));
     }
+}
+
+/// A thousand steps of an electrolyte: in one go, and in two with a restart between them.
+#[test]
+fn a_thousand_steps_are_five_hundred_a_restart_and_five_hundred() {
+    let coulomb = Coulomb::ReactionField { epsilon: f64::INFINITY };
+    let system = small_electrolyte(truncated(0.7, coulomb));
+    let cell = skewed_cell();
+    let mut state = State::at_rest(cell, on_a_grid(&system, &cell, [4, 4, 3], 5));
+    let gentle = ThermostatSpec::Langevin { temperature: 100.0, friction: 50.0 };
+    let settle = StagePlan { dt: 2e-4, ..short_plan(&system, &state, gentle, 600, 0) };
+    let cpu = CpuBackend::new(&system, Some(2)).expect("the cpu backend runs ions and water");
+    let mut engine = Engine::new(&system, Box::new(cpu), state);
+    go(&mut engine, &settle, 0);
+    state = engine.state;
+    (state.step, state.time) = (0, 0.0);
+
+    let mut plan = short_plan(&system, &state, CSVR, 1000, 1);
+    (plan.schedule.neighbor, plan.schedule.checkpoint) = (20, 500);
+    let Some(mut whole) = gpu_engine(&system, state.clone(), 1) else { return };
+    let (memory, _) = go(&mut whole, &plan, 0);
+    let Some(mut again) = gpu_engine(&system, state.clone(), 2) else { return };
+    go(&mut again, &plan, 0);
+    assert_eq!(bits(&again.state), bits(&whole.state), "threads");
+    let cut = memory.checkpoints[0].clone();
+    assert_eq!(cut.stage_step, 500);
+    let Some(mut resumed) = gpu_engine(&system, cut.state, 2) else { return };
+    (resumed.kinetic, resumed.heat, resumed.lagged_list) = (cut.kinetic, cut.heat, cut.lagged_list);
+    let (rest, _) = go(&mut resumed, &plan, 500);
+    assert_eq!(bits(&resumed.state), bits(&whole.state));
+    assert_eq!((resumed.kinetic, resumed.heat), (whole.kinetic, whole.heat));
+    assert_eq!(rest.rows, memory.rows[memory.rows.len() - rest.rows.len()..]);
 }
 
 /// The same engine on a backend that waits: trajectories, rows and frames stay together for 80 steps.
