@@ -14,7 +14,7 @@ use hexaqua::potential::mixing::Mixing;
 use hexaqua::potential::pair_table::PairTable;
 use hexaqua::random::{Draws, Stream};
 use hexaqua::system::topology::{RigidWater, Species, SpeciesAtom};
-use hexaqua::system::{Coulomb, Interactions, LjModifier, State, System, Topology};
+use hexaqua::system::{Coulomb, External, Interactions, LjModifier, State, System, Topology};
 use std::time::{Duration, Instant};
 
 const CUTOFF: f64 = 0.9;
@@ -41,6 +41,7 @@ fn species(name: &str, atoms: &[(&str, u32, f64, f64)], rigid_water: Option<Rigi
         bonds: vec![],
         exclusions,
         rigid_water,
+        ..Species::default()
     }
 }
 
@@ -81,7 +82,10 @@ fn build(n_waters: usize) -> (System, State) {
     let interactions =
         Interactions { cutoff: CUTOFF, lj_modifier: LjModifier::None, dispersion_correction: false, coulomb };
     let pair_table = PairTable::mixed(&types, |_, _| Mixing::LorentzBerthelot);
-    (System { topology, pair_table, interactions }, State::at_rest(cell, positions))
+    (
+        System { topology, pair_table, interactions, restraints: Vec::new(), external: External::default() },
+        State::at_rest(cell, positions),
+    )
 }
 
 fn chunk(first_step: u64, dt: f64, langevin: Option<LangevinStep>) -> Chunk {
@@ -90,6 +94,7 @@ fn chunk(first_step: u64, dt: f64, langevin: Option<LangevinStep>) -> Chunk {
         n_steps: LIFETIME,
         dt,
         velocity_scale: 1.0,
+        csvr: None,
         langevin,
         remove_com: false,
         report: true,
