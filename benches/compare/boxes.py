@@ -131,13 +131,17 @@ def write_input(path, kind, system, stages, time_constant):
 
 
 def build(hexaqua, kind, n_atoms, folder, duration):
-    """A liquid of about `n_atoms`, equilibrated for `duration` ps; also writes `box.toml`, which imports it."""
-    folder.mkdir(parents=True)
+    """A liquid of about `n_atoms`, equilibrated for `duration` ps; also writes `box.toml`, which imports it.
+
+    A `box.gro` that is there already is taken as it is.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     write_input(folder / "build.toml", kind, composition(kind, n_atoms), EQUILIBRATE.format(duration=duration), 0.1)
     printed = run([hexaqua, "build", folder / "build.toml"])
-    run([hexaqua, "run", folder / "build.toml", "--out", folder / "equilibration", "--backend", "cpu"])
     box = Box(kind, folder, folder / "box.gro")
-    box.gro.write_text((folder / "equilibration" / "final.gro").read_text())
+    if not box.gro.exists():
+        run([hexaqua, "run", folder / "build.toml", "--out", folder / "equilibration", "--backend", "cpu"])
+        box.gro.write_text((folder / "equilibration" / "final.gro").read_text())
     write_input(folder / "box.toml", kind, imported(kind), PRODUCE, 0.5)
     box.top = folder.resolve() / "box.top"
     run([hexaqua, "build", folder / "box.toml", "--top", box.top])

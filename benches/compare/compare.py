@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """hexaqua beside GROMACS, OpenMM and LAMMPS: the same boxes and settings, interleaved, in one run.
 
-    python3 benches/compare/compare.py [--atoms 3000,24000] [--systems water,zncl2_1M] [--repeats 3] [--record]
+    python3 benches/compare/compare.py [--atoms 3000,24000,96000] [--systems water,zncl2_1M] [--repeats 3] [--record]
+
+`--record` merges what was measured into benches/results/<device>.json, box by box, so that a comparison can be made in
+pieces, and writes benches/results/<device>.md from all of it; `--render` only does the latter.
 
 Peers come from the path (GROMACS) and from a private environment that is made on first use (OpenMM, LAMMPS); one that
 cannot be had is reported as absent. See README.md in this folder for what is equal and what is not.
@@ -9,6 +12,7 @@ cannot be had is reported as absent. See README.md in this folder for what is eq
 
 import argparse
 import datetime
+import json
 import os
 import platform
 import re
@@ -33,6 +37,10 @@ PACE = {"GROMACS": 1.5, "OpenMM": 5.0, "LAMMPS": 8.0}
 
 def main():
     args = arguments()
+    path = ROOT / "benches" / "results" / f"{device_name(args)}.json"
+    if args.render:
+        render(path)
+        return
     commit = revision()
     python = environment(args.install)
     present, absent = [], []
@@ -51,36 +59,37 @@ def main():
             present.append(make())
         except LookupError as error:
             absent.append(f"{name}: absent ({error})")
-    sections = []
-    scratch = Path(tempfile.mkdtemp(prefix="hexaqua-compare-"))
+    scratch = args.boxes or Path(tempfile.mkdtemp(prefix="hexaqua-compare-"))
     try:
         for kind in args.systems:
             for n in args.atoms:
                 box = boxes.build(args.hexaqua.resolve(), kind, n, scratch / f"{kind}-{n}", args.equilibration)
                 say(f"{kind}, {box.n_atoms} atoms: built")
-                sections.append(section(args, box, present))
+                if args.prepare:
+                    continue
+                record = {"date": str(datetime.date.today()), "commit": commit, **measure(args, box, present), "absent": absent}
+                print(table(record))
+                if args.record:
+                    merge(path, record)
     finally:
-        if args.keep:
+        if args.keep or args.boxes:
             say(f"files kept in {scratch}")
         else:
             shutil.rmtree(scratch)
-    text = report(args, commit, present, absent, sections)
-    print(text)
-    if args.record:
-        path = ROOT / "benches" / "results" / f"{device_name(args)}.md"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
-        say(f"wrote {path.relative_to(ROOT)}")
+    if args.record and not args.prepare:
+        render(path)
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     listed = lambda text: [x.strip() for x in text.split(",") if x.strip()]
-    parser.add_argument("--atoms", type=lambda t: [int(x) for x in listed(t)], default=[3000, 24000])
+    parser.add_argument("--atoms", type=lambda t: [int(x) for x in listed(t)], default=[3000, 24000, 96000])
     parser.add_argument("--systems", type=listed, default=["water", "zncl2_1M"])
     parser.add_argument("--peers", type=lambda t: [x.lower() for x in listed(t)], default=["gromacs", "openmm", "lammps"])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0, help="time of each measurement")
+    parser.add_argument("--steps", type=int, help="of hexaqua's first, untold run; default: a few seconds' worth")
+    parser.add_argument("--fewest", type=int, default=100, help="steps of a measurement, however slow the engine")
     parser.add_argument("--equilibration", type=float, default=4.0, help="ps before anything is measured")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of every engine")
     parser.add_argument("--hexaqua", type=Path, default=ROOT / "target" / "release" / "hexaqua")
@@ -89,7 +98,10 @@ def arguments():
     parser.add_argument("--clock", choices=["wall", "processor"], default="wall",
                         help="processor: processor time of one thread, for a machine that is shared")
     parser.add_argument("--no-install", dest="install", action="store_false", help="do not make the private environment")
-    parser.add_argument("--record", action="store_true", help="write benches/results/<device>.md")
+    parser.add_argument("--record", action="store_true", help="merge into benches/results/<device>.json, and write the .md")
+    parser.add_argument("--render", action="store_true", help="measure nothing, write the .md from the .json")
+    parser.add_argument("--boxes", type=Path, help="folder of boxes that are built once and used again")
+    parser.add_argument("--prepare", action="store_true", help="only build the boxes")
     parser.add_argument("--keep", action="store_true", help="leave the inputs of all engines")
     args = parser.parse_args()
     if not args.hexaqua.exists():
@@ -120,8 +132,8 @@ def environment(install):
     return python
 
 
-def section(args, box, engines):
-    """Table of one box."""
+def measure(args, box, engines):
+    """Record of one box."""
     energies, failed = {}, {}
     for engine in engines:
         try:
@@ -134,14 +146,14 @@ def section(args, box, engines):
     if home.name in failed:
         raise RuntimeError(failed[home.name])
     times = {e.name: [] for e in engines if e.name not in failed}
-    first = home.time(box, None)
+    first = home.time(box, None if args.steps is None else args.steps)
     disturbed = dict.fromkeys(times, 0.0)
     for repeat in range(args.repeats):
         for engine in engines:
             if engine.name not in times:
                 continue
             pace = PACE.get(engine.name.split()[0].rstrip(","), 1.0) * first
-            n = max(100, round(1e3 * args.seconds / pace / 100) * 100)
+            n = max(args.fewest, round(1e3 * args.seconds / pace / 20) * 20)
             if args.clock == "processor":
                 t, others = processor_time(engine, box, n), 0.0
             else:
@@ -150,22 +162,53 @@ def section(args, box, engines):
             disturbed[engine.name] = max(disturbed[engine.name], others)
             busy = f", others took {100 * others:.0f} %" if others else ""
             say(f"  {repeat + 1}/{args.repeats} {engine.name}: {t:.3f} ms/step{busy}")
-    lines = [f"### {box.name}, {box.n_atoms} atoms, mesh {box.grid}³", "",
+    rows = []
+    for engine in engines:
+        row = {"name": engine.name, "version": engine.version, "device": engine.device}
+        if engine.name in failed:
+            row["failed"] = failed[engine.name].splitlines()[0]
+        else:
+            row.update(ms_per_step=times[engine.name], energy=energies[engine.name], others=disturbed[engine.name])
+        rows.append(row)
+    return {"system": box.name, "atoms": box.n_atoms, "grid": box.grid, "threads": args.threads, "clock": args.clock,
+            "engines": rows}
+
+
+def table(record):
+    """Section of the report about one box."""
+    home = record["engines"][0]
+    lines = [f"### {record['system']}, {record['atoms']} atoms, mesh {record['grid']}³", "",
+             f"{record['date']}, commit {record['commit']}.", "",
              "| engine | ms/step | spread | ns/day | hexaqua is faster by | energy differs by | others took |",
              "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"]
-    for engine in engines:
-        if engine.name in failed:
-            lines.append(f"| {engine.name} | failed | | | | | |")
+    for row in record["engines"]:
+        if "failed" in row:
+            lines.append(f"| {row['name']} | failed | | | | | |")
             continue
-        t = times[engine.name]
+        t = row["ms_per_step"]
         median = statistics.median(t)
-        ratio = statistics.median(a / b for a, b in zip(t, times[home.name]))
-        difference = abs(energies[engine.name] / energies[home.name] - 1.0)
-        others = f"{100.0 * disturbed[engine.name]:.0f} %" if args.clock == "wall" else "–"
-        own = engine is home
-        lines.append(f"| {engine.name} | {median:.3f} | {min(t):.3f}–{max(t):.3f} | {86400.0 * boxes.DT / median:.2f} | "
+        ratio = statistics.median(a / b for a, b in zip(t, home["ms_per_step"]))
+        difference = abs(row["energy"] / home["energy"] - 1.0)
+        others = f"{100.0 * row['others']:.0f} %" if record["clock"] == "wall" else "–"
+        own = row is home
+        lines.append(f"| {row['name']} | {median:.3f} | {min(t):.3f}–{max(t):.3f} | {86400.0 * boxes.DT / median:.2f} | "
                      f"{'' if own else f'{ratio:.2f}'} | {'' if own else f'{difference:.1e}'} | {others} |")
     return "\n".join(lines) + "\n"
+
+
+def merge(path, record):
+    """Puts the record in the place of an older one of the same box."""
+    path.parent.mkdir(exist_ok=True)
+    whole = json.loads(path.read_text()) if path.exists() else {"processor": processor(), "records": []}
+    key = lambda r: (r["system"], r["atoms"])
+    whole["records"] = sorted([r for r in whole["records"] if key(r) != key(record)] + [record], key=key)
+    path.write_text(json.dumps(whole, indent=1) + "\n")
+
+
+def render(path):
+    page = path.with_suffix(".md")
+    page.write_text(report(json.loads(path.read_text())))
+    say(f"wrote {page.relative_to(ROOT)}")
 
 
 # share of the processor time that others may take before a measurement counts as disturbed
@@ -251,20 +294,28 @@ def revision():
     return git("rev-parse", "--short=12", "HEAD") + changed
 
 
-def report(args, commit, engines, absent, sections):
-    note = {
+def report(whole):
+    records = whole["records"]
+    versions, absent = {}, {}
+    for record in records:
+        for row in record["engines"]:
+            versions[f"{row['name']}: {row['version']}, {row['device']}"] = None
+        absent.update(dict.fromkeys(record["absent"]))
+    clocks = {
         "wall": "Last column: the largest share of the processors' time that other programs took during a measurement; above "
                 f"{100 * QUIET:.0f} % the machine was not idle and the row is to be taken with care.",
         "processor": "Times are processor time of one thread, not wall time: the machine was shared with other work.",
-    }[args.clock]
+    }
+    threads = records[0]["threads"]
+    repeats = sorted({len(row["ms_per_step"]) for r in records for row in r["engines"] if "ms_per_step" in row})
     lines = [
-        f"# {processor()}, {args.threads} thread{'s' if args.threads > 1 else ''}", "",
-        f"{datetime.date.today()}, commit {commit}. Written by "
-        "`python3 benches/compare/compare.py --record`; what is equal and what is not: `benches/compare/README.md`.", "",
+        f"# {whole['processor']}, {threads} thread{'s' if threads > 1 else ''}", "",
+        "Written by `python3 benches/compare/compare.py --record`; what is equal and what is not: `benches/compare/README.md`.", "",
         f"NVT, rigid SPC/E, {1e3 * boxes.DT:g} fs, cutoff {boxes.CUTOFF} nm, PME with erfc(β r_cut) = {boxes.TOLERANCE:g}, spacing at "
-        f"most {boxes.SPACING} nm, splines of order {boxes.ORDER} unless said otherwise. Medians of {args.repeats} interleaved "
-        f"measurements, fastest and slowest beside them; ratios are taken within a round. {note}", "",
-        *[f"- {e.name}: {e.version}, {e.device}" for e in engines], *[f"- {a}" for a in absent], "", *sections,
+        f"most {boxes.SPACING} nm, splines of order {boxes.ORDER} unless said otherwise. Medians of "
+        f"{' or '.join(str(n) for n in repeats)} interleaved measurements, fastest and slowest beside them; ratios are taken within a "
+        f"round. {' '.join(clocks[c] for c in sorted({r['clock'] for r in records}))}", "",
+        *[f"- {v}" for v in versions], *[f"- {a}" for a in absent], "", *[table(r) for r in records],
     ]
     return "\n".join(lines)
 

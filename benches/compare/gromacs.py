@@ -51,7 +51,7 @@ class Gromacs:
         return box.folder / f"gromacs{self.order}"
 
     def prepare(self, box):
-        self.folder(box).mkdir()
+        self.folder(box).mkdir(exist_ok=True)
 
     def mdrun(self, box, n_steps, nstenergy, *options):
         folder = self.folder(box)

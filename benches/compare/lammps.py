@@ -84,7 +84,7 @@ class Lammps:
 
     def prepare(self, box):
         folder = box.folder / "lammps"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         present = write_data(box, folder / "box.data")
         pairs = [f"pair_coeff {i} {j} {box.pairs[a, b][1] / KCAL:.10g} {10.0 * box.pairs[a, b][0] or 1.0:.10g}"
                  for i, a in enumerate(present, 1) for j, b in enumerate(present, 1) if i <= j]

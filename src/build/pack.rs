@@ -14,6 +14,7 @@ use super::grid::PeriodicGrid;
 use super::relax::{Atom, Distances, Relaxation};
 use super::sites::SiteLattice;
 use crate::cell::Cell;
+use crate::neighbor::clusters::{Clusters, PADDING};
 use crate::random::{Draws, Stream};
 use glam::{DQuat, DVec3};
 
@@ -325,9 +326,17 @@ impl<'a> Packing<'a> {
             // At zero every free site is good, so this ends: there are at least as many sites as molecules.
             separation = if separation > 0.3 { separation - 0.05 } else { 0.0 };
         }
-        let free = sites.iter().zip(&taken).filter(|(_, taken)| !**taken).map(|(&site, _)| site);
-        for (molecule, site) in others.into_iter().zip(free) {
-            self.put(molecule, site);
+        // Which kind gets which sites is random; within a kind, molecules that follow each other are neighbors in space,
+        // so that a large box is read from memory in order.
+        let mut free = sites.iter().zip(&taken).filter(|(_, taken)| !**taken).map(|(&site, _)| site);
+        let kind = |m: &usize| self.molecules[*m].kind;
+        let by_kind: Vec<Vec<usize>> = others.chunk_by(|a, b| kind(a) == kind(b)).map(<[usize]>::to_vec).collect();
+        for molecules in by_kind {
+            let sites: Vec<DVec3> = free.by_ref().take(molecules.len()).collect();
+            let order = Clusters::build(&sites, &self.cell).order;
+            for (&molecule, site) in molecules.iter().zip(order.into_iter().filter(|&k| k != PADDING)) {
+                self.put(molecule, sites[site as usize]);
+            }
         }
     }
 

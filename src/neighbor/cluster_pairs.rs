@@ -111,14 +111,16 @@ impl ClusterPairs {
 impl Search<'_> {
     fn near(&self, i: usize, excluded: &[Excluded]) -> Vec<Near> {
         let mut near = Vec::new();
-        self.tree.neighbors(i, |candidate| {
-            let j = candidate.j as usize;
-            let origin_j = self.origins[j] + self.cell.to_cartesian(candidate.shift.as_dvec3());
+        let mut candidates = Vec::new();
+        self.tree.neighbors(i..i + 1, &mut candidates);
+        self.tree.near(i, &candidates, |number, shift| {
+            let j = number as usize;
+            let origin_j = self.origins[j] + self.cell.to_cartesian(self.tree.shift(shift).as_dvec3());
             // i as seen from j: the halves are those of j
             let offset = (self.origins[i] - origin_j).as_vec3();
             let [low, high] = (self.nearest)(&self.local[j], &self.local[i], offset).map(|d| d < self.radius_sq);
             if low || high {
-                near.push(Near { j: candidate.j, halves: u8::from(low) | u8::from(high) << 1 });
+                near.push(Near { j: number, halves: u8::from(low) | u8::from(high) << 1 });
             }
         });
         let bonded = excluded.iter().filter(|e| e.j as usize >= i);

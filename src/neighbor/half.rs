@@ -2,8 +2,12 @@
 //!
 //! Every pair of atoms closer than the list radius stands in it exactly once per image, so with a cutoff of at most
 //! half the smallest cell height the kernel meets every interacting pair once, at its nearest image, whatever the
-//! list radius (S. Páll, B. Hess, Comput. Phys. Commun. 184, 2641 (2013)). Positions are kept relative to the centre
-//! of their cluster, so single precision does not depend on the size of the cell.
+//! list radius (S. Páll, B. Hess, Comput. Phys. Commun. 184, 2641 (2013)). Positions are kept relative to the origin
+//! of their cluster, so single precision does not depend on the size of the cell. Origins lie on a grid so fine and
+//! so coarse that differences of them are exact in single precision: an entry needs no offset of its own.
+//!
+//! The list is cut into parts, consecutive clusters each, that depend on the atoms alone and not on the threads: one
+//! task searches a part, and later one task computes its forces.
 //!
 //! Knows positions, cell, exclusions and which atoms carry Lennard-Jones; computes no force.
 
@@ -13,39 +17,72 @@ use crate::cell::Cell;
 use crate::system::System;
 use glam::{DVec3, IVec3, Vec3};
 use rayon::prelude::*;
+use std::ops::Range;
 
-/// Clusters per task of the search: fixed, so that the result does not depend on the number of threads.
-const CLUSTERS_PER_TASK: usize = 16;
+/// Fewest clusters per part, and the most where that makes more than [`MANY_PARTS`] of them.
+const CLUSTERS_PER_PART: [usize; 2] = [16, 4096];
+const MANY_PARTS: usize = 64;
+/// Clusters that are searched for together.
+const GROUP: usize = 8;
 /// What single-precision pruning may lose, nm.
 pub(super) const ROUNDING: f64 = 1e-6;
+/// Farther than any list reaches, nm.
+const FAR: f32 = 1e6;
 
 /// Four atoms of one cluster against eight of another.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct Entry {
     /// Cluster of the eight.
     pub j: u32,
-    /// Bit 8·row + lane: does this pair interact? Excluded pairs and the lower triangle of a cluster with itself do
-    /// not.
-    pub mask: u32,
-    /// Origin of `j`, moved by the lattice, minus origin of the row's cluster, nm: r_i − r_j = x_i − (x_j + offset).
-    pub offset: [f32; 3],
-    /// Lattice translation of `j` in multiples of a, b, c.
-    pub shift: [i8; 3],
-    _pad: i8,
+    /// Which of [`HalfList::shifts`] moves it.
+    pub shift: u16,
+    /// Its place in [`Part::touched`].
+    pub local: u16,
 }
 
-/// The entries of one half cluster: those with a mask, then those with a pair inside the cutoff, then the buffer.
+/// The entries of one half cluster: those with a mask, then the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
     pub first: u32,
     /// Entries first … plain−1 need their mask, plain … end−1 interact fully.
     pub plain: u32,
-    /// Entries far … end−1 had no pair inside the cutoff when the list was built.
-    pub far: u32,
     pub end: u32,
+    /// Place of the first entry's mask.
+    pub masks: u32,
     /// Leading atoms of the half that may have a Lennard-Jones interaction; the others have none.
     pub n_lj: u32,
+}
+
+/// Rows of consecutive half clusters with their entries.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rows {
+    pub rows: Vec<Row>,
+    pub entries: Vec<Entry>,
+    /// Bit 8·row + lane: does this pair interact? Excluded pairs and the lower triangle of a cluster with itself do
+    /// not.
+    pub masks: Vec<u32>,
+}
+
+/// Consecutive clusters, and all pairs that they own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    pub clusters: Range<usize>,
+    /// Rows 2k and 2k + 1 are the halves of the k-th cluster.
+    pub list: Rows,
+    /// Clusters whose atoms these pairs move: its own, then those of the entries.
+    pub touched: Vec<u32>,
+}
+
+/// A lattice translation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shift {
+    /// In multiples of a, b, c.
+    pub steps: IVec3,
+    /// nm, on the grid of the origins; the fourth is 0.
+    pub on_grid: [f32; 4],
+    /// What the grid leaves over, nm.
+    pub rest: [f32; 4],
 }
 
 /// The list and the frame it was built in.
@@ -63,9 +100,21 @@ pub struct HalfList {
     pub frame: Vec<DVec3>,
     /// `[n_atoms]`, nm: positions at the time of the build.
     pub positions: Vec<DVec3>,
-    /// `[2 n_clusters]`: row 2c + h is half h of cluster c.
-    pub rows: Vec<Row>,
-    pub entries: Vec<Entry>,
+    /// `[n_clusters]`, nm; the fourth is 0.
+    pub origins: Vec<[f32; 4]>,
+    pub shifts: Vec<Shift>,
+    pub parts: Vec<Part>,
+}
+
+/// Origin of a cluster moved by `shift` minus origin of the row's cluster, nm: r_i − r_j = x_i − (x_j + offset).
+#[inline(always)]
+pub fn offset(origin_i: &[f32; 4], origin_j: &[f32; 4], shift: &Shift) -> [f32; 4] {
+    let mut offset = [0.0; 4];
+    for k in 0..4 {
+        // the first two are exact
+        offset[k] = ((origin_j[k] - origin_i[k]) + shift.on_grid[k]) + shift.rest[k];
+    }
+    offset
 }
 
 impl HalfList {
@@ -79,71 +128,112 @@ impl HalfList {
         let has_lj: Vec<bool> = (0..system.pair_table.n_types()).map(|t| system.pair_table.type_has_lj(t)).collect();
         let topology = &system.topology;
         let atom_has_lj = |a: u32| a != PADDING && has_lj[topology.type_ids[a as usize] as usize];
-        for half in clusters.order.chunks_mut(HALF) {
-            half.sort_by_key(|&a| (!atom_has_lj(a), a));
-        }
+        clusters.order.par_chunks_mut(HALF).for_each(|half| half.sort_unstable_by_key(|&a| (!atom_has_lj(a), a)));
 
         let mut slot_of = vec![0; positions.len()];
         for (slot, &a) in clusters.order.iter().enumerate().filter(|&(_, &a)| a != PADDING) {
             slot_of[a as usize] = slot as u32;
         }
-        let origins: Vec<DVec3> = (0..clusters.n_clusters())
+        let grid = Grid::new(cell);
+        let origins: Vec<[f32; 4]> = (0..clusters.n_clusters())
+            .into_par_iter()
             .map(|c| {
                 let (low, high) = clusters
                     .atoms(c)
                     .map(|a| wrapped[a])
                     .fold((DVec3::INFINITY, DVec3::NEG_INFINITY), |(low, high), r| (low.min(r), high.max(r)));
-                0.5 * (low + high)
+                grid.nearest(0.5 * (low + high))
             })
             .collect();
-        let frame: Vec<DVec3> = clusters
-            .order
-            .iter()
-            .enumerate()
-            .map(|(slot, &a)| {
+        let exact: Vec<DVec3> = origins.iter().map(|o| DVec3::from_slice(&o.map(f64::from))).collect();
+        let mut frame = vec![DVec3::ZERO; clusters.order.len()];
+        frame.par_chunks_mut(CLUSTER).enumerate().for_each(|(c, frame)| {
+            for (frame, &a) in frame.iter_mut().zip(&clusters.order[c * CLUSTER..]) {
                 let wrap = if a == PADDING { DVec3::ZERO } else { positions[a as usize] - wrapped[a as usize] };
-                wrap + origins[slot / CLUSTER]
-            })
-            .collect();
+                *frame = wrap + exact[c];
+            }
+        });
+        let tree = ClusterTree::build(&clusters, &wrapped, cell, radius);
+        let shifts: Vec<Shift> = tree.shifts().map(|steps| grid.shift(cell, steps)).collect();
 
         let search = Search {
             system,
             cell,
-            tree: ClusterTree::build(&clusters, &wrapped, cell, radius),
-            local: local_coordinates(&clusters, &wrapped, &origins),
+            tree,
+            local: local_coordinates(&clusters, &wrapped, &exact),
             clusters: &clusters,
             wrapped: &wrapped,
             origins: &origins,
+            shifts: &shifts,
             slot_of: &slot_of,
+            atom_has_lj: &atom_has_lj,
             radius_sq: (radius + ROUNDING).powi(2) as f32,
-            cutoff_sq: system.interactions.cutoff.powi(2) as f32,
             nearest_of_halves: choose_nearest_of_halves(),
         };
-        let n_tasks = clusters.n_clusters().div_ceil(CLUSTERS_PER_TASK);
-        let tasks: Vec<TaskOutput> = (0..n_tasks).into_par_iter().map(|t| search.task(t)).collect();
-
-        let mut entries = Vec::with_capacity(tasks.iter().map(|t| t.entries.len()).sum());
-        let mut rows = Vec::with_capacity(2 * clusters.n_clusters());
-        for task in tasks {
-            let base = entries.len() as u32;
-            entries.extend_from_slice(&task.entries);
-            for [first, plain, far, end] in task.rows {
-                let atoms = &clusters.order[rows.len() * HALF..(rows.len() + 1) * HALF];
-                let n_lj = atoms.iter().filter(|&&a| atom_has_lj(a)).count() as u32;
-                rows.push(Row { first: base + first, plain: base + plain, far: base + far, end: base + end, n_lj });
-            }
+        let parts = cut(clusters.n_clusters())
+            .into_par_iter()
+            .map_init(|| vec![u32::MAX; clusters.n_clusters()], |places, range| search.part(range, places))
+            .collect();
+        HalfList {
+            radius,
+            cell: *cell,
+            positions: positions.to_vec(),
+            slot_of,
+            frame,
+            parts,
+            shifts,
+            origins,
+            clusters,
         }
-        HalfList { radius, cell: *cell, positions: positions.to_vec(), clusters, slot_of, frame, rows, entries }
     }
 
     pub fn n_slots(&self) -> usize {
         self.clusters.order.len()
+    }
+
+    pub fn n_entries(&self) -> usize {
+        self.parts.iter().map(|p| p.list.entries.len()).sum()
+    }
+}
+
+/// The clusters of every part.
+fn cut(n_clusters: usize) -> Vec<Range<usize>> {
+    let [fewest, most] = CLUSTERS_PER_PART;
+    let n_parts = n_clusters.div_ceil(fewest).clamp(1, MANY_PARTS.max(n_clusters.div_ceil(most)));
+    let cut = |k: usize| n_clusters * k / n_parts;
+    (0..n_parts).map(|k| cut(k)..cut(k + 1)).collect()
+}
+
+/// Points that differ by multiples of a power of two, nm, which f32 represents exactly throughout the cell.
+struct Grid {
+    spacing: f64,
+}
+
+impl Grid {
+    fn new(cell: &Cell) -> Self {
+        let v = cell.vectors();
+        // wrapped positions, and lattice translations by up to two turns, stay below this
+        let extent = 2.0 * (v.x_axis.length() + v.y_axis.length() + v.z_axis.length());
+        Grid { spacing: (extent.log2().ceil() - 23.0).exp2() }
+    }
+
+    fn nearest(&self, r: DVec3) -> [f32; 4] {
+        let [x, y, z] = r.to_array().map(|x| ((x / self.spacing).round() * self.spacing) as f32);
+        [x, y, z, 0.0]
+    }
+
+    fn shift(&self, cell: &Cell, steps: IVec3) -> Shift {
+        let vector = cell.to_cartesian(steps.as_dvec3());
+        let on_grid = self.nearest(vector);
+        let rest = (vector - DVec3::from_slice(&on_grid.map(f64::from))).as_vec3();
+        Shift { steps, on_grid, rest: [rest.x, rest.y, rest.z, 0.0] }
     }
 }
 
 /// Coordinates relative to the origin of the cluster, nm: x of eight atoms, then y, then z. Padding lies far away.
 pub(super) fn local_coordinates(clusters: &Clusters, wrapped: &[DVec3], origins: &[DVec3]) -> Vec<Local> {
     (0..clusters.n_clusters())
+        .into_par_iter()
         .map(|c| {
             let mut local = [[FAR; CLUSTER]; 3];
             for (lane, &a) in clusters.order[c * CLUSTER..(c + 1) * CLUSTER].iter().enumerate() {
@@ -157,26 +247,18 @@ pub(super) fn local_coordinates(clusters: &Clusters, wrapped: &[DVec3], origins:
         .collect()
 }
 
-/// Farther than any list reaches, nm.
-const FAR: f32 = 1e6;
-
-struct TaskOutput {
-    entries: Vec<Entry>,
-    /// [first, plain, far, end] relative to this task
-    rows: Vec<[u32; 4]>,
-}
-
-struct Search<'a> {
+struct Search<'a, F> {
     system: &'a System,
     cell: &'a Cell,
     tree: ClusterTree,
     local: Vec<Local>,
     clusters: &'a Clusters,
     wrapped: &'a [DVec3],
-    origins: &'a [DVec3],
+    origins: &'a [[f32; 4]],
+    shifts: &'a [Shift],
     slot_of: &'a [u32],
+    atom_has_lj: &'a F,
     radius_sq: f32,
-    cutoff_sq: f32,
     nearest_of_halves: NearestOfHalves,
 }
 
@@ -184,55 +266,89 @@ pub(super) type NearestOfHalves = fn(&Local, &Local, Vec3) -> [f32; 2];
 /// Coordinates of eight atoms: x, then y, then z, nm.
 pub(super) type Local = [[f32; CLUSTER]; 3];
 
-impl Search<'_> {
-    fn task(&self, task: usize) -> TaskOutput {
-        let mut out = TaskOutput { entries: Vec::new(), rows: Vec::new() };
-        let last = ((task + 1) * CLUSTERS_PER_TASK).min(self.clusters.n_clusters());
-        let mut masked = [Vec::new(), Vec::new()];
-        let mut plain = [Vec::new(), Vec::new()];
-        let mut far = [Vec::new(), Vec::new()];
-        for i in task * CLUSTERS_PER_TASK..last {
-            let exclusions = self.exclusions_of(i);
-            for list in masked.iter_mut().chain(&mut plain).chain(&mut far) {
-                list.clear();
+/// An entry that is not in its row yet.
+struct Found {
+    j: u32,
+    shift: u16,
+    mask: u32,
+}
+
+impl<F: Fn(u32) -> bool> Search<'_, F> {
+    /// * `places` – `[n_clusters]`, all `u32::MAX`, and left so
+    fn part(&self, range: Range<usize>, places: &mut [u32]) -> Part {
+        let mut out = Rows::default();
+        let mut touched: Vec<u32> = Vec::new();
+        let mut place_of = |c: u32, touched: &mut Vec<u32>| {
+            let place = &mut places[c as usize];
+            if *place == u32::MAX {
+                *place = touched.len() as u32;
+                touched.push(c);
             }
-            self.tree.neighbors(i, |candidate| {
-                let shift = candidate.shift;
-                let j = candidate.j as usize;
-                let offset = (self.origins[j] + self.cell.to_cartesian(shift.as_dvec3()) - self.origins[i]).as_vec3();
-                let nearest = (self.nearest_of_halves)(&self.local[i], &self.local[j], offset);
-                for half in (0..2).filter(|&h| nearest[h] < self.radius_sq) {
-                    let mut mask = u32::MAX;
-                    if i == j && shift == IVec3::ZERO {
-                        mask = upper_triangle(half);
-                    }
-                    for e in exclusions.iter().filter(|e| e.j == j && e.shift == shift && e.slot / HALF == half) {
-                        mask &= !(1 << (8 * (e.slot % HALF) + e.lane));
-                    }
-                    if mask == 0 {
-                        continue;
-                    }
-                    let [x, y, z] = shift.to_array().map(|k| k as i8);
-                    let entry = Entry { j: j as u32, mask, offset: offset.to_array(), shift: [x, y, z], _pad: 0 };
-                    let group = match () {
-                        () if mask != u32::MAX => &mut masked,
-                        () if nearest[half] < self.cutoff_sq => &mut plain,
-                        () => &mut far,
+            u16::try_from(*place).expect("a part touches few clusters")
+        };
+        for i in range.clone() {
+            place_of(i as u32, &mut touched);
+        }
+        let mut candidates = Vec::new();
+        let mut found = [Vec::new(), Vec::new()];
+        for first in range.clone().step_by(GROUP) {
+            let group = first..(first + GROUP).min(range.end);
+            candidates.clear();
+            self.tree.neighbors(group.clone(), &mut candidates);
+            for i in group {
+                found.iter_mut().for_each(Vec::clear);
+                self.row(i, &candidates, &mut found);
+                for (half, found) in found.iter().enumerate() {
+                    let mut row = Row {
+                        first: out.entries.len() as u32,
+                        masks: out.masks.len() as u32,
+                        plain: 0,
+                        end: 0,
+                        n_lj: 0,
                     };
-                    group[half].push(entry);
+                    for f in found.iter().filter(|f| f.mask != u32::MAX) {
+                        out.entries.push(Entry { j: f.j, shift: f.shift, local: place_of(f.j, &mut touched) });
+                        out.masks.push(f.mask);
+                    }
+                    row.plain = out.entries.len() as u32;
+                    for f in found.iter().filter(|f| f.mask == u32::MAX) {
+                        out.entries.push(Entry { j: f.j, shift: f.shift, local: place_of(f.j, &mut touched) });
+                    }
+                    row.end = out.entries.len() as u32;
+                    let atoms = &self.clusters.order[(2 * i + half) * HALF..(2 * i + half + 1) * HALF];
+                    row.n_lj = atoms.iter().filter(|&&a| (self.atom_has_lj)(a)).count() as u32;
+                    out.rows.push(row);
                 }
-            });
-            for half in 0..2 {
-                let first = out.entries.len() as u32;
-                out.entries.extend_from_slice(&masked[half]);
-                let start_plain = out.entries.len() as u32;
-                out.entries.extend_from_slice(&plain[half]);
-                let start_far = out.entries.len() as u32;
-                out.entries.extend_from_slice(&far[half]);
-                out.rows.push([first, start_plain, start_far, out.entries.len() as u32]);
             }
         }
-        out
+        for &c in &touched {
+            places[c as usize] = u32::MAX;
+        }
+        out.entries.shrink_to_fit();
+        Part { clusters: range, list: out, touched }
+    }
+
+    /// The entries of both halves of cluster `i` among the candidates of its group.
+    fn row(&self, i: usize, candidates: &[super::search::Candidate], found: &mut [Vec<Found>; 2]) {
+        let exclusions = self.exclusions_of(i);
+        let (own, origin) = (&self.local[i], &self.origins[i]);
+        self.tree.near(i, candidates, |j, shift| {
+            let s = &self.shifts[shift as usize];
+            let [x, y, z, _] = offset(origin, &self.origins[j as usize], s);
+            let nearest = (self.nearest_of_halves)(own, &self.local[j as usize], Vec3::new(x, y, z));
+            for half in (0..2).filter(|&h| nearest[h] < self.radius_sq) {
+                let mut mask = u32::MAX;
+                if i == j as usize && s.steps == IVec3::ZERO {
+                    mask = upper_triangle(half);
+                }
+                for e in exclusions.iter().filter(|e| e.j == j && e.slot / HALF == half && e.shift == s.steps) {
+                    mask &= !(1 << (8 * (e.slot % HALF) + e.lane));
+                }
+                if mask != 0 {
+                    found[half].push(Found { j, shift, mask });
+                }
+            }
+        });
     }
 
     /// Excluded partners of the atoms of cluster `i`, each at its nearest image: the molecule's own.
@@ -247,7 +363,7 @@ impl Search<'_> {
                 let other = self.slot_of[b] as usize;
                 let s = self.cell.to_fractional(self.wrapped[a] - self.wrapped[b]);
                 let shift = s.round().as_ivec3();
-                exclusions.push(Exclusion { slot, j: other / CLUSTER, lane: other % CLUSTER, shift });
+                exclusions.push(Exclusion { slot, j: (other / CLUSTER) as u32, lane: other % CLUSTER, shift });
             }
         }
         exclusions
@@ -257,7 +373,7 @@ impl Search<'_> {
 #[derive(Debug, Clone, Copy)]
 struct Exclusion {
     slot: usize,
-    j: usize,
+    j: u32,
     lane: usize,
     shift: IVec3,
 }

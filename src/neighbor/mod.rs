@@ -28,7 +28,7 @@ impl NeighborList {
     pub fn n_pairs(&self) -> usize {
         match self {
             NeighborList::Pairs(list) => list.pairs.len(),
-            NeighborList::HalfClusters(list) => list.entries.len() * clusters::HALF * clusters::CLUSTER,
+            NeighborList::HalfClusters(list) => list.n_entries() * clusters::HALF * clusters::CLUSTER,
             NeighborList::FullClusters(list) => list.entries.len() * clusters::CLUSTER * clusters::CLUSTER,
             NeighborList::Packed(list) => list.n_pairs(),
         }

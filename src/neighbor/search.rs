@@ -8,6 +8,7 @@
 use super::clusters::{Clusters, left_clusters};
 use crate::cell::Cell;
 use glam::{DVec3, IVec3, Vec3A};
+use std::ops::Range;
 
 /// An axis-aligned box in f32, nm.
 #[derive(Debug, Clone, Copy)]
@@ -34,11 +35,13 @@ impl Bounds {
     }
 }
 
-/// A cluster within reach: cluster `j` moved by the lattice translation `shift` (multiples of a, b, c).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A cluster that may be within reach of a group: cluster `j` moved by the lattice translation number `shift`.
+#[derive(Debug, Clone, Copy)]
 pub struct Candidate {
-    pub j: u32,
-    pub shift: IVec3,
+    /// Of the moved cluster.
+    bounds: Bounds,
+    j: u32,
+    shift: u16,
 }
 
 /// Binary tree over the clusters; a node over n clusters has its left child next to it and 2n − 1 nodes in all.
@@ -59,7 +62,7 @@ impl ClusterTree {
         let mut nodes = vec![Bounds::EMPTY; (2 * n_clusters).saturating_sub(1)];
         let mut leaves = vec![0; n_clusters];
         if n_clusters > 0 {
-            fill(&mut nodes, &mut leaves, 0, 0, n_clusters, clusters, wrapped);
+            fill(&mut nodes, &mut leaves, 0, 0, clusters, wrapped);
         }
         // a displacement shorter than r has |s_k| <= r/h_k, and two wrapped points differ by less than one turn
         let most = cell.heights().map(|h| (1.0 + radius / h).floor() as i32);
@@ -78,31 +81,55 @@ impl ClusterTree {
         ClusterTree { nodes, n_clusters, leaves, shifts, reach_sq: (reach * reach) as f32 }
     }
 
-    /// Calls `found` for every cluster j ≥ `i` and translation whose boxes come within the radius, in a fixed order.
-    ///
-    /// Of a cluster and its own images only the half with a positive first nonzero component is given, besides the
-    /// cluster itself.
-    pub fn neighbors(&self, i: usize, mut found: impl FnMut(Candidate)) {
-        let home = self.nodes[self.leaves[i] as usize];
+    /// The lattice translations that come into question, in multiples of a, b, c.
+    pub fn shifts(&self) -> impl Iterator<Item = IVec3> + '_ {
+        self.shifts.iter().map(|s| s.0)
+    }
+
+    pub fn shift(&self, index: u16) -> IVec3 {
+        self.shifts[index as usize].0
+    }
+
+    /// Every cluster j ≥ `group.start` and translation whose box comes within the radius of the box around the
+    /// clusters of `group`, in a fixed order.
+    pub fn neighbors(&self, group: Range<usize>, candidates: &mut Vec<Candidate>) {
+        let leaf = |i: usize| self.nodes[self.leaves[i] as usize];
+        let home = group.clone().map(leaf).fold(Bounds::EMPTY, Bounds::join);
         let mut stack: Vec<(usize, usize, usize)> = Vec::with_capacity(64);
-        for &(shift, vector) in &self.shifts {
+        for (index, &(_, vector)) in self.shifts.iter().enumerate() {
             // distance of i to j + shift = distance of i − shift to j
             let bounds = home.shifted(-vector);
-            let own_images = shift == IVec3::ZERO || positive(shift);
             stack.push((0, 0, self.n_clusters));
             while let Some((node, first, n)) = stack.pop() {
-                if first + n <= i || bounds.distance_sq(self.nodes[node]) > self.reach_sq {
+                if first + n <= group.start || bounds.distance_sq(self.nodes[node]) > self.reach_sq {
                     continue;
                 }
                 if n == 1 {
-                    if first > i || own_images {
-                        found(Candidate { j: first as u32, shift });
-                    }
+                    let bounds = self.nodes[node].shifted(vector);
+                    candidates.push(Candidate { bounds, j: first as u32, shift: index as u16 });
                     continue;
                 }
                 let left = left_clusters(n);
                 stack.push((node + 2 * left, first + left, n - left));
                 stack.push((node + 1, first, left));
+            }
+        }
+    }
+
+    /// Calls `found` with (j, number of the shift) for every candidate with j ≥ `i` whose box comes within the radius of that of
+    /// cluster `i`, in their order.
+    ///
+    /// Of a cluster and its own images only the half with a positive first nonzero component is given, besides the
+    /// cluster itself.
+    pub fn near(&self, i: usize, candidates: &[Candidate], mut found: impl FnMut(u32, u16)) {
+        let home = self.nodes[self.leaves[i] as usize];
+        for c in candidates {
+            if home.distance_sq(c.bounds) > self.reach_sq || (c.j as usize) < i {
+                continue;
+            }
+            let shift = self.shifts[c.shift as usize].0;
+            if c.j as usize > i || shift == IVec3::ZERO || positive(shift) {
+                found(c.j, c.shift);
             }
         }
     }
@@ -112,27 +139,39 @@ fn positive(shift: IVec3) -> bool {
     shift.to_array().into_iter().find(|&k| k != 0).is_some_and(|k| k > 0)
 }
 
+/// Subtrees of more clusters than this are filled side by side.
+const PARALLEL: usize = 512;
+
+/// Boxes of the subtree over the clusters `first ..`, as many as there are `leaves`; `node` is the index of its root.
 fn fill(
     nodes: &mut [Bounds],
     leaves: &mut [u32],
     node: usize,
     first: usize,
-    n: usize,
     clusters: &Clusters,
     wrapped: &[DVec3],
 ) -> Bounds {
-    let bounds = if n == 1 {
-        leaves[first] = node as u32;
+    let n = leaves.len();
+    let (own, nodes) = nodes.split_first_mut().expect("a subtree has a root");
+    *own = if n == 1 {
+        leaves[0] = node as u32;
         clusters
             .atoms(first)
             .map(|a| wrapped[a].as_vec3a())
             .fold(Bounds::EMPTY, |b, r| b.join(Bounds { low: r, high: r }))
     } else {
         let left = left_clusters(n);
-        let a = fill(nodes, leaves, node + 1, first, left, clusters, wrapped);
-        let b = fill(nodes, leaves, node + 2 * left, first + left, n - left, clusters, wrapped);
+        let (left_nodes, right_nodes) = nodes.split_at_mut(2 * left - 1);
+        let (left_leaves, right_leaves) = leaves.split_at_mut(left);
+        let mut a = || fill(left_nodes, left_leaves, node + 1, first, clusters, wrapped);
+        let mut b = || fill(right_nodes, right_leaves, node + 2 * left, first + left, clusters, wrapped);
+        let (a, b) = if n > PARALLEL {
+            rayon::join(a, b)
+        } else {
+            let a = a();
+            (a, b())
+        };
         a.join(b)
     };
-    nodes[node] = bounds;
-    bounds
+    *own
 }

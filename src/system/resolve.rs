@@ -100,10 +100,12 @@ pub fn reciprocal_range(cell: &Cell, beta: f64, tolerance: f64) -> [i32; 3] {
 mod tests {
     use super::*;
     use crate::potential::mixing::Mixing;
+    use crate::system::spec::Accuracy;
 
     fn spec(cutoff: f64) -> NonbondedSpec {
         NonbondedSpec {
             cutoff,
+            accuracy: Accuracy::Default,
             lj_modifier: LjModifier::None,
             dispersion_correction: true,
             mixing: Mixing::LorentzBerthelot,

@@ -100,11 +100,48 @@ pub struct TopologySpec {
     pub define: Vec<String>,
 }
 
+/// One word for the settings of Ewald sums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accuracy {
+    /// Forces good to 4e-4 of their rms.
+    Default,
+    /// Twenty times better, for tests of energy conservation and comparisons.
+    Tight,
+}
+
+impl Accuracy {
+    /// erfc(β r_cut)
+    pub fn tolerance(self) -> f64 {
+        match self {
+            Accuracy::Default => 1e-5,
+            Accuracy::Tight => 1e-6,
+        }
+    }
+
+    /// Largest mesh spacing, nm.
+    pub fn spacing(self) -> f64 {
+        match self {
+            Accuracy::Default => 0.12,
+            Accuracy::Tight => 0.08,
+        }
+    }
+
+    /// Of the B-splines.
+    pub fn order(self) -> usize {
+        match self {
+            Accuracy::Default => 5,
+            Accuracy::Tight => 6,
+        }
+    }
+}
+
 /// `[nonbonded]`, with `tolerance` and `spacing` kept until the cell is known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NonbondedSpec {
     /// nm
     pub cutoff: f64,
+    /// What tolerance, mesh spacing and order are where the input does not give them.
+    pub accuracy: Accuracy,
     pub lj_modifier: LjModifier,
     pub dispersion_correction: bool,
     pub mixing: Mixing,

@@ -3,7 +3,8 @@
 use hexaqua::forcefield;
 use hexaqua::io::input::{self, to_toml};
 use hexaqua::system::spec::{
-    AnalysisSpec, ConstraintsSpec, CoulombSpec, GeometrySpec, Input, PressureCoupling, StageKind, ThermostatSpec,
+    AnalysisSpec, BetaSpec, ConstraintsSpec, CoulombSpec, GeometrySpec, Input, MeshSpec, PressureCoupling, StageKind,
+    ThermostatSpec,
 };
 use std::path::{Path, PathBuf};
 
@@ -251,4 +252,29 @@ fn a_structure_counts_from_the_folder_of_the_input() {
     let input = parse("[system]\nstructure = \"../a/system.gro\"\nwater = { model = \"SPC/E\" }\n");
     let GeometrySpec::Structure(path) = input.system.geometry else { panic!() };
     assert_eq!(path, std::path::absolute("/data/../a/system.gro").unwrap());
+}
+
+#[test]
+fn accuracy_is_one_word_and_single_keys_still_win() {
+    let pme = |rest: &str| {
+        let stage = "[[stage]]\nname = \"run\"\nduration = \"1 ps\"\n";
+        let input = parse(&small(&format!("[nonbonded]\n{rest}\n{stage}")));
+        let written = to_toml(&input);
+        assert_eq!(input::parse(&written, "run.toml", Path::new("/data"), &[]).unwrap(), input, "{written}");
+        (input.nonbonded.coulomb, written)
+    };
+    let of = |tolerance, spacing, order| CoulombSpec::Pme {
+        beta: BetaSpec::Tolerance(tolerance),
+        mesh: MeshSpec::Spacing(spacing),
+        order,
+    };
+    assert_eq!(pme("").0, of(1e-5, 0.12, 5));
+    assert_eq!(pme("accuracy = \"default\"").0, of(1e-5, 0.12, 5));
+    let (tight, written) = pme("accuracy = \"tight\"");
+    assert_eq!(tight, of(1e-6, 0.08, 6));
+    for line in ["accuracy = \"tight\"", "spacing = \"0.08 nm\"", "order = 6"] {
+        assert!(written.lines().any(|l| l == line), "run.toml says {line}:\n{written}");
+    }
+    let (mixed, _) = pme("accuracy = \"tight\"\n[nonbonded.coulomb.pme]\norder = 4\n");
+    assert_eq!(mixed, of(1e-6, 0.08, 4));
 }

@@ -6,11 +6,13 @@
 //!
 //! r² is floored at [`FLOOR_SQ`]: overlapping atoms give huge but finite numbers.
 
+use super::cubic::Cubics;
 use super::lanes::{Four, Lanes, Portable};
 use super::rational::{DENOMINATOR, NUMERATOR};
 use super::simd::SimdLevel;
+use super::smooth::{Field, Quotient, Smooth};
 use crate::neighbor::clusters::{CLUSTER, HALF};
-use crate::neighbor::half::{Entry, Row};
+use crate::neighbor::half::Row;
 
 /// nm²; 12 c12/r¹⁴ stays below f32::MAX for every c12 < 1 kJ/mol nm¹².
 pub(super) const FLOOR_SQ: f32 = 1e-5;
@@ -42,6 +44,8 @@ pub(super) struct Params {
     /// β³ P(β² r²) as a quotient in r²; unused without Ewald
     pub force_numerator: [f32; NUMERATOR + 1],
     pub force_denominator: [f32; DENOMINATOR + 1],
+    /// The same as a table, where that is as good
+    pub cubics: Option<Cubics>,
     /// β erf(βr)/(βr) likewise
     pub energy_numerator: [f32; NUMERATOR + 1],
     pub energy_denominator: [f32; DENOMINATOR + 1],
@@ -79,125 +83,164 @@ pub(super) struct Sums {
     pub virial: [[f64; 3]; 3],
 }
 
-/// Everything the kernel reads.
+/// Four atoms of one cluster against eight of another, for a few steps.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub(super) struct Entry {
+    /// Origin of `j`, moved by the lattice, minus origin of the row's cluster, nm: r_i − r_j = x_i − (x_j + offset).
+    pub offset: [f32; 3],
+    pub j: u32,
+    /// Place of `j` among the clusters that the part touches.
+    pub local: u32,
+}
+
+/// Rows of consecutive half clusters, two for each; see [`crate::neighbor::half::Rows`].
+#[derive(Debug, Default)]
+pub(super) struct InnerRows {
+    pub rows: Vec<Row>,
+    pub entries: Vec<Entry>,
+    pub masks: Vec<u32>,
+}
+
+/// Everything the kernel reads besides the pairs.
 #[derive(Clone, Copy)]
 pub(super) struct Input<'a> {
     pub params: &'a Params,
     pub blocks: &'a [Block],
     pub types: &'a [[u32; CLUSTER]],
-    pub rows: &'a [Row],
-    pub entries: &'a [Entry],
 }
 
-/// Adds the forces of rows `first..end` to `forces` and, with `report`, their sums to `sums`.
+/// Adds the forces of the rows of clusters `first` … to `forces` and, with `report`, their sums to `sums`.
 ///
-/// `level` must be one of [`SimdLevel::available`]. `forces` covers all clusters.
+/// `level` must be one of [`SimdLevel::available`]. `forces` covers the clusters that the part touches.
 pub(super) fn run(
     level: SimdLevel,
     input: Input,
-    rows: std::ops::Range<usize>,
+    first: usize,
+    list: &InnerRows,
     forces: &mut [ForceBlock],
     report: Option<&mut Sums>,
 ) {
-    assert!(forces.len() == input.blocks.len() && input.types.len() == input.blocks.len());
-    assert!(rows.end <= input.rows.len() && input.rows.len() == 2 * input.blocks.len());
-    // SAFETY: lengths checked above; entries and rows come from HalfList::build, whose indices are below the number
-    // of clusters and entries; SimdLevel::available has checked the instructions.
+    let n = list.rows.len() / 2;
+    assert!(input.types.len() == input.blocks.len() && first + n <= input.blocks.len() && n <= forces.len());
+    // SAFETY: lengths checked above; entries and rows come from HalfList::build, whose indices are below the numbers
+    // of clusters, touched clusters, entries and masks; SimdLevel::available has checked the instructions.
     unsafe {
         match level {
-            SimdLevel::Portable => dispatch::<Portable>(input, rows, forces, report),
-            SimdLevel::Four => dispatch::<Four>(input, rows, forces, report),
+            SimdLevel::Portable => dispatch::<Portable>(input, first, list, forces, report),
+            SimdLevel::Four => dispatch::<Four>(input, first, list, forces, report),
             #[cfg(target_arch = "x86_64")]
-            SimdLevel::Avx2 => avx2(input, rows, forces, report),
+            SimdLevel::Avx2 => avx2(input, first, list, forces, report),
             #[cfg(target_arch = "x86_64")]
-            SimdLevel::Avx512 => avx512(input, rows, forces, report),
+            SimdLevel::Avx512 => avx512(input, first, list, forces, report),
             #[cfg(not(target_arch = "x86_64"))]
-            SimdLevel::Avx2 | SimdLevel::Avx512 => dispatch::<Portable>(input, rows, forces, report),
+            SimdLevel::Avx2 | SimdLevel::Avx512 => dispatch::<Portable>(input, first, list, forces, report),
         }
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn avx2(i: Input, rows: std::ops::Range<usize>, f: &mut [ForceBlock], s: Option<&mut Sums>) {
-    unsafe { dispatch::<super::lanes::Avx2>(i, rows, f, s) }
+unsafe fn avx2(i: Input, first: usize, list: &InnerRows, f: &mut [ForceBlock], s: Option<&mut Sums>) {
+    unsafe { dispatch::<super::lanes::Avx2>(i, first, list, f, s) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx2,fma")]
-unsafe fn avx512(i: Input, rows: std::ops::Range<usize>, f: &mut [ForceBlock], s: Option<&mut Sums>) {
-    unsafe { dispatch::<super::lanes::Avx512>(i, rows, f, s) }
+unsafe fn avx512(i: Input, first: usize, list: &InnerRows, f: &mut [ForceBlock], s: Option<&mut Sums>) {
+    // SAFETY: the caller's
+    unsafe {
+        if i.params.cubics.is_some() {
+            with::<super::lanes::Avx512, super::smooth::Table>(i, first, list, f, s);
+        } else {
+            dispatch::<super::lanes::Avx512>(i, first, list, f, s);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn dispatch<L: Lanes>(
+    input: Input,
+    first: usize,
+    list: &InnerRows,
+    forces: &mut [ForceBlock],
+    report: Option<&mut Sums>,
+) {
+    unsafe {
+        if input.params.ewald {
+            with::<L, Quotient<L>>(input, first, list, forces, report);
+        } else {
+            with::<L, Field<L>>(input, first, list, forces, report);
+        }
+    }
 }
 
 /// `GENERAL` handles tables of any size, the r⁻⁴ term and the switch; reports always go through it.
 #[inline(always)]
-unsafe fn dispatch<L: Lanes>(
+unsafe fn with<L: Lanes, S: Smooth<L>>(
     input: Input,
-    rows: std::ops::Range<usize>,
+    first: usize,
+    list: &InnerRows,
     forces: &mut [ForceBlock],
     report: Option<&mut Sums>,
 ) {
     let p = input.params;
     let general = p.switched || p.has_c4 || !p.small_table;
     unsafe {
-        match (p.ewald, report) {
-            (true, Some(sums)) => all_rows::<L, true, true, true>(input, rows, forces, sums),
-            (false, Some(sums)) => all_rows::<L, false, true, true>(input, rows, forces, sums),
-            (true, None) if general => all_rows::<L, true, true, false>(input, rows, forces, &mut Sums::default()),
-            (false, None) if general => all_rows::<L, false, true, false>(input, rows, forces, &mut Sums::default()),
-            (true, None) => all_rows::<L, true, false, false>(input, rows, forces, &mut Sums::default()),
-            (false, None) => all_rows::<L, false, false, false>(input, rows, forces, &mut Sums::default()),
+        match report {
+            Some(sums) => all_rows::<L, S, true, true>(input, first, list, forces, sums),
+            None if general => all_rows::<L, S, true, false>(input, first, list, forces, &mut Sums::default()),
+            None => all_rows::<L, S, false, false>(input, first, list, forces, &mut Sums::default()),
         }
     }
 }
 
 #[inline(always)]
-unsafe fn all_rows<L: Lanes, const EWALD: bool, const GENERAL: bool, const ENERGY: bool>(
+unsafe fn all_rows<L: Lanes, S: Smooth<L>, const GENERAL: bool, const ENERGY: bool>(
     input: Input,
-    rows: std::ops::Range<usize>,
+    first: usize,
+    list: &InnerRows,
     forces: &mut [ForceBlock],
     sums: &mut Sums,
 ) {
-    let constants = unsafe { Constants::<L>::new(input.params) };
-    for index in rows {
-        let row = unsafe { *input.rows.get_unchecked(index) };
+    let constants = unsafe { Constants::<L, S>::new(input.params) };
+    for (index, &row) in list.rows.iter().enumerate() {
         if row.first == row.end {
             continue;
         }
-        let (cluster, offset) = (index / 2, HALF * (index % 2));
+        let (cluster, offset) = (first + index / 2, HALF * (index % 2));
         unsafe {
             let mut state = RowState::<L>::new(&input, cluster, offset);
             // vectors with a Lennard-Jones atom: none, the first half of them, or all
             let n_lj = row.n_lj as usize;
             if n_lj == 0 {
-                both::<L, EWALD, GENERAL, ENERGY, 0>(&input, &constants, row, &mut state, forces);
+                entries::<L, S, GENERAL, ENERGY, 0>(&input, &constants, list, row, &mut state, forces);
             } else if n_lj <= HALF / 2 {
-                both::<L, EWALD, GENERAL, ENERGY, 1>(&input, &constants, row, &mut state, forces);
+                entries::<L, S, GENERAL, ENERGY, 1>(&input, &constants, list, row, &mut state, forces);
             } else {
-                both::<L, EWALD, GENERAL, ENERGY, 2>(&input, &constants, row, &mut state, forces);
+                entries::<L, S, GENERAL, ENERGY, 2>(&input, &constants, list, row, &mut state, forces);
             }
-            state.finish::<ENERGY>(&mut forces[cluster], offset, sums);
+            state.finish::<ENERGY>(&mut forces[index / 2], offset, sums);
         }
     }
 }
 
 #[inline(always)]
-unsafe fn both<L: Lanes, const EWALD: bool, const GENERAL: bool, const ENERGY: bool, const LJ: usize>(
+unsafe fn entries<L: Lanes, S: Smooth<L>, const GENERAL: bool, const ENERGY: bool, const LJ: usize>(
     input: &Input,
-    constants: &Constants<L>,
+    constants: &Constants<L, S>,
+    list: &InnerRows,
     row: Row,
     state: &mut RowState<L>,
     forces: &mut [ForceBlock],
 ) {
     unsafe {
-        for entry in input.entries.get_unchecked(row.first as usize..row.plain as usize) {
-            one_entry::<L, EWALD, GENERAL, ENERGY, LJ, true, false>(input, constants, entry, state, forces);
+        for (k, entry) in list.entries.get_unchecked(row.first as usize..row.plain as usize).iter().enumerate() {
+            let mask = *list.masks.get_unchecked(row.masks as usize + k);
+            one_entry::<L, S, GENERAL, ENERGY, LJ, true>(input, constants, entry, mask, state, forces);
         }
-        for entry in input.entries.get_unchecked(row.plain as usize..row.far as usize) {
-            one_entry::<L, EWALD, GENERAL, ENERGY, LJ, false, false>(input, constants, entry, state, forces);
-        }
-        for entry in input.entries.get_unchecked(row.far as usize..row.end as usize) {
-            one_entry::<L, EWALD, GENERAL, ENERGY, LJ, false, true>(input, constants, entry, state, forces);
+        for entry in list.entries.get_unchecked(row.plain as usize..row.end as usize) {
+            one_entry::<L, S, GENERAL, ENERGY, LJ, false>(input, constants, entry, 0, state, forces);
         }
     }
 }
@@ -280,7 +323,7 @@ impl<L: Lanes> RowState<L> {
 // The three functions below are unrolled by hand: an index that is not a constant would keep the row out of registers.
 
 #[inline(always)]
-unsafe fn load_rows<L: Lanes>(p: *const f32) -> [L::V; HALF] {
+pub(super) unsafe fn load_rows<L: Lanes>(p: *const f32) -> [L::V; HALF] {
     unsafe {
         let mut v = [L::load_rows(p, 0); HALF];
         v[1] = L::load_rows(p, 1);
@@ -318,58 +361,39 @@ unsafe fn add_rows<L: Lanes>(p: *mut f32, v: &[L::V; HALF]) {
 }
 
 /// Settings as vectors, local to the kernel so that no store can seem to change them.
-struct Constants<L: Lanes> {
+struct Constants<L: Lanes, S> {
     cutoff_sq: L::V,
     floor: L::V,
-    force_numerator: [L::V; NUMERATOR + 1],
-    force_denominator: [L::V; DENOMINATOR + 1],
-    minus_two_k_rf: L::V,
+    smooth: S,
 }
 
-impl<L: Lanes> Constants<L> {
+impl<L: Lanes, S: Smooth<L>> Constants<L, S> {
     #[inline(always)]
     unsafe fn new(p: &Params) -> Self {
-        unsafe {
-            let zero = L::splat(0.0);
-            let mut force_numerator = [zero; NUMERATOR + 1];
-            for (v, &x) in force_numerator.iter_mut().zip(&p.force_numerator) {
-                *v = L::splat(x);
-            }
-            let mut force_denominator = [zero; DENOMINATOR + 1];
-            for (v, &x) in force_denominator.iter_mut().zip(&p.force_denominator) {
-                *v = L::splat(x);
-            }
-            Constants {
-                cutoff_sq: L::splat(p.cutoff_sq),
-                floor: L::splat(FLOOR_SQ),
-                force_numerator,
-                force_denominator,
-                minus_two_k_rf: L::splat(-p.two_k_rf),
-            }
-        }
+        unsafe { Constants { cutoff_sq: L::splat(p.cutoff_sq), floor: L::splat(FLOOR_SQ), smooth: S::new(p) } }
     }
 }
 
 #[inline(always)]
 unsafe fn one_entry<
     L: Lanes,
-    const EWALD: bool,
+    S: Smooth<L>,
     const GENERAL: bool,
     const ENERGY: bool,
     const LJ: usize,
     const MASKED: bool,
-    const FAR: bool,
 >(
     input: &Input,
-    constants: &Constants<L>,
+    constants: &Constants<L, S>,
     entry: &Entry,
+    mask: u32,
     state: &mut RowState<L>,
     forces: &mut [ForceBlock],
 ) {
     unsafe {
         let j = entry.j as usize;
         let block = input.blocks.get_unchecked(j);
-        let force = forces.get_unchecked_mut(j);
+        let force = forces.get_unchecked_mut(entry.local as usize);
         let types = input.types.get_unchecked(j).as_ptr();
         let offset = [L::splat(entry.offset[0]), L::splat(entry.offset[1]), L::splat(entry.offset[2])];
         for part in 0..L::PARTS {
@@ -379,24 +403,20 @@ unsafe fn one_entry<
                 z: L::add(L::load_lanes(block.z.as_ptr(), part), offset[2]),
                 q: L::load_lanes(block.q.as_ptr(), part),
                 types: L::load_types(types, part),
-                mask: entry.mask,
+                mask,
                 part,
             };
-            // what only the list's buffer holds is mostly out of reach
-            if FAR && !any_inside::<L>(constants, &lane, state) {
-                continue;
-            }
             let mut sum = [L::splat(0.0); 3];
             // unrolled by hand: the vectors of the row stay in registers
             macro_rules! vector {
                 ($r:literal) => {
                     if $r < L::ROW_VECTORS {
                         if LJ == 2 || (LJ == 1 && $r < L::ROW_VECTORS / 2) {
-                            one_vector::<L, EWALD, GENERAL, ENERGY, true, MASKED>(
+                            one_vector::<L, S, GENERAL, ENERGY, true, MASKED>(
                                 input, constants, &lane, state, $r, &mut sum,
                             );
                         } else {
-                            one_vector::<L, EWALD, GENERAL, ENERGY, false, MASKED>(
+                            one_vector::<L, S, GENERAL, ENERGY, false, MASKED>(
                                 input, constants, &lane, state, $r, &mut sum,
                             );
                         }
@@ -438,42 +458,6 @@ struct Lane<L: Lanes> {
     part: usize,
 }
 
-/// Is any pair of this part of the entry inside the cutoff?
-#[inline(always)]
-unsafe fn any_inside<L: Lanes>(constants: &Constants<L>, j: &Lane<L>, i: &RowState<L>) -> bool {
-    unsafe {
-        let mut nearest = constants.cutoff_sq;
-        macro_rules! vector {
-            ($r:literal) => {
-                if $r < L::ROW_VECTORS {
-                    let (dx, dy, dz) = (L::sub(i.x[$r], j.x), L::sub(i.y[$r], j.y), L::sub(i.z[$r], j.z));
-                    let r_sq = L::mul_add(dz, dz, L::mul_add(dy, dy, L::mul(dx, dx)));
-                    nearest = L::min(nearest, r_sq);
-                }
-            };
-        }
-        vector!(0);
-        vector!(1);
-        vector!(2);
-        vector!(3);
-        L::any(L::less(nearest, constants.cutoff_sq))
-    }
-}
-
-/// Horner in numerator and denominator, unrolled by the constant lengths.
-#[inline(always)]
-unsafe fn quotient<L: Lanes>(n: &[L::V; NUMERATOR + 1], d: &[L::V; DENOMINATOR + 1], t: L::V) -> L::V {
-    const { assert!(NUMERATOR == 6 && DENOMINATOR == 4) };
-    unsafe {
-        let high = L::mul_add(L::mul_add(n[6], t, n[5]), t, n[4]);
-        let middle = L::mul_add(L::mul_add(high, t, n[3]), t, n[2]);
-        let numerator = L::mul_add(L::mul_add(middle, t, n[1]), t, n[0]);
-        let high = L::mul_add(L::mul_add(d[4], t, d[3]), t, d[2]);
-        let denominator = L::mul_add(L::mul_add(high, t, d[1]), t, d[0]);
-        L::mul(numerator, L::inverse(denominator))
-    }
-}
-
 /// The potential's quotient; only reports need it, so its coefficients stay in memory.
 #[inline(always)]
 unsafe fn energy_quotient<L: Lanes>(p: &Params, t: L::V) -> L::V {
@@ -494,14 +478,14 @@ unsafe fn energy_quotient<L: Lanes>(p: &Params, t: L::V) -> L::V {
 #[inline(always)]
 unsafe fn one_vector<
     L: Lanes,
-    const EWALD: bool,
+    S: Smooth<L>,
     const GENERAL: bool,
     const ENERGY: bool,
     const LJ: bool,
     const MASKED: bool,
 >(
     input: &Input,
-    constants: &Constants<L>,
+    constants: &Constants<L, S>,
     j: &Lane<L>,
     i: &mut RowState<L>,
     r: usize,
@@ -522,15 +506,10 @@ unsafe fn one_vector<
         let inv_r_sq = L::mul(inv_r, inv_r);
         let qq = L::mul(i.q[r], j.q);
 
-        // (F r) of everything that is easily written over r², and what multiplies r directly
-        let mut f_r = L::mul(qq, inv_r);
-        let smooth = if EWALD {
-            quotient::<L>(&constants.force_numerator, &constants.force_denominator, r_sq)
-        } else {
-            constants.minus_two_k_rf
-        };
+        // F/r of two unit charges
+        let coulomb = L::mul_add(inv_r, inv_r_sq, constants.smooth.factor(r_sq));
         if ENERGY {
-            let potential = if EWALD {
+            let potential = if S::EWALD {
                 L::sub(inv_r, energy_quotient::<L>(p, r_sq))
             } else {
                 // 1/r + k_rf r² − c_rf
@@ -540,6 +519,7 @@ unsafe fn one_vector<
             let at_cutoff = L::mul(qq, L::splat(p.coulomb_at_cutoff));
             i.cutoff_shift = L::add(i.cutoff_shift, L::keep(inside, at_cutoff));
         }
+        let mut f = L::mul(qq, coulomb);
         if LJ {
             let [first, last] = i.types[r];
             macro_rules! row_of {
@@ -593,9 +573,9 @@ unsafe fn one_vector<
                 }
                 i.cutoff_shift = L::add(i.cutoff_shift, L::keep(inside, end));
             }
-            f_r = L::add(f_r, lj);
+            f = L::mul_add(qq, coulomb, L::mul(lj, inv_r_sq));
         }
-        let f = L::keep(inside, L::mul_add(f_r, inv_r_sq, L::mul(qq, smooth)));
+        let f = L::keep(inside, f);
         i.fx[r] = L::mul_add(f, dx, i.fx[r]);
         i.fy[r] = L::mul_add(f, dy, i.fy[r]);
         i.fz[r] = L::mul_add(f, dz, i.fz[r]);

@@ -1,10 +1,14 @@
 //! Pair forces over a half list: parameters in f32, clusters gathered each step, and a fixed partition of the rows.
 //!
-//! Every part of the partition adds forces to a buffer of its own; the buffers are summed in order. The partition
-//! depends on the list alone, so the result is the same for every number of threads.
+//! Every part of the list adds forces to a buffer of its own, which covers the clusters it touches; the buffers are
+//! summed in order. The parts depend on the list alone, so the result is the same for every number of threads. The
+//! kernel walks inner lists, pruned from the list every few steps; entries without a pair inside the cutoff add exact
+//! zeros, so what is pruned when does not show in the forces.
 //! Twin: `forces/reference/pair.rs`. Excluded pairs are `super::exclusions`' business.
 
-use super::kernel::{self, Block, ForceBlock, Input, Params, Sums};
+use super::cubic::Cubics;
+use super::kernel::{self, Block, ForceBlock, InnerRows, Input, Params, Sums};
+use super::prune::prune;
 use super::rational::{DENOMINATOR, NUMERATOR, Rational, fit_energy, fit_force};
 use super::simd::SimdLevel;
 use crate::forces::reference::pair::{coulomb_term, lennard_jones_terms};
@@ -15,13 +19,8 @@ use crate::system::{Coulomb, LjModifier, System};
 use crate::units::COULOMB;
 use glam::{DMat3, DVec3};
 use rayon::prelude::*;
-use std::ops::Range;
 use std::sync::Arc;
 
-/// Clusters per part of the partition.
-const CLUSTERS_PER_PART: usize = 16;
-/// Most parts: bounds the memory of their buffers.
-const MAX_PARTS: usize = 64;
 /// Clusters per task when atoms are gathered and forces summed.
 const CLUSTERS_PER_TASK: usize = 32;
 /// Where padding stands, times lane + 1: beyond every cutoff from everything, nm.
@@ -89,6 +88,7 @@ impl Params {
             ewald: ewald_beta(system).is_some(),
             force_numerator,
             force_denominator,
+            cubics: ewald_beta(system).and_then(|beta| Cubics::new(beta, cutoff)),
             energy_numerator,
             energy_denominator,
             two_k_rf: two_k_rf as f32,
@@ -110,11 +110,11 @@ impl Params {
     }
 }
 
-/// Consecutive rows of the list, and the clusters their forces touch.
+/// What belongs to a part of the list.
+#[derive(Default)]
 struct Part {
-    rows: Range<usize>,
-    touched: Vec<u32>,
-    /// `[n_clusters]`; only touched ones are cleared and summed
+    inner: InnerRows,
+    /// `[n touched clusters]`
     forces: Vec<ForceBlock>,
     sums: Sums,
 }
@@ -130,9 +130,9 @@ pub(super) struct Nonbonded {
     blocks: Vec<Block>,
     types: Vec<[u32; CLUSTER]>,
     parts: Vec<Part>,
-    /// parts that touch cluster c: `parts_of[starts[c] .. starts[c + 1]]`
+    /// (part, place in its forces) of the parts that touch cluster c: `parts_of[starts[c] .. starts[c + 1]]`
     starts: Vec<u32>,
-    parts_of: Vec<u32>,
+    parts_of: Vec<(u32, u32)>,
     /// `[n_clusters]`, sums over the parts
     forces: Vec<ForceBlock>,
 }
@@ -177,42 +177,14 @@ impl Nonbonded {
         }
         self.forces.clear();
         self.forces.resize(n_clusters, ForceBlock::default());
-        self.partition(&list);
-        self.list = Some(list);
-    }
-
-    /// Cuts the rows into parts of about equal numbers of entries.
-    fn partition(&mut self, list: &HalfList) {
-        let n_clusters = list.clusters.n_clusters();
-        let n_parts = n_clusters.div_ceil(CLUSTERS_PER_PART).clamp(1, MAX_PARTS);
-        let ranges: Vec<Range<usize>> = {
-            let cut = |k: usize| {
-                let target = list.entries.len() * k / n_parts;
-                if k == n_parts { list.rows.len() } else { list.rows.partition_point(|r| (r.end as usize) <= target) }
-            };
-            (0..n_parts).map(|k| cut(k)..cut(k + 1)).collect()
-        };
-        let mut buffers: Vec<Vec<ForceBlock>> = self.parts.drain(..).map(|p| p.forces).collect();
-        buffers.resize_with(n_parts, Vec::new);
-        self.parts = ranges
-            .into_par_iter()
-            .zip(buffers)
-            .map(|(rows, mut forces)| {
-                forces.resize(n_clusters, ForceBlock::default());
-                let mut seen = vec![false; n_clusters];
-                for (index, row) in list.rows[rows.clone()].iter().enumerate() {
-                    seen[(rows.start + index) / 2] |= row.first < row.end;
-                    for entry in &list.entries[row.first as usize..row.end as usize] {
-                        seen[entry.j as usize] = true;
-                    }
-                }
-                let touched = (0..n_clusters as u32).filter(|&c| seen[c as usize]).collect();
-                Part { rows, touched, forces, sums: Sums::default() }
-            })
-            .collect();
+        self.parts.resize_with(list.parts.len(), Part::default);
+        for (part, listed) in self.parts.iter_mut().zip(&list.parts) {
+            part.forces.clear();
+            part.forces.resize(listed.touched.len(), ForceBlock::default());
+        }
         self.starts.clear();
         self.starts.resize(n_clusters + 1, 0);
-        for &c in self.parts.iter().flat_map(|p| &p.touched) {
+        for &c in list.parts.iter().flat_map(|p| &p.touched) {
             self.starts[c as usize + 1] += 1;
         }
         for c in 0..n_clusters {
@@ -220,13 +192,14 @@ impl Nonbonded {
         }
         let mut next = self.starts.clone();
         self.parts_of.clear();
-        self.parts_of.resize(self.starts[n_clusters] as usize, 0);
-        for (k, part) in self.parts.iter().enumerate() {
-            for &c in &part.touched {
-                self.parts_of[next[c as usize] as usize] = k as u32;
+        self.parts_of.resize(self.starts[n_clusters] as usize, (0, 0));
+        for (k, part) in list.parts.iter().enumerate() {
+            for (place, &c) in part.touched.iter().enumerate() {
+                self.parts_of[next[c as usize] as usize] = (k as u32, place as u32);
                 next[c as usize] += 1;
             }
         }
+        self.list = Some(list);
     }
 
     /// Takes the positions of a step into the clusters' frames. `positions`: `[n_atoms]`, nm.
@@ -247,22 +220,21 @@ impl Nonbonded {
     }
 
     /// Computes the forces; the sums of a report when asked.
-    pub fn compute(&mut self, report: bool) {
+    ///
+    /// * `new_radius` – radius of new inner lists, nm; `None` keeps those there are
+    pub fn compute(&mut self, report: bool, new_radius: Option<f64>) {
         let Some(list) = &self.list else { return };
-        let input = Input {
-            params: &self.params,
-            blocks: &self.blocks,
-            types: &self.types,
-            rows: &list.rows,
-            entries: &list.entries,
-        };
         let level = self.level;
-        self.parts.par_iter_mut().for_each(|part| {
-            for &c in &part.touched {
-                part.forces[c as usize] = ForceBlock::default();
+        let input = Input { params: &self.params, blocks: &self.blocks, types: &self.types };
+        let radius_sq = new_radius.map(|r| (r * r) as f32);
+        self.parts.par_iter_mut().zip(&list.parts).for_each(|(part, listed)| {
+            if let Some(radius_sq) = radius_sq {
+                prune(level, list, listed, input.blocks, radius_sq, &mut part.inner);
             }
+            part.forces.fill(ForceBlock::default());
             part.sums = Sums::default();
-            kernel::run(level, input, part.rows.clone(), &mut part.forces, report.then_some(&mut part.sums));
+            let sums = report.then_some(&mut part.sums);
+            kernel::run(level, input, listed.clusters.start, &part.inner, &mut part.forces, sums);
         });
     }
 
@@ -272,8 +244,8 @@ impl Nonbonded {
         forces.par_chunks_mut(CLUSTERS_PER_TASK).enumerate().for_each(|(task, forces)| {
             for (c, force) in (task * CLUSTERS_PER_TASK..).zip(forces) {
                 let mut sum = ForceBlock::default();
-                for &k in &parts_of[starts[c] as usize..starts[c + 1] as usize] {
-                    let part = &parts[k as usize].forces[c];
+                for &(k, place) in &parts_of[starts[c] as usize..starts[c + 1] as usize] {
+                    let part = &parts[k as usize].forces[place as usize];
                     for lane in 0..CLUSTER {
                         sum.x[lane] += part.x[lane];
                         sum.y[lane] += part.y[lane];

@@ -12,6 +12,7 @@ use crate::random::{Stream, block, normals};
 use crate::system::Topology;
 use crate::units::BOLTZMANN;
 use glam::{DMat3, DVec3};
+use rayon::prelude::*;
 use std::ops::Range;
 
 /// Atoms per task, rounded up to whole molecules; fixed, so that sums do not depend on the number of threads.
@@ -121,7 +122,7 @@ impl Integrator {
         let of = |t: &Task| -> f64 {
             t.atoms.clone().map(|i| 0.5 * self.masses[i] * velocities[i].length_squared()).sum::<f64>()
         };
-        self.tasks.iter().map(of).sum()
+        self.tasks.par_iter().map(of).collect::<Vec<f64>>().iter().sum()
     }
 
     /// Subtracts the velocity of the centre of mass of the atoms that move.

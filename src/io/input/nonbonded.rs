@@ -6,34 +6,34 @@ use super::tree::{Node, Value};
 use crate::cell::Cell;
 use crate::potential::mixing::Mixing;
 use crate::system::interactions::{Coulomb, LjModifier};
-use crate::system::spec::{BetaSpec, CoulombSpec, MeshSpec, NonbondedSpec};
+use crate::system::spec::{Accuracy, BetaSpec, CoulombSpec, MeshSpec, NonbondedSpec};
 use glam::DVec3;
 
 /// nm
 const CUTOFF: f64 = 0.9;
-/// erfc(β r_cut)
-const TOLERANCE: f64 = 1e-5;
-/// nm
-const SPACING: f64 = 0.12;
-const ORDER: usize = 5;
 
-pub(super) const KEYS: [&str; 6] =
-    ["cutoff", "lj_modifier", "switch_start", "dispersion_correction", "mixing", "coulomb"];
+pub(super) const KEYS: [&str; 7] =
+    ["cutoff", "accuracy", "lj_modifier", "switch_start", "dispersion_correction", "mixing", "coulomb"];
 const KINDS: [&str; 4] = ["pme", "ewald", "reaction-field", "cutoff"];
 
 /// What holds without a `[nonbonded]` table.
 fn default() -> NonbondedSpec {
     NonbondedSpec {
         cutoff: CUTOFF,
+        accuracy: Accuracy::Default,
         lj_modifier: LjModifier::None,
         dispersion_correction: true,
         mixing: Mixing::LorentzBerthelot,
-        coulomb: default_pme(),
+        coulomb: default_pme(Accuracy::Default),
     }
 }
 
-fn default_pme() -> CoulombSpec {
-    CoulombSpec::Pme { beta: BetaSpec::Tolerance(TOLERANCE), mesh: MeshSpec::Spacing(SPACING), order: ORDER }
+fn default_pme(accuracy: Accuracy) -> CoulombSpec {
+    CoulombSpec::Pme {
+        beta: BetaSpec::Tolerance(accuracy.tolerance()),
+        mesh: MeshSpec::Spacing(accuracy.spacing()),
+        order: accuracy.order(),
+    }
 }
 
 /// * `box_vectors` – cell vectors in nm where the input gives them
@@ -50,13 +50,22 @@ pub(super) fn read(top: &Table, box_vectors: Option<[[f64; 3]; 3]>) -> Nonbonded
         let message = format!("the cutoff is {cutoff} nm, more than half the smallest height of the box ({half} nm)");
         table.faults.add(place, message, format!("use a cutoff of at most {half} nm, or a larger box"));
     }
+    let words = [("default", Accuracy::Default), ("tight", Accuracy::Tight)];
+    let given_accuracy = table.choice("accuracy", &words);
+    let accuracy = given_accuracy.as_ref().map_or(Accuracy::Default, |given| given.value);
+    let coulomb = coulomb(&table, accuracy);
+    if let (Some(given), CoulombSpec::Fixed(_)) = (&given_accuracy, &coulomb) {
+        let help = "remove `accuracy`, or use [nonbonded.coulomb.pme]";
+        table.faults.add(&given.place, "`accuracy` has no effect without an Ewald sum", help);
+    }
     let mixing = [("lorentz-berthelot", Mixing::LorentzBerthelot), ("geometric", Mixing::Geometric)];
     NonbondedSpec {
         cutoff,
+        accuracy,
         lj_modifier: lj_modifier(&table, cutoff),
         dispersion_correction: table.boolean("dispersion_correction").unwrap_or(true),
         mixing: table.choice("mixing", &mixing).map_or(Mixing::LorentzBerthelot, |m| m.value),
-        coulomb: coulomb(&table),
+        coulomb,
     }
 }
 
@@ -96,9 +105,9 @@ fn lj_modifier(table: &Table, cutoff: f64) -> LjModifier {
     }
 }
 
-fn coulomb(nonbonded: &Table) -> CoulombSpec {
-    let Some(table) = nonbonded.table("coulomb", "[nonbonded.coulomb]", &KINDS) else { return default_pme() };
-    let Some((kind, _)) = table.one_kind(&KINDS) else { return default_pme() };
+fn coulomb(nonbonded: &Table, accuracy: Accuracy) -> CoulombSpec {
+    let Some(table) = nonbonded.table("coulomb", "[nonbonded.coulomb]", &KINDS) else { return default_pme(accuracy) };
+    let Some((kind, _)) = table.one_kind(&KINDS) else { return default_pme(accuracy) };
     let title = format!("[nonbonded.coulomb.{}]", kind.name);
     let keys: &[&str] = match kind.name.as_str() {
         "pme" => &["tolerance", "beta", "spacing", "grid", "order"],
@@ -106,21 +115,21 @@ fn coulomb(nonbonded: &Table) -> CoulombSpec {
         "reaction-field" => &["epsilon"],
         _ => &[],
     };
-    let Some(kind_table) = table.table(&kind.name, &title, keys) else { return default_pme() };
+    let Some(kind_table) = table.table(&kind.name, &title, keys) else { return default_pme(accuracy) };
     match kind.name.as_str() {
-        "pme" => pme(&kind_table),
-        "ewald" => ewald(&kind_table),
+        "pme" => pme(&kind_table, accuracy),
+        "ewald" => ewald(&kind_table, accuracy),
         "reaction-field" => reaction_field(&kind_table),
         _ => CoulombSpec::Fixed(Coulomb::Cutoff),
     }
 }
 
-fn beta(table: &Table) -> BetaSpec {
+fn beta(table: &Table, accuracy: Accuracy) -> BetaSpec {
     table.exclusive("tolerance", "beta", "each fixes the other through erfc(beta * cutoff) = tolerance: keep one");
     if let Some(beta) = table.quantity("beta", Dimension::InverseLength, Bound::Positive) {
         return BetaSpec::Beta(beta.value);
     }
-    let Some(tolerance) = table.number("tolerance") else { return BetaSpec::Tolerance(TOLERANCE) };
+    let Some(tolerance) = table.number("tolerance") else { return BetaSpec::Tolerance(accuracy.tolerance()) };
     if !(tolerance.value > 0.0 && tolerance.value < 1.0) {
         let message = format!("`tolerance` is {}, and must lie between 0 and 1", tolerance.value);
         table.faults.add(&tolerance.place, message, "it is erfc(beta * cutoff); 1e-5 is usual");
@@ -128,24 +137,24 @@ fn beta(table: &Table) -> BetaSpec {
     BetaSpec::Tolerance(tolerance.value)
 }
 
-fn pme(table: &Table) -> CoulombSpec {
+fn pme(table: &Table, accuracy: Accuracy) -> CoulombSpec {
     table.exclusive("spacing", "grid", "keep one of them");
     let spacing = table.quantity("spacing", Dimension::Length, Bound::Positive);
     let mesh = match integers(table, "grid", 1) {
         Some(grid) => MeshSpec::Grid(grid.map(|n| n as usize)),
-        None => MeshSpec::Spacing(spacing.map_or(SPACING, |s| s.value)),
+        None => MeshSpec::Spacing(spacing.map_or(accuracy.spacing(), |s| s.value)),
     };
-    let order = table.integer("order", 0).map_or(ORDER, |given| {
+    let order = table.integer("order", 0).map_or(accuracy.order(), |given| {
         if !(4..=6).contains(&given.value) {
             let message = format!("`order` is {}, and must be 4, 5 or 6", given.value);
             table.faults.add(&given.place, message, "5 is usual");
         }
         given.value as usize
     });
-    CoulombSpec::Pme { beta: beta(table), mesh, order }
+    CoulombSpec::Pme { beta: beta(table, accuracy), mesh, order }
 }
 
-fn ewald(table: &Table) -> CoulombSpec {
+fn ewald(table: &Table, accuracy: Accuracy) -> CoulombSpec {
     let n_max = integers(table, "n_max", 1).map(|n| n.map(|i| i as i32));
     let n_sq_max = table.integer("n_sq_max", 1);
     if let Some(given) = n_sq_max.as_ref().filter(|_| table.get("n_max").is_none()) {
@@ -153,7 +162,7 @@ fn ewald(table: &Table) -> CoulombSpec {
         table.faults.add(&given.place, "`n_sq_max` needs `n_max`", help);
     }
     let n_sq_max = n_sq_max.and_then(|n| i32::try_from(n.value).ok());
-    CoulombSpec::Ewald { beta: beta(table), n_max, n_sq_max }
+    CoulombSpec::Ewald { beta: beta(table, accuracy), n_max, n_sq_max }
 }
 
 fn reaction_field(table: &Table) -> CoulombSpec {

@@ -5,8 +5,8 @@ use super::quantity::{Dimension, format as quantity};
 use crate::potential::mixing::Mixing;
 use crate::system::interactions::{Coulomb, LjModifier};
 use crate::system::spec::{
-    Amount, AnalysisSpec, BarostatSpec, BetaSpec, ConstraintsSpec, CoulombSpec, DynamicsSpec, GeometrySpec, Input,
-    MeshSpec, MoleculeFile, NonbondedSpec, PressureCoupling, RestraintSpec, StageKind, StageSpec, SystemSpec,
+    Accuracy, Amount, AnalysisSpec, BarostatSpec, BetaSpec, ConstraintsSpec, CoulombSpec, DynamicsSpec, GeometrySpec,
+    Input, MeshSpec, MoleculeFile, NonbondedSpec, PressureCoupling, RestraintSpec, StageKind, StageSpec, SystemSpec,
     ThermostatSpec,
 };
 use std::fmt::{Display, Write};
@@ -147,6 +147,14 @@ fn system(text: &mut Lines, spec: &SystemSpec) {
 fn nonbonded(text: &mut Lines, spec: &NonbondedSpec, imported: bool) {
     text.head("[nonbonded]");
     text.quantity("cutoff", spec.cutoff, Dimension::Length);
+    // the word has an effect, and is allowed, only with an Ewald sum
+    if matches!(spec.coulomb, CoulombSpec::Pme { .. } | CoulombSpec::Ewald { .. }) {
+        let word = match spec.accuracy {
+            Accuracy::Default => "\"default\"",
+            Accuracy::Tight => "\"tight\"",
+        };
+        text.pair("accuracy", word);
+    }
     match spec.lj_modifier {
         LjModifier::None => text.pair("lj_modifier", "\"none\""),
         LjModifier::PotentialShift => text.pair("lj_modifier", "\"potential-shift\""),

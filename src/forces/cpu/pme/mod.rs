@@ -19,7 +19,7 @@ use glam::{DMat3, DVec3};
 use planes::{Scratch, forward_plane, inverse_plane, transform};
 use rayon::prelude::*;
 use std::time::{Duration, Instant};
-use stencils::{Stencil, gather_atoms, spread_atoms, stencils_4, stencils_5, stencils_6, stencils_any};
+use stencils::{Spline, Stencil, gather_atoms, locate, spread_atoms};
 
 /// `n` rounded up to whole vectors.
 fn padded(n: usize) -> usize {
@@ -28,6 +28,10 @@ fn padded(n: usize) -> usize {
 
 /// Atoms per task of stencils and gathering.
 const ATOMS_PER_TASK: usize = 128;
+/// Tasks that the planes are shared out to when charges are spread, and the most planes of a task: every atom is
+/// looked at by each task that it reaches.
+const SPREAD_TASKS: usize = 12;
+const MAX_PLANES: usize = 6;
 /// Columns per task of the transform along a.
 const COLUMNS_PER_TASK: usize = 64;
 
@@ -35,7 +39,7 @@ const COLUMNS_PER_TASK: usize = 64;
 pub(super) struct Pme {
     level: SimdLevel,
     grid: [usize; 3],
-    order: usize,
+    spline: Spline,
     beta: f64,
     reference: Reference,
     plans: [Fft; 3],
@@ -44,8 +48,9 @@ pub(super) struct Pme {
     cell: Option<Cell>,
     /// Atoms with a charge, and the charge
     charged: Vec<(u32, f32)>,
-    /// First plane each of them touches
+    /// Last plane each of them touches (the first, counted from the edge of the cell, that it stands behind)
     bin_of_charged: Vec<u32>,
+    /// By plane
     stencils: Vec<Stencil>,
     /// first atom of each plane's bin, `[grid_a + 1]`
     bins: Vec<u32>,
@@ -99,7 +104,7 @@ impl Pme {
         Pme {
             level,
             grid,
-            order,
+            spline: Spline::new(order),
             beta,
             reference: Reference::new(grid, order, beta),
             plans: grid.map(Fft::new),
@@ -207,31 +212,37 @@ impl Pme {
     }
 
     fn make_stencils(&mut self, cell: &Cell, positions: &[DVec3]) {
-        let (level, grid, order, inverse) = (self.level, self.grid, self.order, cell.inverse());
-        self.stencils.par_chunks_mut(ATOMS_PER_TASK).for_each(|atoms| match order {
-            4 => stencils_4(level, atoms, grid, &inverse, positions),
-            5 => stencils_5(level, atoms, grid, &inverse, positions),
-            6 => stencils_6(level, atoms, grid, &inverse, positions),
-            _ => stencils_any(order, atoms, grid, &inverse, positions),
-        });
+        let (level, grid, order, inverse) = (self.level, self.grid, self.spline.order, cell.inverse());
+        self.stencils
+            .par_chunks_mut(ATOMS_PER_TASK)
+            .for_each(|atoms| locate(level, atoms, order, grid, &inverse, positions));
     }
 
     /// Charges to planes, and every plane to its two-dimensional spectrum.
     fn spread(&mut self) {
-        let Pme { level, grid, order, plans, stencils, bins, .. } = self;
-        let (level, grid, order) = (*level, *grid, *order);
+        let Pme { level, grid, spline, plans, stencils, bins, .. } = self;
+        let (level, grid, order, spline) = (*level, *grid, spline.order, &*spline);
         let (stencils, bins, plans): (&[Stencil], &[u32], &[Fft; 3]) = (stencils, bins, plans);
-        self.planes.par_iter_mut().enumerate().for_each_init(
+        let per_task = grid[0].div_ceil(SPREAD_TASKS).clamp(1, MAX_PLANES);
+        self.planes.par_chunks_mut(per_task).enumerate().for_each_init(
             || Scratch::new(grid),
-            |scratch, (a, plane)| {
-                plane.mesh.fill(0.0);
-                for k in 0..order {
-                    // an atom of bin i touches the planes i − order + 1 … i; weight k belongs to i − order + 1 + k
-                    let bin = (a + order - 1 - k) % grid[0];
+            |scratch, (task, planes)| {
+                planes.iter_mut().for_each(|plane| plane.mesh.fill(0.0));
+                let first = task * per_task;
+                // an atom of bin i touches the planes i − order + 1 … i; weight k belongs to i − order + 1 + k
+                let n_bins = (planes.len() + order - 1).min(grid[0]);
+                for bin in (first..first + n_bins).map(|bin| bin % grid[0]) {
+                    let plane_of = |k: usize| (bin + grid[0] - (order - 1) + k) % grid[0];
+                    let targets: Vec<(usize, usize)> = (0..order)
+                        .map(|k| (k, plane_of(k).wrapping_sub(first)))
+                        .filter(|&(_, plane)| plane < planes.len())
+                        .collect();
                     let atoms = &stencils[bins[bin] as usize..bins[bin + 1] as usize];
-                    spread_atoms(level, atoms, k, order, grid, &mut plane.mesh);
+                    spread_atoms(level, atoms, &targets, spline, grid, planes);
                 }
-                forward_plane(level, plane, scratch, plans, grid, order);
+                for plane in planes {
+                    forward_plane(level, plane, scratch, plans, grid, order);
+                }
             },
         );
     }
@@ -254,7 +265,7 @@ impl Pme {
                 }
                 transform(level, &plans[0], Direction::Forward, block, work);
                 if report {
-                    block.sums = sums_of_block(cell, grid, beta, reference, first, width, block);
+                    block.sums = sums_of_block(cell, grid, beta, reference, first, width, block, influence);
                 }
                 multiply(level, block, influence);
                 transform(level, &plans[0], Direction::Inverse, block, work);
@@ -287,12 +298,12 @@ impl Pme {
     fn gather(&mut self, cell: &Cell) {
         let [n_a, n_b, n_c] = self.grid.map(|n| n as f64);
         let to_cartesian = cell.inverse().transpose() * DMat3::from_diagonal(DVec3::new(n_a, n_b, n_c));
-        let Pme { level, grid, order, stencils, planes, forces, .. } = self;
-        let (level, grid, order) = (*level, *grid, *order);
+        let Pme { level, grid, spline, stencils, planes, forces, .. } = self;
+        let (level, grid, spline) = (*level, *grid, &*spline);
         let planes: &[Plane] = planes;
         forces.par_chunks_mut(ATOMS_PER_TASK).zip(stencils.par_chunks(ATOMS_PER_TASK)).for_each(
             |(forces, stencils)| {
-                gather_atoms(level, stencils, planes, order, grid, &to_cartesian, forces);
+                gather_atoms(level, stencils, planes, spline, grid, &to_cartesian, forces);
             },
         );
     }
@@ -309,6 +320,7 @@ fn multiply_block(block: &mut Block, influence: &[f32]) {
 }
 
 /// Energy and virial of the columns `first .. first + width`, from their transformed charges.
+#[expect(clippy::too_many_arguments, reason = "plain numbers of one loop")]
 fn sums_of_block(
     cell: &Cell,
     grid: [usize; 3],
@@ -317,8 +329,10 @@ fn sums_of_block(
     first: usize,
     width: usize,
     block: &Block,
+    influence: &[f32],
 ) -> Contribution {
     let columns = padded(grid[2] / 2 + 1);
+    let reciprocal = cell.inverse().transpose() * std::f64::consts::TAU;
     let mut sums = Contribution::ZERO;
     for a in 0..grid[0] {
         for k in 0..width {
@@ -331,17 +345,21 @@ fn sums_of_block(
             // the other half of the spectrum is not stored
             let copies = if m[2] == 0 || 2 * m[2] == grid[2] { 1.0 } else { 2.0 };
             let norm = 0.5 * copies * (re * re + im * im);
-            let opposite = [0, 1, 2].map(|axis| (grid[axis] - m[axis]) % grid[axis]);
-            let (factor, k) = reference.influence(cell, m);
             if (0..3).any(|axis| 2 * m[axis] == grid[axis]) {
                 // a frequency at exactly half a mesh stands for both its signs
-                let (other_factor, other_k) = reference.influence(cell, opposite);
-                let (e, other_e) = (0.5 * norm * factor, 0.5 * norm * other_factor);
-                sums.energy += e + other_e;
-                sums.virial += wave_virial(k, beta) * e + wave_virial(other_k, beta) * other_e;
+                let opposite = [0, 1, 2].map(|axis| (grid[axis] - m[axis]) % grid[axis]);
+                for m in [m, opposite] {
+                    let (factor, k) = reference.influence(cell, m);
+                    sums.energy += 0.5 * norm * factor;
+                    sums.virial += wave_virial(k, beta) * (0.5 * norm * factor);
+                }
             } else {
-                sums.energy += norm * factor;
-                sums.virial += wave_virial(k, beta) * (norm * factor);
+                let signed = |axis: usize| {
+                    if 2 * m[axis] > grid[axis] { m[axis] as f64 - grid[axis] as f64 } else { m[axis] as f64 }
+                };
+                let energy = norm * f64::from(influence[at]);
+                sums.energy += energy;
+                sums.virial += wave_virial(reciprocal * DVec3::new(signed(0), signed(1), signed(2)), beta) * energy;
             }
         }
     }
