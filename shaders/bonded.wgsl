@@ -9,7 +9,7 @@
 //          entries: (term, kind + 16 * place of the atom in the term) | terms: see BondedTerm
 // group 1: pair_forces, added to: kJ mol^-1 nm^-1 by slot, or part/fixed_force (HALF) | status | partials: N_PARTIALS slots per workgroup, kJ mol^-1: bond, angle,
 //          Urey-Bradley, dihedral, improper, LJ 1-4, Coulomb 1-4, restraint, virial xx yy zz xy xz yz
-// twin: src/potential/bonded/, src/forces/reference/bonded.rs
+// twin: src/potential/bonded/, src/forces/reference/bonded.rs, restraints.rs
 
 override n_owners: u32;
 override with_energy: bool;
@@ -36,6 +36,8 @@ const PERIODIC_IMPROPER: u32 = 5u;
 const RYCKAERT_BELLEMANS: u32 = 6u;
 // a = (cos, sin of xi0, k)
 const IMPROPER: u32 = 7u;
+// atoms = fixed-point place, a = k of x, y, z; kJ mol^-1 nm^-2. It pulls from outside and has no virial.
+const RESTRAINT: u32 = 8u;
 
 const SUM_BOND: u32 = 0u;
 const SUM_ANGLE: u32 = 1u;
@@ -44,6 +46,7 @@ const SUM_DIHEDRAL: u32 = 3u;
 const SUM_IMPROPER: u32 = 4u;
 const SUM_LJ_14: u32 = 5u;
 const SUM_COULOMB_14: u32 = 6u;
+const SUM_RESTRAINT: u32 = 7u;
 const SUM_VIRIAL: u32 = 8u;
 const N_SUMS: u32 = 14u;
 const N_PARTIALS: u32 = 16u;
@@ -222,6 +225,12 @@ fn bonded(
             let term = terms[entry.x];
             let kind = entry.y & 15u;
             let place = entry.y >> 4u;
+            if kind == RESTRAINT {
+                let away = displacement(bitcast<vec3<i32>>(term.atoms.xyz), positions[owner.x].xyz, cell);
+                force = force - term.a.xyz * away;
+                sums[SUM_RESTRAINT] = sums[SUM_RESTRAINT] + 0.5 * dot(term.a.xyz * away, away);
+                continue;
+            }
             let d = vector(first + term.atoms.x, first + term.atoms.y);
             var action: Action;
             // energy of Coulomb in a 1-4 pair

@@ -15,6 +15,8 @@
 // twin: src/forces/reference/integrate.rs, settle.rs
 
 override n_groups: u32;
+// workgroups whose partial sums come first: those of constraints.wgsl
+override first_partial: u32;
 
 // A longer move in one step, nm, is a blow-up: the atom stays and is reported; the host finds the step.
 const LONGEST_MOVE: f32 = 0.5;
@@ -48,27 +50,11 @@ const N_PARTIALS: u32 = 24u;
 @group(1) @binding(4) var<storage, read_write> partials: array<f32>;
 @group(1) @binding(5) var<storage, read_write> status: Status;
 
-//#include part/take_pair_force
-//#if MESH
-//#include part/mesh_force
-//#end
+//#include part/force_on
 
 const GROUPS_PER_WORKGROUP: u32 = 21u;
 
 var<workgroup> atom_forces: array<vec4<f32>, wg_size>;
-
-fn force_on(atom: u32) -> vec3<f32> {
-    let position = positions[atom];
-    let slot = u32(position.w);
-    var f = take_pair_force(slot);
-//#if MESH
-    f = f + mesh_force(position.xyz, sorted[slot].w);
-//#end
-//#if EWALD
-    f = f + long_range_forces[slot].xyz;
-//#end
-    return f;
-}
 
 // A group is a Triple; a single atom leaves the other two at rest with zero inverse mass.
 
@@ -228,7 +214,7 @@ fn update(
             move_atom(i + 2u, drift.h2, v.h2, w.z);
         }
     }
-    let slot = workgroup * N_PARTIALS;
+    let slot = (first_partial + workgroup) * N_PARTIALS;
     if (params.flags & STEP_REPORT) != 0u {
         for (var c = 0u; c < PARTIAL_BATH; c = c + 1u) {
             let total = workgroup_sum(local, sums[c]);

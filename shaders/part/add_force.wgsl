@@ -1,7 +1,5 @@
 // Adding to the shared force sums. Uses `pair_forces` (atomic), `status` and `slots` of the pass.
 
-override n_slots: u32;
-
 //#include part/fixed_force
 
 // index: 3 slot + component

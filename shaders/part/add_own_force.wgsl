@@ -1,8 +1,6 @@
 // Adding to the force sum of a slot that nobody else touches in this dispatch. Uses `pair_forces` and `status` of the pass.
 
 //#if HALF
-override n_slots: u32;
-
 //#include part/fixed_force
 
 fn add_own_force(atom: u32, slot: u32, f: vec3<f32>) {

@@ -8,6 +8,8 @@
 // kJ mol^-1 nm^-1, what is not finite names the atom in `first_bad`.
 // twin: src/forces/gpu/fixed_force.rs
 
+override n_slots: u32;
+
 const FORCE_SCALE: f32 = 4096.0;
 //#if WIDE
 // 2^44: 128 of them stay below 2^63 units

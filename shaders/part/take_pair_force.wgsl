@@ -1,8 +1,6 @@
 // The pair force on a slot, kJ mol^-1 nm^-1; shared sums are cleared for the next step. Uses `pair_forces` and `status`.
 
 //#if HALF
-override n_slots: u32;
-
 //#include part/fixed_force
 
 fn take_pair_force(slot: u32) -> vec3<f32> {

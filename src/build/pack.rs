@@ -153,10 +153,9 @@ impl<'a> Packing<'a> {
         // Bodies: the units, then every other molecule.
         let mut body_of = vec![0; molecules.len()];
         units.iter().enumerate().for_each(|(body, unit)| unit.iter().for_each(|&m| body_of[m] = body as u32));
-        let mut next = units.len() as u32;
-        for m in (0..molecules.len()).filter(|&m| !in_unit[m]) {
-            body_of[m] = next;
-            next += 1;
+        let alone = (0..molecules.len()).filter(|&m| !in_unit[m]);
+        for (body, m) in (units.len() as u32..).zip(alone) {
+            body_of[m] = body;
         }
         let mut atoms = Vec::with_capacity(n_atoms);
         for (m, molecule) in molecules.iter().enumerate() {

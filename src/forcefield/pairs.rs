@@ -122,13 +122,16 @@ fn free_name(entries: &[TypeEntry], name: &str) -> String {
     std::iter::once(name.to_string()).chain(numbered).find(is_free).unwrap_or_default()
 }
 
+/// Models behind the C4 terms: (type a ≤ type b, text).
+type C4Origins = Vec<(usize, usize, String)>;
+
 /// The table, and the models behind its C4 terms.
 pub(super) fn pair_table(
     entries: &[TypeEntry],
     library: &Library,
     water: &WaterModel,
     mixing: Mixing,
-) -> Result<(PairTable, Vec<(usize, usize, String)>), ForceFieldError> {
+) -> Result<(PairTable, C4Origins), ForceFieldError> {
     let lj: Vec<(f64, f64)> = entries.iter().map(|t| t.lj).collect();
     let both_geometric = |a: usize, b: usize| entries[a].is_geometric() && entries[b].is_geometric();
     let rule = |a, b| if both_geometric(a, b) { Mixing::Geometric } else { mixing };

@@ -1,6 +1,6 @@
 //! Structs shared by host and shaders: names, offsets and sizes as naga computes them from the WGSL.
 
-use hexaqua::forces::gpu::layout::{BondedTerm, CellUniform, StatusWords, StepUniform};
+use hexaqua::forces::gpu::layout::{BondedTerm, CellUniform, SiteTerm, StatusWords, StepUniform};
 use hexaqua::forces::gpu::shader::{Pieces, Shaders};
 use std::mem::offset_of;
 
@@ -45,6 +45,7 @@ fn structs_agree_with_the_shaders() {
         }
     );
     check!(&Shaders::embedded().module("bonded", Pieces::default()), "BondedTerm", BondedTerm { atoms, a, b });
+    check!(&Shaders::embedded().module("virtual_sites", Pieces::default()), "SiteTerm", SiteTerm { atoms, weights });
     check!(
         &source,
         "Status",

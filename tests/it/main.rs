@@ -40,4 +40,5 @@ mod twins_bonded_gpu;
 mod twins_cpu;
 mod twins_gpu;
 mod twins_gpu_half;
+mod twins_molecules_gpu;
 mod twins_reference;

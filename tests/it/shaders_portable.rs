@@ -47,7 +47,13 @@ fn passes() -> Vec<Variant> {
     for sums in [&[][..], &["HALF"], &["HALF", "WIDE"]] {
         for long_range in [&[][..], &["MESH"], &["EWALD"]] {
             let defines = [sums, long_range].concat();
-            all.push(Variant { file: "update", entries: vec!["update"], forms: None, defines });
+            for (file, entries) in [
+                ("update", vec!["update"]),
+                ("constraints", vec!["update_constrained"]),
+                ("virtual_sites", vec!["spread_sites", "build_sites"]),
+            ] {
+                all.push(Variant { file, entries, forms: None, defines: defines.clone() });
+            }
         }
         all.push(Variant { file: "bonded", entries: vec!["bonded"], forms: None, defines: sums.to_vec() });
     }

@@ -39,7 +39,7 @@ struct ChunkPlaces {
     status: Range<usize>,
     update: Range<usize>,
     /// Sums of the forces of a reported step, as [`GpuBackend::force_sums`] names them.
-    sums: Option<[Range<usize>; 3]>,
+    sums: Option<[Range<usize>; 4]>,
 }
 
 /// A batch on the device.
@@ -348,16 +348,16 @@ impl Bound {
         }
         let reported = k == 0 && chunk.report;
         with(if reported { &forces.pairs.with_sums } else { &forces.pairs.step }, false);
-        if let Some(bonded) = &forces.bonded {
-            with(&bonded[usize::from(reported)], false);
-        }
+        forces.molecules.bonded(reported, |d| with(d, false));
         self.long_range.each(reported, |d| with(d, false));
         if let Some([_, part]) = &self.prune
             && (chunk.first_step + u64::from(k)).is_multiple_of(2)
         {
             with(part, true);
         }
+        forces.molecules.spread(reported, |d| with(d, false));
         with(&forces.update, true);
+        forces.molecules.after_update(with);
     }
 }
 

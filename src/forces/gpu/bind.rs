@@ -2,10 +2,10 @@
 //! earlier one keep theirs.
 
 use super::batch::DEPTH;
-use super::bonded::BondedBuffers;
 use super::device::{Context, cast};
 use super::fixed::FixedPosition;
 use super::integrate::{StateBuffers, StepDispatches};
+use super::molecules::MoleculeDispatches;
 use super::nonbonded::{PairBuffers, PairDispatches, PairKernel};
 use super::pair_list::{DeviceList, masks_of};
 use super::pass::{Dispatch, WORKGROUP};
@@ -20,8 +20,7 @@ use std::time::Instant;
 /// What differs between force sums of one word and of two.
 pub(super) struct ForceDispatches {
     pub(super) pairs: PairDispatches,
-    /// Without and with sums.
-    pub(super) bonded: Option<[Dispatch; 2]>,
+    pub(super) molecules: MoleculeDispatches,
     pub(super) update: Dispatch,
 }
 
@@ -110,7 +109,7 @@ impl GpuBackend {
         let shared = self.pair_buffers(&slots);
         let narrow = ForceDispatches {
             pairs: self.nonbonded.dispatches(&self.context, &shared, &device_list, false)?,
-            bonded: self.bind_bonded(false)?,
+            molecules: self.bind_molecules(&origin_buffer, false)?,
             update: self.integrator.update(&self.context, &self.state_buffers(&origin_buffer), false)?,
         };
         let prune = self.nonbonded.prune(&self.context, &shared, &device_list);
@@ -163,11 +162,9 @@ impl GpuBackend {
         self.context.check()
     }
 
-    fn bind_bonded(&self, wide: bool) -> Result<Option<[Dispatch; 2]>, ForceError> {
-        let Some(bonded) = &self.bonded else { return Ok(None) };
-        let b = &self.buffers;
-        let (cell, positions, pair_forces, status) = (&b.cell, &b.positions, &b.pair_forces, &b.status);
-        bonded.dispatches(&self.context, &BondedBuffers { cell, positions, pair_forces, status }, wide).map(Some)
+    fn bind_molecules(&self, origin: &wgpu::Buffer, wide: bool) -> Result<MoleculeDispatches, ForceError> {
+        let update = [&self.integrator.steps, &self.integrator.partials];
+        self.molecules.dispatches(&self.context, &self.state_buffers(origin), update, wide)
     }
 
     fn pair_buffers<'a>(&'a self, slots: &'a wgpu::Buffer) -> PairBuffers<'a> {
@@ -211,7 +208,7 @@ impl GpuBackend {
             let shared = self.pair_buffers(&bound.slots);
             let wide = ForceDispatches {
                 pairs: self.nonbonded.dispatches(&self.context, &shared, &bound.list, true)?,
-                bonded: self.bind_bonded(true)?,
+                molecules: self.bind_molecules(&bound.origin, true)?,
                 update: self.integrator.update(&self.context, &self.state_buffers(&bound.origin), true)?,
             };
             bound.wide.get_or_init(|| wide);

@@ -1,18 +1,21 @@
 //! The bonded pass: which terms every atom walks, their parameters on the device, and the sums it hands back.
 //!
 //! Terms stand once per species, in local indices; an atom that takes part in any is an *owner* and gathers its force.
-//! Twin: `forces::reference::bonded`.
+//! Position restraints are terms of one atom. Twins: `forces::reference::bonded`, `restraints`.
 
 use super::device::Context;
+use super::fixed::FixedPosition;
 use super::layout::{BONDED_PARTIALS, BondedTerm};
 use super::nonbonded::{PairKernel, sum_partials, symmetric};
 use super::pass::{Binding, Dispatch, Pass, PassSpec, WORKGROUP};
 use super::shader::{Pieces, Shaders};
+use crate::cell::Cell;
 use crate::forces::ForceError;
 use crate::forces::reference::bonded::{BondedSums, N_TERMS};
-use crate::system::Topology;
 use crate::system::bonded::Bonded as BondedTerms;
+use crate::system::{PositionRestraint, System, Topology};
 use crate::units::COULOMB;
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 /// Kinds of term, as the shader numbers them.
@@ -26,6 +29,7 @@ enum Kind {
     PeriodicImproper = 5,
     RyckaertBellemans = 6,
     Improper = 7,
+    Restraint = 8,
 }
 
 /// What the pass reads.
@@ -87,7 +91,7 @@ fn terms_of(bonded: &BondedTerms) -> Vec<(Kind, usize, BondedTerm)> {
 }
 
 impl Tables {
-    fn new(topology: &Topology) -> Self {
+    fn new(topology: &Topology, restraints: &[PositionRestraint]) -> Self {
         let mut tables = Tables::default();
         // by species: (local atom, range of entries)
         let mut walks: Vec<Vec<(u32, [u32; 2])>> = Vec::new();
@@ -109,10 +113,27 @@ impl Tables {
             walks.push(walk);
             tables.terms.extend(terms.iter().map(|(_, _, term)| *term));
         }
+        // restraints are the last terms, in the order of the system
+        let first_restraint = tables.terms.len() as u32;
+        tables.terms.extend(restraints.iter().map(|r| {
+            let k = r.k.to_array().map(|k| k as f32);
+            BondedTerm { atoms: [0; 4], a: [k[0], k[1], k[2], 0.0], b: [0.0; 4] }
+        }));
+        let mut restrained: BTreeMap<u32, u32> =
+            (restraints.iter().zip(first_restraint..)).map(|(r, term)| (r.atom, term)).collect();
         for molecule in &topology.molecules {
             let first = molecule.first_atom;
-            let walk = &walks[molecule.species as usize];
-            tables.owners.extend(walk.iter().map(|&(atom, [start, end])| [first + atom, first, start, end]));
+            let mut walk: BTreeMap<u32, [u32; 2]> = walks[molecule.species as usize].iter().copied().collect();
+            for local in 0..topology.species[molecule.species as usize].atoms.len() as u32 {
+                let Some(term) = restrained.remove(&(first + local)) else { continue };
+                // a walk of its own: that of the species and the restraint
+                let [start, end] = walk.get(&local).copied().unwrap_or([0, 0]);
+                let own = tables.entries.len() as u32;
+                tables.entries.extend_from_within(start as usize..end as usize);
+                tables.entries.push([term, Kind::Restraint as u32]);
+                walk.insert(local, [own, tables.entries.len() as u32]);
+            }
+            tables.owners.extend(walk.into_iter().map(|(atom, [start, end])| [first + atom, first, start, end]));
         }
         tables
     }
@@ -130,6 +151,8 @@ pub struct Bonded {
     terms: wgpu::Buffer,
     partials: wgpu::Buffer,
     workgroups: u32,
+    /// What `terms` holds when there are restraints, which depend on the cell.
+    restrained: Option<(Vec<BondedTerm>, Vec<PositionRestraint>)>,
 }
 
 /// What it takes to compile a variant.
@@ -166,17 +189,17 @@ pub struct BondedBuffers<'a> {
 }
 
 impl Bonded {
-    /// `None` when no molecule has a term.
+    /// `None` when no molecule has a term and no atom is restrained.
     ///
     /// * `kernel`, `n_slots` – of the pair pass, whose force sums are added to
     pub fn new(
         context: &Context,
         shaders: &Shaders,
-        topology: &Topology,
+        system: &System,
         kernel: PairKernel,
         n_slots: u32,
     ) -> Result<Option<Self>, ForceError> {
-        let tables = Tables::new(topology);
+        let tables = Tables::new(&system.topology, &system.restraints);
         if tables.owners.is_empty() {
             return Ok(None);
         }
@@ -192,7 +215,19 @@ impl Bonded {
             terms: context.storage_of("bonded terms", &tables.terms),
             partials: context.storage("bonded partials", workgroups as usize * BONDED_PARTIALS * 4),
             workgroups,
+            restrained: (!system.restraints.is_empty()).then(|| (tables.terms, system.restraints.clone())),
         }))
+    }
+
+    /// Places of restraints in a new cell.
+    pub fn set_cell(&mut self, context: &Context, cell: &Cell) {
+        let Some((terms, restraints)) = &mut self.restrained else { return };
+        let first = terms.len() - restraints.len();
+        for (term, restraint) in terms[first..].iter_mut().zip(restraints) {
+            let [x, y, z] = FixedPosition::from_cartesian(cell, restraint.reference).wrapped().map(|i| i as u32);
+            term.atoms = [x, y, z, 0];
+        }
+        context.write(&self.terms, terms);
     }
 
     /// The buffer that [`Self::sums`] reads.
@@ -229,12 +264,12 @@ impl Bonded {
         }))
     }
 
-    /// Energies by term and virial.
-    pub fn sums(partials: &[f32]) -> BondedSums {
+    /// Energies by term and virial, and the energy of position restraints, kJ/mol.
+    pub fn sums(partials: &[f32]) -> (BondedSums, f64) {
         let sums = sum_partials::<BONDED_PARTIALS>(partials);
         let mut energies = [0.0; N_TERMS];
         energies.copy_from_slice(&sums[..N_TERMS]);
-        BondedSums { energies, virial: symmetric(&sums[8..14]) }
+        (BondedSums { energies, virial: symmetric(&sums[8..14]) }, sums[7])
     }
 }
 
@@ -243,6 +278,7 @@ mod tests {
     use super::*;
     use crate::system::bonded::{HarmonicAngle, HarmonicBond};
     use crate::system::topology::{Species, SpeciesAtom};
+    use glam::DVec3;
 
     fn species(n: usize, bonded: BondedTerms) -> Species {
         let atom = SpeciesAtom { name: "X".into(), element: "C".into(), type_id: 0, charge: 0.0, mass: 12.0 };
@@ -259,12 +295,24 @@ mod tests {
         };
         let all = [species(1, BondedTerms::default()), species(5, bonded)];
         let topology = Topology::new(vec!["X".into()], all.to_vec(), &[1, 0, 1]);
-        let tables = Tables::new(&topology);
+        let tables = Tables::new(&topology, &[]);
         assert_eq!(tables.terms.len(), 2);
         assert_eq!(tables.entries, [[0, 16], [1, 3], [0, 0], [1, 3 + 16], [1, 3 + 32]]);
         let (one, three, four) = ([0, 2], [2, 4], [4, 5]);
         let expected = [(1, 0, one), (3, 0, three), (4, 0, four), (7, 6, one), (9, 6, three), (10, 6, four)];
         assert_eq!(tables.owners, expected.map(|(atom, first, [start, end])| [atom, first, start, end]));
-        assert_eq!(Tables::new(&Topology::new(vec!["X".into()], all.to_vec(), &[0, 0])).owners, [[0u32; 4]; 0]);
+        let single = Topology::new(vec!["X".into()], all.to_vec(), &[0, 0]);
+        assert_eq!(Tables::new(&single, &[]).owners, [[0u32; 4]; 0]);
+        // restraints on an atom with terms, on one without, and on a single atom
+        let on = |atom| PositionRestraint { atom, reference: DVec3::ZERO, k: DVec3::X };
+        let held = Tables::new(&topology, &[on(9), on(5), on(6)]);
+        assert_eq!(held.terms.len(), 5);
+        let of = |atom: u32| {
+            let owner = held.owners.iter().find(|o| o[0] == atom).expect("an owner");
+            held.entries[owner[2] as usize..owner[3] as usize].to_vec()
+        };
+        assert_eq!(of(9), [[0, 0], [1, 19], [2, 8]]);
+        assert_eq!((of(5), of(6)), (vec![[3, 8]], vec![[4, 8]]));
+        assert_eq!(held.owners.len(), 8);
     }
 }

@@ -3,6 +3,7 @@
 //! Twin: `forces::reference::integrate`.
 
 use super::batch::STEPS_PER_SUBMISSION;
+use super::constraints::Constraints;
 use super::device::Context;
 use super::layout::{STEP_COUPLE, STEP_FIRST, STEP_LANGEVIN, STEP_LAST, STEP_REPORT, StepUniform, UPDATE_PARTIALS};
 use super::nonbonded::{PairKernel, sum_partials, symmetric};
@@ -14,6 +15,7 @@ use crate::units::BOLTZMANN;
 use glam::DMat3;
 use std::sync::OnceLock;
 
+/// Binding and bytes of the block of a step.
 pub const STEP_BLOCK: (usize, u64) = (1, size_of::<StepUniform>() as u64);
 
 /// The passes of a time step beyond its forces.
@@ -29,6 +31,8 @@ pub struct Integrator {
     groups: wgpu::Buffer,
     n_groups: u32,
     n_atoms: u32,
+    /// Of the update pass and that of constraints.
+    n_workgroups: u32,
     pub steps: wgpu::Buffer,
     pub partials: wgpu::Buffer,
     momentum_partials: wgpu::Buffer,
@@ -38,7 +42,8 @@ pub struct Integrator {
 /// Constraint groups of a workgroup of the update pass: 64 invocations gather the forces on their 63 atoms.
 const GROUPS_PER_WORKGROUP: u32 = 21;
 
-/// Where the update pass takes forces from.
+/// Where passes that need all of a force take it from, see `part/force_on`.
+#[derive(Debug, Clone)]
 pub struct ForceInput {
     pub kernel: PairKernel,
     /// `MESH`, `EWALD` or nothing, with the constants of the mesh.
@@ -46,21 +51,36 @@ pub struct ForceInput {
     pub constants: Vec<(&'static str, f64)>,
 }
 
+impl ForceInput {
+    /// Names that such a pass is compiled with.
+    pub fn defines(&self, wide: bool) -> Vec<&'static str> {
+        let mut defines: Vec<&str> = self.long_range.into_iter().collect();
+        defines.extend((self.kernel == PairKernel::Half).then_some("HALF"));
+        defines.extend(wide.then_some("WIDE"));
+        defines
+    }
+
+    /// A pass with narrow force sums, and one with wide sums where there are any.
+    pub fn both<T>(&self, compile: impl Fn(bool) -> Result<T, ForceError>) -> Result<[Option<T>; 2], ForceError> {
+        Ok([Some(compile(false)?), (self.kernel == PairKernel::Half).then(|| compile(true)).transpose()?])
+    }
+}
+
 /// What it takes to compile a variant of the update pass.
 struct UpdateRecipe {
     shaders: Shaders,
     input: ForceInput,
     n_groups: u32,
+    first_partial: u32,
 }
 
 impl UpdateRecipe {
     fn compile(&self, context: &Context, wide: bool) -> Result<Pass, ForceError> {
         use Binding::{Read, Uniform, UniformBlock, Write};
-        let mut defines: Vec<&str> = self.input.long_range.into_iter().collect();
-        defines.extend((self.input.kernel == PairKernel::Half).then_some("HALF"));
-        defines.extend(wide.then_some("WIDE"));
+        let defines = self.input.defines(wide);
         let mut constants = self.input.constants.clone();
         constants.push(("n_groups", f64::from(self.n_groups)));
+        constants.push(("first_partial", f64::from(self.first_partial)));
         let mut inputs = vec![Uniform, UniformBlock(STEP_BLOCK.1), Read];
         inputs.extend(self.input.long_range.map(|_| Read));
         let groups: [&[Binding]; 2] = [&inputs, &[Write, Write, Write, Write, Write, Write]];
@@ -102,18 +122,28 @@ pub struct StepSums {
     pub kinetic_end: f64,
 }
 
-/// Constraint groups as (first atom, atoms, bits of d_OH, bits of d_HH): rigid waters whole, other atoms one by one.
-fn constraint_groups(topology: &Topology) -> Vec<[u32; 4]> {
+/// Constraint groups as (first atom, atoms, bits of d_OH, bits of d_HH): rigid waters whole, other atoms one by one. Frozen
+/// atoms and virtual sites are in none.
+///
+/// * `elsewhere` – `[n_atoms]`, atoms that another pass moves
+fn constraint_groups(topology: &Topology, elsewhere: &[bool]) -> Vec<[u32; 4]> {
+    let moves = |atom: &u32| {
+        let atom = *atom as usize;
+        topology.masses[atom] > 0.0 && !topology.frozen[atom] && !elsewhere[atom]
+    };
     let mut groups = Vec::new();
     for molecule in &topology.molecules {
         let species = &topology.species[molecule.species as usize];
         match species.rigid_water {
+            // frozen whole or not at all
+            Some(_) if topology.frozen[molecule.first_atom as usize] => {}
             Some(water) => {
                 groups.push([molecule.first_atom, 3, (water.d_oh as f32).to_bits(), (water.d_hh as f32).to_bits()])
             }
             None => {
                 let first = molecule.first_atom;
-                groups.extend((first..first + species.atoms.len() as u32).map(|atom| [atom, 1, 0, 0]));
+                let atoms = first..first + species.atoms.len() as u32;
+                groups.extend(atoms.filter(moves).map(|atom| [atom, 1, 0, 0]));
             }
         }
     }
@@ -167,14 +197,18 @@ impl Integrator {
         context: &Context,
         shaders: &Shaders,
         topology: &Topology,
+        constraints: &Constraints,
         input: ForceInput,
     ) -> Result<Self, ForceError> {
         use Binding::{Read, Uniform, UniformBlock, Write};
-        let groups = constraint_groups(topology);
+        let groups = constraint_groups(topology, &constraints.moves);
         let (n_groups, n_atoms) = (groups.len() as u32, topology.n_atoms() as u32);
-        let recipe = UpdateRecipe { shaders: shaders.clone(), input, n_groups };
+        let first_partial = constraints.workgroups();
+        let n_workgroups = first_partial + n_groups.div_ceil(GROUPS_PER_WORKGROUP).max(1);
+        let recipe = UpdateRecipe { shaders: shaders.clone(), input, n_groups, first_partial };
         let update = recipe.compile(context, false)?;
         let n_partials = n_atoms.div_ceil(WORKGROUP);
+        let moving_mass: f64 = topology.masses.iter().zip(&topology.frozen).filter(|(_, f)| !**f).map(|(m, _)| m).sum();
         let momentum_source = shaders.module("momentum", Pieces::default());
         let momentum = |entry: &str| {
             Pass::new(
@@ -185,7 +219,7 @@ impl Integrator {
                     constants: &[
                         ("n_atoms", f64::from(n_atoms)),
                         ("n_partials", f64::from(n_partials)),
-                        ("inv_total_mass", 1.0 / topology.total_mass()),
+                        ("inv_total_mass", if moving_mass > 0.0 { 1.0 / moving_mass } else { 0.0 }),
                     ],
                     groups: [&[], &[Write, Write]],
                 },
@@ -217,19 +251,16 @@ impl Integrator {
             n_atoms,
             groups: context.storage_of("constraint groups", &groups),
             steps: context.uniform("steps", STEPS_PER_SUBMISSION * UNIFORM_STRIDE),
-            partials: context.storage("update partials", Self::partials_bytes_of(n_groups)),
+            partials: context.storage("update partials", n_workgroups as usize * UPDATE_PARTIALS * 4),
+            n_workgroups,
             momentum_partials: context.storage("momentum partials", (n_partials as usize + 1) * 16),
             kinetic_partials: context.storage("kinetic partials", n_partials as usize * 4),
         })
     }
 
-    fn partials_bytes_of(n_groups: u32) -> usize {
-        n_groups.div_ceil(GROUPS_PER_WORKGROUP) as usize * UPDATE_PARTIALS * 4
-    }
-
     /// Bytes of `partials` that [`StepSums::from_partials`] reads.
     pub fn partials_bytes(&self) -> usize {
-        Self::partials_bytes_of(self.n_groups)
+        self.n_workgroups as usize * UPDATE_PARTIALS * 4
     }
 
     /// The update pass; `wide`: it reads force sums of two words.

@@ -98,6 +98,18 @@ pub struct BondedTerm {
 
 /// f32 slots per workgroup of `bonded`: energies by term, restraint, virial xx yy zz xy xz yz, _pad.
 pub const BONDED_PARTIALS: usize = 16;
+/// `virtual_sites.wgsl`
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct SiteTerm {
+    /// Site and parents, counted from the first atom of the molecule.
+    pub atoms: [u32; 4],
+    /// a, b, c (nm⁻¹), _pad
+    pub weights: [f32; 4],
+}
+
+/// f32 slots per workgroup of `spread_sites`: virial xx yy zz xy xz yz, _pad.
+pub const SITE_PARTIALS: usize = 8;
 /// f32 slots per workgroup of `nb_full` and `nb_half`: 12-6, c4, Coulomb, at the cutoff, virial xx yy zz xy xz yz, excluded, _pad.
 pub const PAIR_PARTIALS: usize = 12;
 /// f32 slots per workgroup of `solve`: energy, virial xx yy zz xy xz yz, _pad.

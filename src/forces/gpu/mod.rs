@@ -3,7 +3,7 @@
 //! Portable: no 64-bit integers, no float atomics, 16 KiB of workgroup memory, eight storage buffers per pass; subgroup
 //! operations only in variants beside one without. What runs where:
 //!
-//! * device, every step: [`nonbonded`], [`bonded`], [`ewald`] or [`pme`] with [`fft`], [`integrate`]
+//! * device, every step: [`nonbonded`], [`ewald`] or [`pme`] with [`fft`], [`molecules`], [`integrate`]
 //! * host, in f64: self and excluded constants, dispersion correction, sums over workgroups, unwrapped positions
 //!   ([`fixed`])
 //!
@@ -14,6 +14,7 @@
 pub mod batch;
 mod bind;
 pub mod bonded;
+pub mod constraints;
 pub mod device;
 pub mod ewald;
 pub mod ewald_fit;
@@ -24,6 +25,7 @@ pub mod fixed_force;
 pub mod integrate;
 pub mod layout;
 pub mod micro;
+pub mod molecules;
 pub mod nonbonded;
 pub mod pair_list;
 pub mod pass;
@@ -31,6 +33,7 @@ pub mod pme;
 pub mod preprocess;
 pub mod self_test;
 pub mod shader;
+pub mod virtual_sites;
 
 pub use device::{AdapterSelector, Context, DeviceDescription, DeviceOptions, devices};
 pub use nonbonded::PairKernel;
@@ -43,13 +46,14 @@ use crate::forces::reference::blame::BEFORE_ANY_STEP;
 use crate::forces::reference::dispersion::DispersionCorrection;
 use crate::forces::reference::ewald::{WaveVectors, neutralizing_background};
 use crate::forces::reference::exclusions::{ewald_self_energy, reaction_field_self_energy};
+use crate::forces::reference::virtual_sites::{construct as construct_sites, spread_forces as spread_site_forces};
 use crate::neighbor::NeighborList;
 use crate::neighbor::clusters::CLUSTER;
 use crate::potential::coulomb::ReactionField;
 use crate::system::{Coulomb, State, System};
 use batch::{DEPTH, HostTimes, Submitted, wide};
 use bind::Bound;
-use bonded::Bonded;
+use constraints::Constraints;
 use device::cast;
 use ewald::DirectEwald;
 use failure::OVERFLOW;
@@ -57,6 +61,7 @@ use fixed::FixedPosition;
 use glam::{DMat3, DVec3};
 use integrate::{ForceInput, Integrator};
 use layout::{CellUniform, StatusWords};
+use molecules::Molecules;
 use nonbonded::{HALF_LIST_FROM, Nonbonded, device_charges};
 use pass::{Binding, Dispatch, Pass, PassSpec};
 use pme::{MeshDispatches, MeshEwald, mesh_constants};
@@ -121,7 +126,7 @@ pub struct GpuBackend {
     context: Context,
     system: System,
     nonbonded: Nonbonded,
-    bonded: Option<Bonded>,
+    molecules: Molecules,
     long_range: LongRange,
     integrator: Integrator,
     /// After a new list, and after new positions alone.
@@ -149,25 +154,6 @@ pub struct GpuBackend {
     inner_radius: Option<f64>,
     /// Bytes of the buffers that live as long as the backend.
     own_bytes: u64,
-}
-
-/// What the system needs and the device cannot do.
-fn missing(system: &System) -> Option<&'static str> {
-    let topology = &system.topology;
-    let any = |has: fn(&crate::system::topology::Species) -> bool| {
-        topology.molecules.iter().any(|m| has(&topology.species[m.species as usize]))
-    };
-    if any(|s| !s.constraints.is_empty()) {
-        Some("constraints other than rigid water")
-    } else if any(|s| !s.virtual_sites.is_empty()) {
-        Some("virtual sites")
-    } else if !system.restraints.is_empty() {
-        Some("position restraints")
-    } else if topology.frozen.contains(&true) {
-        Some("frozen atoms")
-    } else {
-        None
-    }
 }
 
 impl GpuBackend {
@@ -199,9 +185,6 @@ impl GpuBackend {
         if let Some(term) = system.external.terms().first() {
             return Err(ForceError::Unsupported { what: format!("{term} is not there yet"), instead: "reference" });
         }
-        if let Some(what) = missing(system) {
-            return Err(ForceError::Unsupported { what: format!("{what} are not on the GPU yet"), instead: "cpu" });
-        }
         let n_slots = n_atoms.next_multiple_of(CLUSTER) as u32;
         let (mut mesh, mut long_range_define) = (None, None);
         let long_range = match system.interactions.coulomb {
@@ -222,9 +205,10 @@ impl GpuBackend {
         let mut constants = mesh.clone().unwrap_or_default();
         constants.push(("n_slots", f64::from(n_slots)));
         let nonbonded = Nonbonded::new(&context, shaders, system, kernel, n_slots, mesh)?;
-        let bonded = Bonded::new(&context, shaders, &system.topology, kernel, n_slots)?;
         let input = ForceInput { kernel, long_range: long_range_define, constants };
-        let integrator = Integrator::new(&context, shaders, &system.topology, input)?;
+        let constraints = Constraints::new(&context, shaders, &system.topology, &input)?;
+        let integrator = Integrator::new(&context, shaders, &system.topology, &constraints, input.clone())?;
+        let molecules = Molecules::new(&context, shaders, system, constraints, &input, n_slots)?;
         let pack_source = shaders.module("pack", Pieces::default());
         let pack = |new_list: f64| {
             use Binding::{Read, Write};
@@ -249,7 +233,7 @@ impl GpuBackend {
         context.check()?;
         Ok(GpuBackend {
             nonbonded,
-            bonded,
+            molecules,
             long_range,
             integrator,
             pack,
@@ -316,19 +300,20 @@ impl GpuBackend {
         }
     }
 
-    /// The buffers that hold the sums of pairs, bonded terms and long-range forces, and how much of each.
-    fn force_sums(&self) -> [(&wgpu::Buffer, usize); 3] {
-        let bonded = self.bonded.as_ref().map_or((&self.buffers.status, 0), |b| (b.partials(), b.partials_bytes()));
-        [(self.nonbonded.sums(), self.nonbonded.sums_bytes()), bonded, self.long_range_sums()]
+    /// The buffers that hold the sums of pairs, bonded terms, virtual sites and long-range forces, and how much of each.
+    fn force_sums(&self) -> [(&wgpu::Buffer, usize); 4] {
+        let pairs = (self.nonbonded.sums(), self.nonbonded.sums_bytes());
+        let [bonded, sites] = self.molecules.sums().map(|sums| sums.unwrap_or((&self.buffers.status, 0)));
+        [pairs, bonded, sites, self.long_range_sums()]
     }
 
     /// Energies and virial (without constraints) from the sums of the device and the constants of the host.
     ///
     /// * `sums` – what [`Self::force_sums`] names
-    fn energies(&self, cell: &Cell, [pair_partials, bonded, long_range_sums]: [&[u8]; 3]) -> (Energies, DMat3) {
+    fn energies(&self, cell: &Cell, [pair_partials, bonded, sites, long_range_sums]: [&[u8]; 4]) -> (Energies, DMat3) {
         let topology = &self.system.topology;
         let pairs = self.nonbonded.pair_sums(pair_partials);
-        let bonded = Bonded::sums(&cast::<f32>(bonded));
+        let (bonded, restraint) = Molecules::total(&cast::<f32>(bonded), &cast::<f32>(sites));
         let reciprocal = match &self.long_range {
             LongRange::None => Contribution { energy: 0.0, virial: DMat3::ZERO },
             LongRange::Ewald(direct) => direct.sums(long_range_sums),
@@ -338,6 +323,7 @@ impl GpuBackend {
         let mut energies = Energies {
             lj: coefficients.iter().any(|k| k.c6 != 0.0 || k.c12 != 0.0).then_some(pairs.lj),
             lj_c4: coefficients.iter().any(|k| k.c4 != 0.0).then_some(pairs.lj_c4),
+            restraint: (!self.system.restraints.is_empty()).then_some(restraint),
             cutoff_shift: pairs.cutoff_shift,
             ..Energies::default()
         };
@@ -418,7 +404,10 @@ impl Backend for GpuBackend {
             let detail = format!("position or velocity of {name} is not finite; {BEFORE_ANY_STEP}");
             return Err(ForceError::BlowUp { step: state.step, atom: Some(atom), detail });
         }
-        self.fixed = state.positions.iter().map(|&r| FixedPosition::from_cartesian(&state.cell, r)).collect();
+        let mut placed = state.positions.clone();
+        construct_sites(topology, &state.cell, &mut placed);
+        self.fixed = placed.iter().map(|&r| FixedPosition::from_cartesian(&state.cell, r)).collect();
+        Molecules::check_restraints(&self.system, &state.cell, &self.fixed)?;
         let positions: Vec<[i32; 4]> = self
             .fixed
             .iter()
@@ -428,11 +417,18 @@ impl Backend for GpuBackend {
             })
             .collect();
         let velocities: Vec<[f32; 4]> = (state.velocities.iter().zip(&topology.masses))
-            .map(|(v, &m)| [v.x as f32, v.y as f32, v.z as f32, if m > 0.0 { (1.0 / m) as f32 } else { 0.0 }])
+            .zip(&topology.frozen)
+            // frozen atoms and virtual sites have no velocity
+            .map(
+                |((v, &m), &frozen)| {
+                    if frozen || m == 0.0 { [0.0; 4] } else { [v.x as f32, v.y as f32, v.z as f32, (1.0 / m) as f32] }
+                },
+            )
             .collect();
         self.context.write(&self.buffers.positions, &positions);
         self.context.write(&self.buffers.velocities, &velocities);
         if self.cell != Some(state.cell) {
+            self.molecules.set_cell(&self.context, &state.cell);
             self.context.write(&self.buffers.cell, &[CellUniform::new(&state.cell)]);
             match &mut self.long_range {
                 LongRange::None => {}
@@ -480,15 +476,13 @@ impl Backend for GpuBackend {
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             forces.pairs.with_sums.encode(&mut pass);
-            if let Some([_, with_sums]) = &forces.bonded {
-                with_sums.encode(&mut pass);
-            }
+            forces.molecules.bonded(true, |d| d.encode(&mut pass));
             bound.long_range.each(true, |d| d.encode(&mut pass));
             if let LongRangeDispatches::Mesh(mesh) = &bound.long_range {
                 mesh.gather.encode(&mut pass);
             }
         }
-        let [pairs, bonded, long_range] = self.force_sums();
+        let [pairs, bonded, _, long_range] = self.force_sums();
         let status = (&self.buffers.status, size_of::<StatusWords>());
         let own = (&self.buffers.pair_forces, self.nonbonded.force_bytes());
         let gathered = (&self.buffers.long_range_forces, self.n_slots as usize * 16);
@@ -502,9 +496,12 @@ impl Backend for GpuBackend {
         }
         let own = self.nonbonded.forces(&parts[0]);
         let gathered: Vec<DVec3> = cast::<[f32; 4]>(&parts[1]).into_iter().map(wide).collect();
-        let forces: Vec<DVec3> =
+        let mut forces: Vec<DVec3> =
             bound.slot_of.iter().map(|&slot| own[slot as usize] + gathered[slot as usize]).collect();
-        let (energies, virial) = self.energies(&cell, [&parts[3], &parts[4], &parts[5]]);
+        // here forces are by atom, and what a step does with those on virtual sites can be done in f64
+        let from_sites = spread_site_forces(&self.system.topology, &cell, &self.cartesian(&cell), &mut forces);
+        let (energies, virial) = self.energies(&cell, [&parts[3], &parts[4], &[], &parts[5]]);
+        let virial = virial + from_sites;
         if let Some(atom) = forces.iter().position(|f| !f.is_finite()) {
             return Err(self.not_evaluated(Some(atom), "has a force that is not finite"));
         }

@@ -3,18 +3,21 @@
 //! ```text
 //! //#if NAME        lines up to //#else or //#end stay when NAME is defined   (//#if !NAME: when it is not)
 //! //#repeat 8       lines up to //#end eight times, with $k replaced by 0 … 7
-//! //#include file   the text of a shader file, preprocessed alike
+//! //#include file   the text of a shader file, preprocessed alike, the first time it is asked for
 //! ```
 //!
 //! WGSL has neither conditional compilation nor loops that are unrolled for certain; a kernel that keeps its sums in
 //! registers needs both.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Text of every file by name, and the names that are defined.
 pub struct Preprocessor<'a, F: Fn(&str) -> Option<&'a str>> {
     pub file: F,
     pub defines: &'a [&'a str],
+    /// Files that the text holds already.
+    included: RefCell<BTreeSet<String>>,
 }
 
 impl<'a, F: Fn(&str) -> Option<&'a str>> Preprocessor<'a, F> {
@@ -70,7 +73,7 @@ impl<'a, F: Fn(&str) -> Option<&'a str>> Preprocessor<'a, F> {
                 "include" => {
                     *at += 1;
                     let text = (self.file)(argument).ok_or_else(|| format!("'{}': no such file", line.trim()))?;
-                    if keep {
+                    if keep && self.included.borrow_mut().insert(argument.to_string()) {
                         out.push_str(&self.run(text)?);
                     }
                 }
@@ -99,7 +102,8 @@ pub fn preprocess<V: AsRef<str>>(
     files: &BTreeMap<&'static str, V>,
     defines: &[&str],
 ) -> Result<String, String> {
-    Preprocessor { file: |name| files.get(name).map(|text| text.as_ref()), defines }.run(text)
+    Preprocessor { file: |name| files.get(name).map(|text| text.as_ref()), defines, included: RefCell::default() }
+        .run(text)
 }
 
 #[cfg(test)]
@@ -113,7 +117,7 @@ mod tests {
 
     #[test]
     fn lines_are_chosen_repeated_and_included() {
-        let text = "a\n//#if A\nb\n//#if !B\nc\n//#else\nd\n//#end\n//#else\ne\n//#end\n//#repeat 2\nf$k\n//#end\n//#include part/x\n";
+        let text = "a\n//#if A\nb\n//#if !B\nc\n//#else\nd\n//#end\n//#else\ne\n//#end\n//#repeat 2\nf$k\n//#end\n//#include part/x\n//#include part/x\n";
         assert_eq!(run(text, &[]).unwrap(), "a\ne\nf0\nf1\nx\n");
         assert_eq!(run(text, &["A"]).unwrap(), "a\nb\nc\nf0\nf1\nx\nxa\n");
         assert_eq!(run(text, &["A", "B"]).unwrap(), "a\nb\nd\nf0\nf1\nx\nxa\n");

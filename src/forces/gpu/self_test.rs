@@ -1,4 +1,5 @@
-//! Self-test of a device: a small box of water and ions against the f64 reference, every pass once.
+//! Self-test of a device against the f64 reference, every pass once: a small box of water of three and of four sites, ions, and
+//! molecules with bonds and constraints.
 
 use super::device::AdapterSelector;
 use super::shader::Shaders;
@@ -11,6 +12,7 @@ use crate::neighbor::{NeighborList, full, pairs};
 use crate::potential::mixing::Mixing;
 use crate::potential::pair_table::PairTable;
 use crate::random::{Draws, Stream};
+use crate::system::bonded::{Bonded, DistanceConstraint, HarmonicAngle, HarmonicBond, VirtualSite};
 use crate::system::topology::{RigidWater, Species, SpeciesAtom};
 use crate::system::{Coulomb, External, Interactions, LjModifier, State, System, Topology};
 use glam::{DQuat, DVec3};
@@ -48,11 +50,12 @@ impl SelfTestReport {
     }
 }
 
-/// 64 SPC/E waters on a lattice with random orientations, one 2+ and two 1− ions between them, 1.95 nm cube.
+/// 56 SPC/E waters, four of four sites and four molecules C–O–H on a lattice with random orientations, one 2+ and two 1− ions
+/// between them, 1.95 nm cube.
 fn test_box(coulomb: Coulomb) -> (System, State) {
     let atom = |name: &str, type_id, charge, mass| SpeciesAtom {
         name: name.into(),
-        element: name[..1].into(),
+        element: if mass > 0.0 { name[..1].into() } else { String::new() },
         type_id,
         charge,
         mass,
@@ -68,6 +71,35 @@ fn test_box(coulomb: Coulomb) -> (System, State) {
         rigid_water: Some(RigidWater { d_oh, d_hh }),
         ..Species::default()
     };
+    // as TIP4P/2005: J. L. F. Abascal, C. Vega, J. Chem. Phys. 123, 234505 (2005)
+    let (four_oh, four_hh): (f64, f64) = (0.095_72, 0.151_390_065);
+    let four = Species {
+        atoms: vec![
+            atom("OW", 0, 0.0, 15.9994),
+            atom("HW1", 1, 0.5564, 1.008),
+            atom("HW2", 1, 0.5564, 1.008),
+            atom("MW", 1, -1.1128, 0.0),
+        ],
+        exclusions: all_pairs_of(4),
+        rigid_water: Some(RigidWater { d_oh: four_oh, d_hh: four_hh }),
+        virtual_sites: vec![VirtualSite { site: 3, parents: [0, 1, 2], a: 0.131_938, b: 0.131_938, c: 0.0 }],
+        ..water.clone()
+    };
+    let (d_co, d_alcohol, angle): (f64, f64, f64) = (0.141, 0.0945, 1.89);
+    let alcohol = Species {
+        name: "C-O-H".into(),
+        residue: "COH".into(),
+        atoms: vec![atom("C", 4, 0.1, 15.035), atom("O", 0, -0.5, 15.9994), atom("H", 1, 0.4, 1.008)],
+        bonds: vec![(0, 1), (1, 2)],
+        exclusions: all_pairs_of(3),
+        bonded: Bonded {
+            bonds: vec![HarmonicBond { atoms: [0, 1], length: d_co + 0.002, k: 267_776.0 }],
+            angles: vec![HarmonicAngle { atoms: [0, 1, 2], angle: angle + 0.05, k: 460.0 }],
+            ..Bonded::default()
+        },
+        constraints: vec![DistanceConstraint { atoms: [1, 2], length: d_alcohol }],
+        ..Species::default()
+    };
     let ion = |name: &str, type_id, charge, mass| Species {
         name: name.into(),
         residue: name.to_uppercase(),
@@ -78,11 +110,16 @@ fn test_box(coulomb: Coulomb) -> (System, State) {
         rigid_water: None,
         ..Species::default()
     };
-    let types = ["OW", "HW", "ZN", "CL"].map(String::from).to_vec();
-    let species = vec![water, ion("Zn", 2, 2.0, 65.38), ion("Cl", 3, -1.0, 35.45)];
-    let sequence: Vec<u32> = [vec![0; 64], vec![1, 2, 2]].concat();
+    let types = ["OW", "HW", "ZN", "CL", "C"].map(String::from).to_vec();
+    let species = vec![water, ion("Zn", 2, 2.0, 65.38), ion("Cl", 3, -1.0, 35.45), four, alcohol];
+    let of_site = |k: u32| match k % 16 {
+        3 => 3,
+        9 => 4,
+        _ => 0,
+    };
+    let sequence: Vec<u32> = (0..64).map(of_site).chain([1, 2, 2]).collect();
     let topology = Topology::new(types, species, &sequence);
-    let sigma_epsilon = [(0.3166, 0.6502), (0.1, 0.0), (0.226, 0.014), (0.483, 0.0535)];
+    let sigma_epsilon = [(0.3166, 0.6502), (0.1, 0.0), (0.226, 0.014), (0.483, 0.0535), (0.375, 0.8)];
     let mut pair_table = PairTable::mixed(&sigma_epsilon, |_, _| Mixing::LorentzBerthelot);
     pair_table.add_c4(0, 2, 0.05);
     let interactions =
@@ -91,12 +128,24 @@ fn test_box(coulomb: Coulomb) -> (System, State) {
     let spacing = 1.95 / 4.0;
     let mut draws = Draws::new(2026, Stream::Build, 0);
     let mut positions = Vec::new();
-    let height = (d_oh * d_oh - 0.25 * d_hh * d_hh).sqrt();
+    let triangle = |d_oh: f64, d_hh: f64| {
+        let height = (d_oh * d_oh - 0.25 * d_hh * d_hh).sqrt();
+        [DVec3::ZERO, DVec3::new(0.5 * d_hh, height, 0.0), DVec3::new(-0.5 * d_hh, height, 0.0)]
+    };
+    let three_sites = triangle(d_oh, d_hh);
+    let [o, h1, h2] = triangle(four_oh, four_hh);
+    let four_sites = [o, h1, h2, 0.131_938 * (h1 + h2)];
+    let bent = DVec3::new(d_co - d_alcohol * angle.cos(), d_alcohol * angle.sin(), 0.0);
+    let three_atoms = [DVec3::ZERO, DVec3::new(d_co, 0.0, 0.0), bent];
     for k in 0..64u32 {
         let site = DVec3::new(f64::from(k % 4), f64::from(k / 4 % 4), f64::from(k / 16)) * spacing;
         let turn = DQuat::from_xyzw(draws.normal(), draws.normal(), draws.normal(), draws.normal()).normalize();
-        let hydrogen = |sign: f64| site + turn * DVec3::new(0.5 * sign * d_hh, height, 0.0);
-        positions.extend([site, hydrogen(1.0), hydrogen(-1.0)]);
+        let molecule: &[DVec3] = match of_site(k) {
+            3 => &four_sites,
+            4 => &three_atoms,
+            _ => &three_sites,
+        };
+        positions.extend(molecule.iter().map(|&r| site + turn * r));
     }
     for site in [DVec3::splat(0.5), DVec3::splat(1.5), DVec3::new(2.5, 1.5, 0.5)] {
         positions.push(site * spacing);
@@ -105,6 +154,11 @@ fn test_box(coulomb: Coulomb) -> (System, State) {
     let cell = Cell::cubic(1.95).unwrap_or_else(|_| unreachable!("1.95 nm is a valid edge"));
     let state = State { step: 40, time: 0.0, cell, positions, velocities };
     (System { topology, pair_table, interactions, restraints: Vec::new(), external: External::default() }, state)
+}
+
+/// Every pair of the first `n` local indices.
+fn all_pairs_of(n: u32) -> Vec<(u32, u32)> {
+    (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j))).collect()
 }
 
 /// Runs the self-test on one adapter. A device that computes wrongly gives a report that did not pass, not an error.
