@@ -8,7 +8,6 @@ type Row = (&'static str, [f64; 5], f64, [f64; 5]);
 
 /// Element, a, c, b.
 #[rustfmt::skip]
-#[expect(clippy::excessive_precision, clippy::unreadable_literal, reason = "numbers as tabulated")]
 const TABLE: &[Row] = &[
     ("H", [0.413048, 0.294953, 0.187491, 0.080701, 0.023736], 4.9e-05, [15.569946, 32.398468, 5.711404, 61.889874, 1.334118]),
     ("He", [0.732354, 0.753896, 0.283819, 0.190003, 0.039139], 0.000487, [11.553918, 4.595831, 1.546299, 26.463964, 0.377523]),

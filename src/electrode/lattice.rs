@@ -158,7 +158,7 @@ mod tests {
         let sites: Vec<(DVec3, f64)> = (0..8)
             .map(|n| {
                 let r = DVec3::new(f64::from(n & 1), f64::from(n >> 1 & 1), f64::from(n >> 2 & 1));
-                (r, if (n & 1) + (n >> 1 & 1) + (n >> 2 & 1) & 1 == 0 { 1.0 } else { -1.0 })
+                (r, if ((n & 1) + (n >> 1 & 1) + (n >> 2 & 1)) % 2 == 0 { 1.0 } else { -1.0 })
             })
             .collect();
         let madelung = -energy(&sum, &sites) / 4.0 / COULOMB;

@@ -145,7 +145,7 @@ mod tests {
         // every atom of an electrode is at its potential up to one constant: the multiplier of neutrality
         let back = interaction.times(&q);
         assert!((back[4] - back[0] - 100.0).abs() < 1e-8 && (back[5] - back[4]).abs() < 1e-8);
-        let total: f64 = response.charges(&vec![0.0; 8], 0.7).iter().sum();
+        let total: f64 = response.charges(&[0.0; 8], 0.7).iter().sum();
         assert!((total - 0.7).abs() < 1e-12);
     }
 }

@@ -24,6 +24,17 @@ fn build(topology: &Path) -> (Option<i32>, String) {
     (done.status.code(), plain.replace(&folder().display().to_string(), "FOLDER"))
 }
 
+/// The underline of a path is as long as the path of this checkout: runs of carets become one.
+fn one_caret(text: &str) -> String {
+    let mut short = String::with_capacity(text.len());
+    text.chars().for_each(|c| {
+        if c != '^' || !short.ends_with('^') {
+            short.push(c)
+        }
+    });
+    short
+}
+
 #[test]
 fn every_bad_topology_gets_its_message() {
     let bless = std::env::var_os("HEXAQUA_BLESS").is_some();
@@ -40,7 +51,7 @@ fn every_bad_topology_gets_its_message() {
             std::fs::write(&snapshot, &got).unwrap();
         }
         let expected = std::fs::read_to_string(&snapshot).unwrap_or_default();
-        if got != expected || code != Some(2) {
+        if one_caret(&got) != one_caret(&expected) || code != Some(2) {
             wrong += &format!("--- {name}, exit code {code:?}: expected\n{expected}--- got\n{got}");
         }
     }

@@ -25,7 +25,7 @@ fn sample(step: u64) -> Checkpoint {
             positions: vectors(50, 1e3),
             velocities: vectors(50, 1e-9),
         },
-        list_positions: if step % 2 == 0 { vec![] } else { vectors(50, 1.0) },
+        list_positions: if step.is_multiple_of(2) { vec![] } else { vectors(50, 1.0) },
         heat: -1.0e-300,
         streams: vec![("trajectory.xtc".into(), 1 << 40), ("log.csv".into(), 0)],
         analysis: (0..=255).collect(),

@@ -59,7 +59,7 @@ fn capacitor(coulomb: Coulomb, external: External) -> Capacitor {
         let at = DVec3::new(x, y, 0.3 * (draws.uniform() - 0.5));
         positions.push(at);
         if m > 1 {
-            let turn = 6.28 * draws.uniform();
+            let turn = std::f64::consts::TAU * draws.uniform();
             let (a, b) = (DVec3::new(turn.cos(), 0.0, turn.sin()), DVec3::new(-turn.sin(), 0.0, turn.cos()));
             positions.push(at + 0.1 * a);
             positions.push(at + 0.1 * (-1.0 / 3.0 * a + 8f64.sqrt() / 3.0 * b));

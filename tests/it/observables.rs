@@ -137,7 +137,8 @@ fn a_plate_capacitor_has_its_field_and_its_voltage() {
     let at = |x: f64, z: f64| DVec3::new(x, 1.0, z);
     let positions = vec![at(0.5, 2.05), at(1.5, 2.05), at(0.2, 5.05), at(0.7, 5.05), at(1.2, 5.05), at(1.7, 5.05)];
     let spec = DensityProfileSpec { bin_width: 0.1, every: 1.0, ..Default::default() };
-    let results = analyse(&[AnalysisSpec::DensityProfile(spec.clone())], &topology, &cell, &[positions.clone()]);
+    let results =
+        analyse(&[AnalysisSpec::DensityProfile(spec.clone())], &topology, &cell, std::slice::from_ref(&positions));
     let phi = column(&results, "density_profile", "potential, no field at z = 0");
     // σ/ε₀ = 4π k_e σ with σ = 4/6 e/nm², over d = 3 nm; 96.485 kJ/mol/e is one volt.
     let voltage = 4.0 * PI * 138.935_457_644 * (4.0 / 6.0) * 3.0 / 96.485_332_12;
@@ -281,14 +282,14 @@ fn star(donated: usize, accepted: usize) -> Vec<DVec3> {
     let u = corners.map(|c| c.normalize());
     let mut positions = water(center, u[0], u[1]).to_vec();
     let far = |on: bool| if on { 0.28 } else { 0.9 };
-    for k in 0..2 {
+    for (k, &u) in u[..2].iter().enumerate() {
         // Their hydrogens point away.
-        let side = u[k].any_orthogonal_vector();
-        positions.extend(water(center + u[k] * far(k < donated), u[k] + side, u[k] - side));
+        let side = u.any_orthogonal_vector();
+        positions.extend(water(center + u * far(k < donated), u + side, u - side));
     }
-    for k in 0..2 {
-        let away = u[2 + k] + u[2 + k].any_orthogonal_vector();
-        positions.extend(water(center + u[2 + k] * far(k < accepted), -u[2 + k], away));
+    for (k, &u) in u[2..].iter().enumerate() {
+        let away = u + u.any_orthogonal_vector();
+        positions.extend(water(center + u * far(k < accepted), -u, away));
     }
     positions
 }

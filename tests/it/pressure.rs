@@ -109,7 +109,7 @@ fn volumes_at_two_pressures_are_distributed_as_they_should() {
     // jackknife over ten blocks of both runs, each much longer than volumes remember
     let block = volumes[0].len() / 10;
     let without = |k: usize| volumes.each_ref().map(|v| [&v[..k * block], &v[(k + 1) * block..]].concat());
-    let left_out: Vec<f64> = (0..10).map(|k| without(k)).map(|[a, b]| logistic_slope(&a, &b)).collect();
+    let left_out: Vec<f64> = (0..10).map(without).map(|[a, b]| logistic_slope(&a, &b)).collect();
     let average = left_out.iter().sum::<f64>() / 10.0;
     let error = (left_out.iter().map(|p| (p - average).powi(2)).sum::<f64>() * 0.9).sqrt();
     println!("slope {slope:.2} ± {error:.2}, exact {exact:.2} nm⁻³");

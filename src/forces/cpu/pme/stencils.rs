@@ -35,6 +35,7 @@ impl Spline {
         // interpolation at as many points as there are powers is exact for a polynomial
         let nodes: Vec<f64> = (0..order).map(|i| (i as f64 + 0.5) / order as f64 - 0.5).collect();
         let mut powers = [[0.0; LANES]; MAX_ORDER];
+        #[expect(clippy::needless_range_loop, reason = "k is a column of `powers`")]
         for k in 0..order {
             // Newton's divided differences, then powers of t
             let mut c: Vec<f64> = nodes.iter().map(|t| weights(t + 0.5, order).0[k]).collect();
