@@ -7,6 +7,8 @@
 pub const COULOMB: f64 = 138.935457644;
 /// Molar gas constant = Boltzmann constant per mole, kJ mol⁻¹ K⁻¹ (CODATA 2018, exact).
 pub const BOLTZMANN: f64 = 8.31446261815324e-3;
+/// One volt times one elementary charge, kJ mol⁻¹ (CODATA 2018, exact).
+pub const VOLT: f64 = 96.485_332_123_310_02;
 /// Avogadro constant, mol⁻¹ (exact).
 pub const AVOGADRO: f64 = 6.02214076e23;
 /// One kJ mol⁻¹ nm⁻³ in bar.

@@ -51,8 +51,10 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         output::write_atomic(path, text.as_bytes()).map_err(CliError::run)?;
     }
     if let Some(path) = &args.charges {
+        let charges = backend.charges().map_err(CliError::run)?;
+        let charges = charges.as_ref().unwrap_or(&prepared.system.topology.charges);
         let mut text = String::from("atom,charge\n");
-        for (i, q) in prepared.system.topology.charges.iter().enumerate() {
+        for (i, q) in charges.iter().enumerate() {
             let _ = writeln!(text, "{},{q:.9}", i + 1);
         }
         output::write_atomic(path, text.as_bytes()).map_err(CliError::run)?;

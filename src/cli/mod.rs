@@ -26,6 +26,7 @@ pub mod energy;
 pub mod forcefield;
 mod held;
 pub mod import;
+mod interface;
 mod molecules;
 pub mod observables;
 pub mod outcome;

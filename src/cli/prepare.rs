@@ -1,6 +1,6 @@
 //! From an input file to a system that can be run: the part every subcommand shares.
 
-use super::{BackendChoice, CliError, InputArgs, held, import, observables};
+use super::{BackendChoice, CliError, InputArgs, held, import, interface, observables};
 use crate::build::{self, BoxReport, Extent, Quantity, SolutionRequest};
 use crate::cell::Cell;
 use crate::forcefield::{self, Assembled};
@@ -11,6 +11,7 @@ use crate::forces::{Backend, ForceError, PRUNE_INTERVAL};
 use crate::io::input::{self, InputError, Locations};
 use crate::io::structure;
 use crate::neighbor::buffer;
+use crate::potential::pair_table::PairOrigin;
 use crate::system::spec::{Amount, DynamicsSpec, GeometrySpec, Input, StageKind, StageSpec, SystemSpec};
 use crate::system::topology::Species;
 use crate::system::{External, PositionRestraint, State, System, Topology};
@@ -117,7 +118,8 @@ fn finish(input: Input, locations: &Locations, parts: Parts) -> Result<Prepared,
     let at = |key: &str, error: &dyn std::fmt::Display| CliError::input(locations.explain(key, &error.to_string()));
     let Parts { assembled, topology, state, restraints, mut warnings } = parts;
     let composition = BoxReport::new(&topology.species, &topology.species_counts(), state.cell);
-    if composition.net_charge.abs() > 1e-4 {
+    // what electrodes carry is not what the topology says
+    if composition.net_charge.abs() > 1e-4 && input.interface.electrodes.is_empty() {
         // charges of a topology are rounded: what does not add up to one elementary charge is that
         let is_rounding =
             matches!(input.system.geometry, GeometrySpec::Topology { .. }) && composition.net_charge.abs() < 0.5;
@@ -147,6 +149,14 @@ fn finish(input: Input, locations: &Locations, parts: Parts) -> Result<Prepared,
     };
     let mut state = state;
     held::hold(&mut system, &mut state, &input.dynamics).map_err(|e| at(e.key, &e.message))?;
+    // a topology has a rule of its own, which shows where a type meets itself
+    let mixing = match (&input.system.geometry, system.pair_table.origin(0, 0)) {
+        (GeometrySpec::Topology { .. }, PairOrigin::Mixed(rule)) => rule,
+        _ => input.nonbonded.mixing,
+    };
+    let allowed = input.system.net_charge_allowed;
+    let notes = interface::apply(&input.interface, &mut system, &mut state, mixing, allowed);
+    warnings.extend(notes.map_err(|e| at(&e.key, &e.message))?);
     let has_barostat =
         |s: &StageSpec| matches!(&s.kind, StageKind::Dynamics { dynamics, .. } if dynamics.barostat.is_some());
     if !system.restraints.is_empty() && input.stages.iter().any(has_barostat) {

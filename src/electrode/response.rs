@@ -1,10 +1,11 @@
 //! How the charges of frozen electrodes answer a potential: the matrix that is made once and applied every step.
 //!
-//! U(q) = ½ qᵀ A q + qᵀ φ − qᵀ Ψ under Σ q = Q₀, with φ the potential of the electrolyte at the electrode atoms and Ψ the
-//! potential each electrode is held at (J. I. Siepmann, M. Sprik, J. Chem. Phys. 102, 511 (1995); S. K. Reed, O. J. Lanning,
-//! P. A. Madden, J. Chem. Phys. 126, 084704 (2007)). The minimum is
-//! q = C (Ψ − φ) + q₀, C = A⁻¹ − A⁻¹ 1 1ᵀ A⁻¹/(1ᵀ A⁻¹ 1), q₀ = Q₀ A⁻¹ 1/(1ᵀ A⁻¹ 1)
-//! (L. Scalfi et al., J. Chem. Phys. 153, 174704 (2020)); C is symmetric and every row sums to zero.
+//! U(q) = ½ qᵀ A q + qᵀ φ − qᵀ Ψ with φ the potential of the electrolyte at the electrode atoms and Ψ the potential each
+//! electrode is held at (J. I. Siepmann, M. Sprik, J. Chem. Phys. 102, 511 (1995); S. K. Reed, O. J. Lanning, P. A. Madden,
+//! J. Chem. Phys. 126, 084704 (2007)), under Eᵀ q = Q: the atoms of every group keep a sum. The minimum is
+//! q = C (Ψ − φ) + S Q, S = A⁻¹ E (Eᵀ A⁻¹ E)⁻¹, C = A⁻¹ − S Eᵀ A⁻¹
+//! (L. Scalfi et al., J. Chem. Phys. 153, 174704 (2020), for one group); C is symmetric and its rows sum to zero over
+//! every group.
 
 use super::dense::{Matrix, NotPositiveDefinite};
 
@@ -13,28 +14,47 @@ use super::dense::{Matrix, NotPositiveDefinite};
 pub struct Response {
     /// C, e² mol kJ⁻¹
     matrix: Matrix,
-    /// A⁻¹ 1/(1ᵀ A⁻¹ 1), `[n]`, sums to one
-    share: Vec<f64>,
+    /// S by group, `[n_groups][n]`
+    shares: Vec<Vec<f64>>,
 }
 
 impl Response {
     /// From the interaction matrix A (kJ mol⁻¹ e⁻²) of the electrode charges, Gaussian self-energies and Thomas-Fermi
     /// terms on its diagonal.
-    pub fn new(interaction: Matrix) -> Result<Self, NotPositiveDefinite> {
+    ///
+    /// * `groups` – `[n]`, below `n_groups`; every group has an atom
+    pub fn new(interaction: Matrix, groups: &[u32], n_groups: usize) -> Result<Self, NotPositiveDefinite> {
         let mut inverse = interaction.inverse()?;
         let n = inverse.n;
-        let sums: Vec<f64> = (0..n).map(|i| inverse.row(i).iter().sum()).collect();
-        let total: f64 = sums.iter().sum();
-        for (i, row) in inverse.values.chunks_mut(n.max(1)).enumerate() {
-            for (value, s) in row.iter_mut().zip(&sums) {
-                *value -= sums[i] * s / total;
+        // A⁻¹ E, by group
+        let sums: Vec<Vec<f64>> = (0..n_groups)
+            .map(|g| {
+                let of_group =
+                    |row: &[f64]| row.iter().zip(groups).filter(|(_, h)| **h as usize == g).map(|(a, _)| a).sum();
+                (0..n).map(|i| of_group(inverse.row(i))).collect()
+            })
+            .collect();
+        let mut between = Matrix::zero(n_groups);
+        for g in 0..n_groups {
+            for (&h, value) in groups.iter().zip(&sums[g]) {
+                between.values[g * n_groups + h as usize] += value;
             }
         }
-        Ok(Response { matrix: inverse, share: sums.iter().map(|s| s / total).collect() })
+        let between = between.inverse()?;
+        let share = |g: usize, i: usize| (0..n_groups).map(|h| sums[h][i] * between.get(h, g)).sum();
+        let shares: Vec<Vec<f64>> = (0..n_groups).map(|g| (0..n).map(|i| share(g, i)).collect()).collect();
+        for (i, row) in inverse.values.chunks_mut(n.max(1)).enumerate() {
+            for (share, sum) in shares.iter().zip(&sums) {
+                for (value, s) in row.iter_mut().zip(sum) {
+                    *value -= share[i] * s;
+                }
+            }
+        }
+        Ok(Response { matrix: inverse, shares })
     }
 
     pub fn n_atoms(&self) -> usize {
-        self.share.len()
+        self.matrix.n
     }
 
     /// C, row-major.
@@ -42,14 +62,24 @@ impl Response {
         &self.matrix
     }
 
+    /// S by group, `[n_groups][n]`.
+    pub fn shares(&self) -> &[Vec<f64>] {
+        &self.shares
+    }
+
+    /// From its parts, as [`Response::matrix`] and [`Response::shares`] give them.
+    pub fn from_parts(matrix: Matrix, shares: Vec<Vec<f64>>) -> Self {
+        Response { matrix, shares }
+    }
+
     /// Charges that minimise U, `[n]`, e.
     ///
     /// * `drive` – Ψ − φ, `[n]`, kJ mol⁻¹ e⁻¹
-    /// * `total` – Q₀, e
-    pub fn charges(&self, drive: &[f64], total: f64) -> Vec<f64> {
+    /// * `sums` – Q, `[n_groups]`, e
+    pub fn charges(&self, drive: &[f64], sums: &[f64]) -> Vec<f64> {
         let mut charges = self.matrix.times(drive);
-        for (q, share) in charges.iter_mut().zip(&self.share) {
-            *q += total * share;
+        for (share, sum) in self.shares.iter().zip(sums) {
+            charges.iter_mut().zip(share).for_each(|(q, s)| *q += sum * s);
         }
         charges
     }
@@ -68,11 +98,8 @@ mod tests {
     use super::super::lattice::{Boundary, LatticeSum};
     use super::*;
     use crate::cell::Cell;
-    use crate::units::COULOMB;
+    use crate::units::{COULOMB, VOLT};
     use glam::DVec3;
-
-    /// kJ/mol per V e
-    const VOLT: f64 = 96.485_332_12;
 
     /// Interaction matrix of equal Gaussians (η, nm⁻¹) at `atoms`, images summed explicitly.
     fn matrix(sum: &LatticeSum, atoms: &[DVec3], eta: f64) -> Matrix {
@@ -97,13 +124,13 @@ mod tests {
         let ions = [(DVec3::new(0.0, 0.0, -0.1), 0.5), (DVec3::new(0.0, 0.0, 0.1), -0.5)];
         let charge = |boundary, height| {
             let sum = LatticeSum::new(&Cell::orthorhombic(0.1, 0.1, height).expect("valid"), boundary);
-            let response = Response::new(matrix(&sum, &electrodes, eta)).expect("positive definite");
+            let response = Response::new(matrix(&sum, &electrodes, eta), &[0; 2], 1).expect("positive definite");
             let drive: Vec<f64> = electrodes
                 .iter()
                 .zip([-0.5 * VOLT, 0.5 * VOLT])
                 .map(|(&e, psi)| psi - ions.iter().map(|&(r, q)| q * sum.kernel(e - r, eta)).sum::<f64>())
                 .collect();
-            let q = response.charges(&drive, 0.0);
+            let q = response.charges(&drive, &[0.0]);
             assert!((q[0] + q[1]).abs() < 1e-12);
             q[1]
         };
@@ -128,7 +155,7 @@ mod tests {
         };
         let capacitance = |gap: f64| {
             let (atoms, a) = layers(gap);
-            let response = Response::new(a).expect("positive definite");
+            let response = Response::new(a, &[0; 8], 1).expect("positive definite");
             response.capacitance(&atoms.iter().map(|r| r.z > 0.0).collect::<Vec<_>>())
         };
         let stiffness = 4.0 * std::f64::consts::PI * COULOMB / (4.0 * a * a);
@@ -137,15 +164,25 @@ mod tests {
         assert!((near * 2.0 * stiffness - 1.0).abs() < 0.1, "the layers themselves are a small part of it");
 
         let (atoms, interaction) = layers(2.0);
-        let response = Response::new(interaction.clone()).expect("positive definite");
+        let response = Response::new(interaction.clone(), &[0; 8], 1).expect("positive definite");
         let drive: Vec<f64> = atoms.iter().map(|r| if r.z > 0.0 { 100.0 } else { 0.0 }).collect();
-        let q = response.charges(&drive, 0.0);
+        let q = response.charges(&drive, &[0.0]);
         assert!(q.iter().sum::<f64>().abs() < 1e-12);
         assert!((q[4] - 25.0 * near).abs() < 1e-12);
         // every atom of an electrode is at its potential up to one constant: the multiplier of neutrality
         let back = interaction.times(&q);
         assert!((back[4] - back[0] - 100.0).abs() < 1e-8 && (back[5] - back[4]).abs() < 1e-8);
-        let total: f64 = response.charges(&[0.0; 8], 0.7).iter().sum();
+        let total: f64 = response.charges(&[0.0; 8], &[0.7]).iter().sum();
         assert!((total - 0.7).abs() < 1e-12);
+
+        // the charges that a potential makes, given as charges, make that potential
+        let sides = [0, 0, 0, 0, 1, 1, 1, 1];
+        let held = Response::new(interaction.clone(), &sides, 2).expect("positive definite");
+        let side: f64 = q[4..].iter().sum();
+        let same = held.charges(&[0.0; 8], &[-side, side]);
+        assert!(q.iter().zip(&same).all(|(a, b)| (a - b).abs() < 1e-10));
+        let other = held.charges(&drive, &[0.1, 0.3]);
+        assert!((other[..4].iter().sum::<f64>() - 0.1).abs() < 1e-10);
+        assert!((other[4..].iter().sum::<f64>() - 0.3).abs() < 1e-10);
     }
 }

@@ -299,6 +299,11 @@ pub trait Backend {
     fn set_neighbors(&mut self, list: NeighborList) -> Result<(), ForceError>;
     /// Forces, energies and virial of the loaded configuration. Changes nothing.
     fn evaluate(&mut self) -> Result<Evaluation, ForceError>;
+    /// Charges of the loaded configuration, `[n_atoms]`, e, where they are not those of the topology: with electrodes whose
+    /// charges answer.
+    fn charges(&mut self) -> Result<Option<Vec<f64>>, ForceError> {
+        Ok(None)
+    }
     /// Takes `chunk.n_steps` steps.
     fn advance(&mut self, chunk: &Chunk) -> Result<ChunkReport, ForceError>;
     /// Batches queued and not yet collected.

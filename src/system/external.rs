@@ -28,7 +28,7 @@ impl External {
     }
 }
 
-/// Electrodes at constant potential, neutral together with the electrolyte.
+/// Electrodes at constant potential or of constant charge.
 ///
 /// Their atoms are frozen, carry Gaussian charges ρ ∝ exp(−r²/w²) and are excluded from nothing. With a field along z
 /// and full periodicity instead of the slab correction this is the finite-field form: all potentials equal, and
@@ -36,8 +36,55 @@ impl External {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Electrodes {
     pub electrodes: Vec<Electrode>,
-    /// Q₀, charge of all electrodes together, e; minus that of the electrolyte.
-    pub total_charge: f64,
+    /// Charge of the electrodes at constant potential together, e: minus that of everything else.
+    pub balance: f64,
+}
+
+impl Electrodes {
+    /// Indices of all electrode atoms, electrode by electrode.
+    pub fn atoms(&self) -> impl Iterator<Item = u32> + '_ {
+        self.electrodes.iter().flat_map(|e| e.atoms.iter().copied())
+    }
+
+    /// The sums of charges that are fixed: for every atom, in the order of [`Electrodes::atoms`], the sum it belongs to, and
+    /// the sums, e. Electrodes at constant potential share one, an electrode of given charge has its own.
+    pub fn fixed_sums(&self) -> (Vec<u32>, Vec<f64>) {
+        let (mut groups, mut sums) = (Vec::new(), Vec::new());
+        let mut shared = None;
+        for electrode in &self.electrodes {
+            let group = match electrode.condition {
+                Condition::Potential(_) => *shared.get_or_insert_with(|| {
+                    sums.push(self.balance);
+                    sums.len() - 1
+                }),
+                Condition::Charge(charge) => {
+                    sums.push(charge);
+                    sums.len() - 1
+                }
+            };
+            groups.extend(electrode.atoms.iter().map(|_| group as u32));
+        }
+        (groups, sums)
+    }
+}
+
+/// What is held constant at an electrode.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Condition {
+    /// Ψ, kJ mol⁻¹ e⁻¹ (1 V = 96.485 of them)
+    Potential(f64),
+    /// The sum of its charges, e: its atoms share one potential, whichever it is.
+    Charge(f64),
+}
+
+impl Condition {
+    /// Ψ, or the zero that stands for it where only the charge matters, kJ mol⁻¹ e⁻¹.
+    pub fn potential(self) -> f64 {
+        match self {
+            Condition::Potential(potential) => potential,
+            Condition::Charge(_) => 0.0,
+        }
+    }
 }
 
 /// One electrode.
@@ -46,8 +93,7 @@ pub struct Electrode {
     pub name: String,
     /// Ascending indices into the atoms of the system.
     pub atoms: Vec<u32>,
-    /// Ψ, kJ mol⁻¹ e⁻¹ (1 V = 96.485 of them)
-    pub potential: f64,
+    pub condition: Condition,
     /// w, nm
     pub gaussian_width: f64,
     /// Thomas-Fermi: 4π k_e l²/v, kJ mol⁻¹ e⁻², with l the screening length and v the volume per atom; 0 = a perfect metal

@@ -10,6 +10,7 @@ pub mod expected;
 pub mod external;
 pub mod frame;
 pub mod interactions;
+pub mod interface;
 pub mod resolve;
 pub mod restraint;
 pub mod spec;

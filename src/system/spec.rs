@@ -5,6 +5,7 @@
 
 pub use super::analyses::AnalysisSpec;
 use super::interactions::{Coulomb, LjModifier};
+use super::interface::InterfaceSpec;
 use crate::potential::mixing::Mixing;
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ pub struct Input {
     pub title: String,
     pub system: SystemSpec,
     pub nonbonded: NonbondedSpec,
+    pub interface: InterfaceSpec,
     pub dynamics: DynamicsSpec,
     pub stages: Vec<StageSpec>,
     pub analyses: Vec<AnalysisSpec>,

@@ -13,12 +13,11 @@ use hexaqua::neighbor::NeighborList;
 use hexaqua::potential::mixing::Mixing;
 use hexaqua::potential::pair_table::PairTable;
 use hexaqua::random::{Draws, Stream};
-use hexaqua::system::external::{Electrode, Electrodes};
+use hexaqua::system::external::{Condition, Electrode, Electrodes};
 use hexaqua::system::{Coulomb, External, State, System, Topology};
+use hexaqua::units::VOLT;
 use std::sync::Arc;
 
-/// kJ/mol per V e
-const VOLT: f64 = 96.485_332_12;
 const WIDTH: f64 = 0.08;
 const GAP: f64 = 1.1;
 /// One layer per electrode, 4 × 4 atoms 0.3 nm apart.
@@ -73,11 +72,11 @@ fn external(slab_correction: bool, field_z: f64, potentials: [f64; 2]) -> Extern
     let electrode = |name: &str, layer: usize| Electrode {
         name: name.into(),
         atoms: (0..PER_LAYER).map(|k| (layer * PER_LAYER + k) as u32).collect(),
-        potential: potentials[layer] * VOLT,
+        condition: Condition::Potential(potentials[layer] * VOLT),
         gaussian_width: WIDTH,
         thomas_fermi: 25.0 * layer as f64,
     };
-    let electrodes = Electrodes { electrodes: vec![electrode("left", 0), electrode("right", 1)], total_charge: 0.0 };
+    let electrodes = Electrodes { electrodes: vec![electrode("left", 0), electrode("right", 1)], balance: 0.0 };
     External { slab_correction, field_z, walls: vec![], electrodes: Some(electrodes) }
 }
 
@@ -124,10 +123,10 @@ fn by_images(c: &Capacitor, boundary: Boundary) -> (Vec<f64>, f64) {
     let drive: Vec<f64> = (0..N_ELECTRODE)
         .map(|i| {
             let phi: f64 = (N_ELECTRODE..n).map(|j| charges[j] * kernel(i, j)).sum();
-            electrodes[i / PER_LAYER].potential + external.field_z * c.positions[i].z - phi
+            electrodes[i / PER_LAYER].condition.potential() + external.field_z * c.positions[i].z - phi
         })
         .collect();
-    let q = Response::new(matrix).expect("positive definite").charges(&drive, 0.0);
+    let q = Response::new(matrix, &[0; N_ELECTRODE], 1).expect("positive definite").charges(&drive, &[0.0]);
     charges[..N_ELECTRODE].copy_from_slice(&q);
     let mut energy = 0.0;
     for i in 0..n {
@@ -137,7 +136,7 @@ fn by_images(c: &Capacitor, boundary: Boundary) -> (Vec<f64>, f64) {
         energy -= external.field_z * charges[i] * c.positions[i].z;
         if i < N_ELECTRODE {
             let e = &electrodes[i / PER_LAYER];
-            energy += 0.5 * charges[i].powi(2) * e.thomas_fermi - charges[i] * e.potential;
+            energy += 0.5 * charges[i].powi(2) * e.thomas_fermi - charges[i] * e.condition.potential();
         }
     }
     // excluded pairs have no bare interaction

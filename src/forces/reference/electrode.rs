@@ -1,6 +1,6 @@
 //! Electrodes at constant potential in f64: their charges for a configuration, and what these add to energy and forces.
 //!
-//! The charges minimise U(q) = ½ qᵀ A q + qᵀ φ − qᵀ Ψ − E_z qᵀ z at fixed Σ q (`electrode::response`). A is built with
+//! The charges minimise U(q) = ½ qᵀ A q + qᵀ φ − qᵀ Ψ − E_z qᵀ z at fixed sums (`electrode::response`). A is built with
 //! the very reciprocal sum that gives the forces, so that U is stationary in q and the forces at fixed q are exact
 //! derivatives:
 //!
@@ -46,7 +46,8 @@ pub struct ConstantPotential {
     sites: Vec<Site>,
     /// atom → index into `sites`
     site_of: Vec<Option<u32>>,
-    total_charge: f64,
+    /// e, by group of [`Response`]
+    fixed_sums: Vec<f64>,
     beta: f64,
     response: Response,
     /// Where the matrix was made: cell and `[n_sites]`, nm.
@@ -88,7 +89,7 @@ impl ConstantPotential {
             .flat_map(|e| {
                 e.atoms.iter().map(|&atom| Site {
                     atom: atom as usize,
-                    potential: e.potential,
+                    potential: e.condition.potential(),
                     width: e.gaussian_width,
                     thomas_fermi: e.thomas_fermi,
                 })
@@ -131,7 +132,8 @@ impl ConstantPotential {
                 *value = far[sites[j].atom] + near + slab;
             }
         });
-        let response = Response::new(matrix).map_err(|e| {
+        let (groups, fixed_sums) = electrodes.fixed_sums();
+        let response = Response::new(matrix, &groups, fixed_sums.len()).map_err(|e| {
             ForceError::Impossible(format!(
                 "the electrode atoms do not hold charges independently: {e}; look for atoms on top of each other or a \
                  Gaussian width far above their distance"
@@ -142,8 +144,7 @@ impl ConstantPotential {
             site_of[site.atom] = Some(k as u32);
         }
         let made_for = (*cell, sites.iter().map(|s| positions[s.atom]).collect());
-        let total_charge = electrodes.total_charge;
-        Ok(Some(ConstantPotential { sites, site_of, total_charge, beta, response, made_for }))
+        Ok(Some(ConstantPotential { sites, site_of, fixed_sums, beta, response, made_for }))
     }
 
     /// Are the electrodes still where they were when the matrix was made?
@@ -192,7 +193,7 @@ impl ConstantPotential {
                 site.potential + system.external.field_z * z - far[site.atom] - near - slab
             })
             .collect();
-        for (site, q) in self.sites.iter().zip(self.response.charges(&drive, self.total_charge)) {
+        for (site, q) in self.sites.iter().zip(self.response.charges(&drive, &self.fixed_sums)) {
             charges[site.atom] = q;
         }
     }

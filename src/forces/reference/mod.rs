@@ -308,6 +308,13 @@ impl Backend for ReferenceBackend {
         Ok(evaluation)
     }
 
+    fn charges(&mut self) -> Result<Option<Vec<f64>>, ForceError> {
+        if self.electrodes.is_none() {
+            return Ok(None);
+        }
+        ReferenceBackend::charges(self).map(Some)
+    }
+
     fn queue(&mut self) -> &mut VecDeque<Batch> {
         &mut self.queue
     }

@@ -15,6 +15,7 @@ mod barostat;
 mod dynamics;
 mod fault;
 mod held;
+mod interface;
 mod nonbonded;
 mod observables;
 pub mod quantity;
@@ -90,7 +91,8 @@ pub fn parse_located(
     Ok((input, Locations { document }))
 }
 
-const KEYS: [&str; 6] = ["title", "system", "nonbonded", "dynamics", "stage", "analysis"];
+const KEYS: [&str; 9] =
+    ["title", "system", "nonbonded", "external", "wall", "electrode", "dynamics", "stage", "analysis"];
 
 fn interpret(document: &Document, origin: &str, base_dir: &Path) -> Result<Input, InputError> {
     let faults = Faults::new(&document.sources);
@@ -106,16 +108,18 @@ fn interpret(document: &Document, origin: &str, base_dir: &Path) -> Result<Input
         GeometrySpec::Cell(cell) | GeometrySpec::CellAndDensity { cell, .. } => Some(cell),
         GeometrySpec::Density(_) | GeometrySpec::Structure(_) | GeometrySpec::Topology { .. } => None,
     });
-    let nonbonded = nonbonded::read(&top, box_vectors);
+    let mut nonbonded = nonbonded::read(&top, box_vectors);
+    let interface = interface::read(&top);
     // what an imported topology keeps rigid is known when it is read
     let imported = |s: &SystemSpec| matches!(s.geometry, GeometrySpec::Topology { .. });
     let has_water = system.as_ref().is_none_or(|s| s.water.molecules != Some(0) && !imported(s));
     let base = dynamics::RawDynamics::read_top(&top);
     let dynamics = base.resolve(&faults, "[dynamics]", has_water);
     let stages = stages::read(&top, &base, &dynamics, has_water);
+    interface::check(&top, &interface, &mut nonbonded, &stages, dynamics.barostat.is_some());
     let analyses = analysis::read(&top, &stages, base_dir);
     match system {
-        Some(system) => faults.finish(Input { title, system, nonbonded, dynamics, stages, analyses }),
+        Some(system) => faults.finish(Input { title, system, nonbonded, interface, dynamics, stages, analyses }),
         None => faults.finish(()).map(|()| unreachable_input()),
     }
 }
@@ -176,8 +180,15 @@ mod tests {
     #[test]
     fn the_guide_names_every_key() {
         let guide = include_str!("../../../inputs/README.md");
-        for key in
-            KEYS.iter().chain(&system::KEYS).chain(&nonbonded::KEYS).chain(&dynamics::KEYS).chain(&analysis::KINDS)
+        for key in KEYS
+            .iter()
+            .chain(&system::KEYS)
+            .chain(&nonbonded::KEYS)
+            .chain(&interface::KEYS)
+            .chain(&interface::WALL_KEYS)
+            .chain(&interface::ELECTRODE_KEYS)
+            .chain(&dynamics::KEYS)
+            .chain(&analysis::KINDS)
         {
             assert!(guide.contains(&format!("`{key}`")), "inputs/README.md does not explain `{key}`");
         }

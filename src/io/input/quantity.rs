@@ -28,6 +28,18 @@ pub enum Dimension {
     ForceConstant,
     /// mPa s
     Viscosity,
+    /// V
+    Potential,
+    /// V nm⁻¹
+    ElectricField,
+    /// e
+    Charge,
+    /// nm³
+    Volume,
+    /// nm⁻³
+    NumberDensity,
+    /// kJ/mol
+    Energy,
 }
 
 /// A unit: spellings (the first is printed), factor and offset to the internal unit.
@@ -82,7 +94,21 @@ const FORCE_CONSTANT: &[Unit] = &[
 
 const VISCOSITY: &[Unit] = &[unit(&["mPa s", "mPas", "cP"], 1.0), unit(&["Pa s", "Pas"], 1e3)];
 
-const ALL: [Dimension; 14] = [
+const POTENTIAL: &[Unit] = &[unit(&["V"], 1.0), unit(&["mV"], 1e-3)];
+const ELECTRIC_FIELD: &[Unit] =
+    &[unit(&["V/nm"], 1.0), unit(&["V/angstrom", "V/Å", "V/A"], 10.0), unit(&["MV/cm"], 0.1), unit(&["V/m"], 1e-9)];
+const CHARGE: &[Unit] = &[unit(&["e"], 1.0)];
+const VOLUME: &[Unit] = &[unit(&["nm3"], 1.0), unit(&["angstrom3", "Å3", "A3"], 1e-3)];
+const NUMBER_DENSITY: &[Unit] =
+    &[unit(&["/nm3", "nm-3"], 1.0), unit(&["/angstrom3", "/Å3", "/A3", "angstrom-3", "Å-3", "A-3"], 1e3)];
+const ENERGY: &[Unit] = &[
+    unit(&["kJ/mol"], 1.0),
+    unit(&["kcal/mol"], 4.184),
+    unit(&["K", "kelvin"], crate::units::BOLTZMANN),
+    unit(&["eV"], crate::units::VOLT),
+];
+
+const ALL: [Dimension; 20] = [
     Dimension::Length,
     Dimension::InverseLength,
     Dimension::Time,
@@ -97,6 +123,12 @@ const ALL: [Dimension; 14] = [
     Dimension::Mass,
     Dimension::ForceConstant,
     Dimension::Viscosity,
+    Dimension::Potential,
+    Dimension::ElectricField,
+    Dimension::Charge,
+    Dimension::Volume,
+    Dimension::NumberDensity,
+    Dimension::Energy,
 ];
 
 impl Dimension {
@@ -116,6 +148,12 @@ impl Dimension {
             Dimension::Mass => MASS,
             Dimension::ForceConstant => FORCE_CONSTANT,
             Dimension::Viscosity => VISCOSITY,
+            Dimension::Potential => POTENTIAL,
+            Dimension::ElectricField => ELECTRIC_FIELD,
+            Dimension::Charge => CHARGE,
+            Dimension::Volume => VOLUME,
+            Dimension::NumberDensity => NUMBER_DENSITY,
+            Dimension::Energy => ENERGY,
         }
     }
 
@@ -136,6 +174,12 @@ impl Dimension {
             Dimension::Mass => "a mass",
             Dimension::ForceConstant => "a force constant",
             Dimension::Viscosity => "a viscosity",
+            Dimension::Potential => "an electric potential",
+            Dimension::ElectricField => "an electric field",
+            Dimension::Charge => "a charge",
+            Dimension::Volume => "a volume",
+            Dimension::NumberDensity => "a number density",
+            Dimension::Energy => "an energy",
         }
     }
 

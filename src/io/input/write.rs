@@ -3,7 +3,9 @@
 use super::observables;
 use super::quantity::{Dimension, format as quantity};
 use crate::potential::mixing::Mixing;
+use crate::system::external::WallForm;
 use crate::system::interactions::{Coulomb, LjModifier};
+use crate::system::interface::{ConditionSpec, InterfaceSpec};
 use crate::system::spec::{
     Accuracy, Amount, AnalysisSpec, BarostatSpec, BetaSpec, ConstraintsSpec, CoulombSpec, DynamicsSpec, GeometrySpec,
     Input, MeshSpec, MoleculeFile, NonbondedSpec, PressureCoupling, RestraintSpec, StageKind, StageSpec, SystemSpec,
@@ -18,6 +20,7 @@ pub fn to_toml(input: &Input) -> String {
     system(&mut text, &input.system);
     let imported = matches!(input.system.geometry, GeometrySpec::Topology { .. });
     nonbonded(&mut text, &input.nonbonded, imported);
+    interface(&mut text, &input.interface);
     text.head("[dynamics]");
     dynamics(&mut text, &input.dynamics, None, "dynamics");
     for stage in &input.stages {
@@ -214,6 +217,46 @@ fn nonbonded(text: &mut Lines, spec: &NonbondedSpec, imported: bool) {
             if let Some(n) = n_sq_max {
                 text.pair("n_sq_max", n);
             }
+        }
+    }
+}
+
+fn interface(text: &mut Lines, spec: &InterfaceSpec) {
+    if *spec == InterfaceSpec::default() {
+        return;
+    }
+    text.head("[external]");
+    text.pair("slab_correction", spec.slab_correction);
+    match spec.finite_field {
+        Some(potential) => text.quantity("finite_field", potential, Dimension::Potential),
+        None => text.quantity("field", spec.field, Dimension::ElectricField),
+    }
+    for wall in &spec.walls {
+        text.head("[[wall]]");
+        text.quantity("z", wall.z, Dimension::Length);
+        text.pair("side", if wall.normal > 0.0 { "\"above\"" } else { "\"below\"" });
+        let steele = matches!(wall.form, WallForm::TenFourThree { .. });
+        text.head(if steele { "[wall.steele]" } else { "[wall.nine-three]" });
+        text.quantity("sigma", wall.sigma, Dimension::Length);
+        text.quantity("epsilon", wall.epsilon, Dimension::Energy);
+        text.quantity("density", wall.density, Dimension::NumberDensity);
+        if let WallForm::TenFourThree { spacing } = wall.form {
+            text.quantity("spacing", spacing, Dimension::Length);
+        }
+    }
+    for electrode in &spec.electrodes {
+        text.head("[[electrode]]");
+        text.pair("name", string(&electrode.name));
+        text.pair("atoms", string(&electrode.atoms));
+        match electrode.condition {
+            ConditionSpec::Potential(_) if spec.finite_field.is_some() => {}
+            ConditionSpec::Potential(potential) => text.quantity("potential", potential, Dimension::Potential),
+            ConditionSpec::Charge(charge) => text.quantity("charge", charge, Dimension::Charge),
+        }
+        text.quantity("gaussian_width", electrode.gaussian_width, Dimension::Length);
+        if let Some(metal) = &electrode.thomas_fermi {
+            let (length, volume) = (quoted(metal.length, Dimension::Length), quoted(metal.volume, Dimension::Volume));
+            text.pair("thomas_fermi", format!("{{ length = {length}, volume = {volume} }}"));
         }
     }
 }

@@ -1,0 +1,295 @@
+//! What an input says about an interface, applied to a built system: slab, field, walls and electrodes.
+
+use crate::analysis::selection::select;
+use crate::cell::Cell;
+use crate::potential::mixing::Mixing;
+use crate::potential::pair_table::{PairCoefficients, PairOrigin, PairTable};
+use crate::system::external::{Condition, Electrode, Electrodes, External, Wall};
+use crate::system::interface::{ConditionSpec, ElectrodeSpec, InterfaceSpec, WallSpec};
+use crate::system::{State, System, Topology};
+use crate::units::{COULOMB, VOLT};
+use glam::DVec3;
+use std::f64::consts::PI;
+
+/// What is wrong, and the key of the input that says it.
+#[derive(Debug)]
+pub struct InterfaceError {
+    pub key: String,
+    pub message: String,
+}
+
+/// Charges are compared to a thousandth of e: those of a topology are rounded.
+const NEUTRAL: f64 = 1e-3;
+/// Empty height of the cell from which a slab counts as one, nm.
+const LEAST_VACUUM: f64 = 1.0;
+
+fn fault(key: impl Into<String>, message: impl Into<String>) -> InterfaceError {
+    InterfaceError { key: key.into(), message: message.into() }
+}
+
+/// Fills in `system.external`, freezes electrodes, and moves molecules so that no slab is cut by the cell.
+///
+/// * `mixing` – for atoms of walls with those of the system
+/// * returns warnings
+pub fn apply(
+    spec: &InterfaceSpec,
+    system: &mut System,
+    state: &mut State,
+    mixing: Mixing,
+    net_charge_allowed: bool,
+) -> Result<Vec<String>, InterfaceError> {
+    let mut warnings = Vec::new();
+    if *spec == InterfaceSpec::default() {
+        return Ok(warnings);
+    }
+    if spec.slab_correction || spec.finite_field.is_some() || spec.field != 0.0 {
+        upright(&state.cell).map_err(|what| fault("external", what))?;
+    }
+    let electrodes = electrodes(spec, system, net_charge_allowed)?;
+    if let Some(electrodes) = &electrodes {
+        make_bare(electrodes, system)?;
+        let (n, dropped) = (electrodes.atoms().count(), drop_inner_pairs(electrodes, system));
+        if dropped > 0 {
+            warnings.push(format!("the {n} electrode atoms stay where they are: Lennard-Jones among them is left out"));
+        }
+    }
+    if spec.slab_correction {
+        if electrodes.is_none() && system.topology.net_charge().abs() > NEUTRAL && !net_charge_allowed {
+            let message = "a slab with a net charge has a field on both sides that no cell can hold\n  change the amounts, or \
+                           write net_charge = \"allowed\" in [system] if this is meant";
+            return Err(fault("external.slab_correction", message));
+        }
+        let vacuum = gather_slab(&system.topology, state);
+        let height = state.cell.vectors().z_axis.z;
+        if vacuum < LEAST_VACUUM {
+            let message = format!(
+                "`slab_correction` needs an empty part of the cell, and the largest is {vacuum:.3} nm of {height:.3} nm\n  \
+                 make the cell higher: three times the height of the slab is usual"
+            );
+            return Err(fault("external.slab_correction", message));
+        }
+        if vacuum < height - vacuum {
+            warnings.push(format!(
+                "the vacuum is {vacuum:.2} nm of {height:.2} nm: images of the slab are felt; a cell of twice to three times \
+                 the slab is usual"
+            ));
+        }
+    }
+    let height = state.cell.vectors().z_axis.z;
+    system.external = External {
+        slab_correction: spec.slab_correction,
+        field_z: VOLT * spec.finite_field.map_or(spec.field, |potential| potential / height),
+        walls: spec.walls.iter().map(|wall| made(wall, &system.pair_table, mixing)).collect(),
+        electrodes,
+    };
+    for (k, wall) in system.external.walls.iter().enumerate() {
+        let behind = |i: &usize| {
+            let touches = !wall.coefficients[system.topology.type_ids[*i] as usize].is_zero();
+            touches && wall.normal * (state.positions[*i].z - wall.z) <= 0.0
+        };
+        if let Some(atom) = (0..state.n_atoms()).find(behind) {
+            let message = format!(
+                "{} is at z = {:.3} nm, behind the wall at {} nm\n  move the wall, or choose the other side",
+                system.topology.describe_atom(atom),
+                state.positions[atom].z,
+                wall.z
+            );
+            return Err(fault(format!("wall.{}", k + 1), message));
+        }
+    }
+    Ok(warnings)
+}
+
+/// Are a and b in the xy plane and c along z?
+fn upright(cell: &Cell) -> Result<(), String> {
+    let c = cell.vectors().z_axis;
+    if c.x != 0.0 || c.y != 0.0 {
+        let message =
+            "the third vector of the cell must be along z\n  the slab, its correction and the field are normal to z";
+        return Err(message.to_string());
+    }
+    Ok(())
+}
+
+fn electrodes(
+    spec: &InterfaceSpec,
+    system: &System,
+    net_charge_allowed: bool,
+) -> Result<Option<Electrodes>, InterfaceError> {
+    if spec.electrodes.is_empty() {
+        return Ok(None);
+    }
+    let topology = &system.topology;
+    let mut owner: Vec<Option<usize>> = vec![None; topology.n_atoms()];
+    let mut electrodes = Vec::new();
+    for (k, electrode) in spec.electrodes.iter().enumerate() {
+        let key = format!("electrode.{}.atoms", k + 1);
+        let atoms = select(&electrode.atoms, topology).map_err(|e| fault(&key, e.to_string()))?;
+        if atoms.is_empty() {
+            return Err(fault(&key, format!("the electrode `{}` has no atoms", electrode.name)));
+        }
+        for &atom in &atoms {
+            let name = topology.describe_atom(atom as usize);
+            if let Some(other) = owner[atom as usize].replace(k) {
+                let other = &spec.electrodes[other].name;
+                let message = format!("{name} belongs to the electrodes `{other}` and `{}`", electrode.name);
+                return Err(fault(&key, message));
+            }
+            if topology.masses[atom as usize] == 0.0 {
+                return Err(fault(&key, format!("{name} is a virtual site and cannot be an electrode")));
+            }
+        }
+        electrodes.push(made_electrode(electrode, atoms));
+    }
+    let others: f64 = owner.iter().zip(&topology.charges).filter(|(o, _)| o.is_none()).map(|(_, q)| q).sum();
+    let given: f64 = (electrodes.iter())
+        .map(|e: &Electrode| if let Condition::Charge(charge) = e.condition { charge } else { 0.0 })
+        .sum();
+    let balances = electrodes.iter().any(|e| matches!(e.condition, Condition::Potential(_)));
+    let net = others + given;
+    if net.abs() > NEUTRAL && !net_charge_allowed {
+        let what = if balances {
+            "which the electrodes at constant potential would have to balance"
+        } else {
+            "and no electrode at constant potential balances it"
+        };
+        let message = format!(
+            "the electrolyte has a net charge of {others:+.4} e and electrodes of given charge one of {given:+.4} e, {what}\n  \
+             change the amounts, or write net_charge = \"allowed\" in [system] if this is meant"
+        );
+        return Err(fault("electrode", message));
+    }
+    Ok(Some(Electrodes { electrodes, balance: -net }))
+}
+
+fn made_electrode(spec: &ElectrodeSpec, atoms: Vec<u32>) -> Electrode {
+    let condition = match spec.condition {
+        ConditionSpec::Potential(volts) => Condition::Potential(volts * VOLT),
+        ConditionSpec::Charge(charge) => Condition::Charge(charge),
+    };
+    let thomas_fermi = spec.thomas_fermi.map_or(0.0, |t| 4.0 * PI * COULOMB * t.length * t.length / t.volume);
+    Electrode { name: spec.name.clone(), atoms, condition, gaussian_width: spec.gaussian_width, thomas_fermi }
+}
+
+/// Freezes the electrodes and takes bonds and exclusions off their molecules: frozen atoms need no bonds, and the
+/// charges of an electrode see each other.
+fn make_bare(electrodes: &Electrodes, system: &mut System) -> Result<(), InterfaceError> {
+    let mut is_electrode = vec![false; system.topology.n_atoms()];
+    electrodes.atoms().for_each(|i| is_electrode[i as usize] = true);
+    let topology = &mut system.topology;
+    let mut species = topology.species.clone();
+    for m in 0..topology.molecules.len() {
+        let atoms = topology.atoms_of(m);
+        let n_atoms = atoms.len();
+        let n = atoms.filter(|&i| is_electrode[i]).count();
+        if n == 0 {
+            continue;
+        }
+        let own = &mut species[topology.molecules[m].species as usize];
+        let is_bound = !own.exclusions.is_empty() || !own.bonded.is_empty() || own.rigid_water.is_some();
+        if n < n_atoms && is_bound {
+            let message = format!(
+                "{n} of the {n_atoms} atoms of {} belong to an electrode\n  select molecules whole: an electrode has no bonds",
+                own.name
+            );
+            return Err(fault("electrode", message));
+        }
+        if n == n_atoms {
+            own.exclusions.clear();
+            own.bonded = Default::default();
+            own.constraints.clear();
+            own.rigid_water = None;
+        }
+    }
+    for m in 0..topology.molecules.len() {
+        let index = topology.molecules[m].species as usize;
+        let n = topology.atoms_of(m).filter(|&i| is_electrode[i]).count();
+        if n == 0 && species[index] != topology.species[index] {
+            let message = format!(
+                "some molecules of {} belong to an electrode and some do not, and they have bonds\n  give them species of \
+                 their own",
+                species[index].name
+            );
+            return Err(fault("electrode", message));
+        }
+    }
+    if species != topology.species {
+        let sequence: Vec<u32> = topology.molecules.iter().map(|m| m.species).collect();
+        let (frozen, types) = (std::mem::take(&mut topology.frozen), std::mem::take(&mut topology.types));
+        *topology = Topology::new(types, species, &sequence);
+        topology.frozen = frozen;
+    }
+    is_electrode.iter().enumerate().filter(|(_, is)| **is).for_each(|(i, _)| topology.frozen[i] = true);
+    // what the topology says of their charges is a start at best
+    electrodes.atoms().for_each(|i| topology.charges[i as usize] = 0.0);
+    Ok(())
+}
+
+/// Takes Lennard-Jones off pairs of types that electrodes alone have: a constant, and a huge one for bonded neighbours.
+/// Returns how many pairs of types had one.
+fn drop_inner_pairs(electrodes: &Electrodes, system: &mut System) -> usize {
+    let n_types = system.topology.n_types();
+    let mut outside = vec![false; n_types];
+    let mut is_electrode = vec![false; system.topology.n_atoms()];
+    electrodes.atoms().for_each(|i| is_electrode[i as usize] = true);
+    for (&a, is) in system.topology.type_ids.iter().zip(&is_electrode) {
+        outside[a as usize] |= !is;
+    }
+    let mut used = vec![false; n_types];
+    system.topology.type_ids.iter().for_each(|&a| used[a as usize] = true);
+    let inner: Vec<usize> = (0..n_types).filter(|&a| used[a] && !outside[a]).collect();
+    let mut dropped = 0;
+    for (k, &a) in inner.iter().enumerate() {
+        for &b in &inner[k..] {
+            dropped += usize::from(!system.pair_table.get(a, b).is_zero());
+            system.pair_table.set(a, b, PairCoefficients::default(), PairOrigin::Explicit);
+        }
+    }
+    dropped
+}
+
+/// Moves molecules by whole heights of the cell so that the slab is not cut; returns the height of the vacuum, nm.
+fn gather_slab(topology: &Topology, state: &mut State) -> f64 {
+    let height = state.cell.vectors().z_axis.z;
+    let wrapped = |z: f64| z - height * (z / height).floor();
+    let mut heights: Vec<f64> = state.positions.iter().map(|r| wrapped(r.z)).collect();
+    heights.sort_by(f64::total_cmp);
+    let Some((&first, &last)) = heights.first().zip(heights.last()) else { return height };
+    let mut widest = (first + height - last, first);
+    for pair in heights.windows(2) {
+        if pair[1] - pair[0] > widest.0 {
+            widest = (pair[1] - pair[0], pair[1]);
+        }
+    }
+    let (vacuum, bottom) = widest;
+    // nothing to do where the slab lies in one piece already; else its lower edge stays inside the cell
+    let edge = bottom - 0.5 * vacuum;
+    let extent = |positions: &[DVec3]| {
+        let z = positions.iter().map(|r| r.z);
+        z.clone().fold(f64::MIN, f64::max) - z.fold(f64::MAX, f64::min)
+    };
+    if extent(&state.positions) > height - vacuum + 1e-6 {
+        for m in 0..topology.molecules.len() {
+            let atoms = topology.atoms_of(m);
+            let middle = atoms.clone().map(|i| state.positions[i].z).sum::<f64>() / atoms.len() as f64;
+            let shift = height * ((middle - edge) / height).floor();
+            state.positions[atoms].iter_mut().for_each(|r| r.z -= shift);
+        }
+    }
+    height - extent(&state.positions)
+}
+
+/// A wall with its coefficients for every type.
+fn made(wall: &WallSpec, table: &PairTable, mixing: Mixing) -> Wall {
+    let with = |a: usize| {
+        let own = table.get(a, a);
+        if own.c6 == 0.0 || own.c12 == 0.0 {
+            return PairCoefficients::default();
+        }
+        let (sigma, epsilon) = ((own.c12 / own.c6).powf(1.0 / 6.0), own.c6 * own.c6 / (4.0 * own.c12));
+        let (sigma, epsilon) = mixing.mix((wall.sigma, wall.epsilon), (sigma, epsilon));
+        PairCoefficients::from_sigma_epsilon(sigma, epsilon)
+    };
+    let coefficients = (0..table.n_types()).map(with).collect();
+    Wall { z: wall.z, normal: wall.normal, form: wall.form, density: wall.density, coefficients }
+}

@@ -1,0 +1,69 @@
+//! What an input asks of an interface: slab correction, field, walls and electrodes, in the units of the laboratory.
+//!
+//! `io::input` makes it, `cli` turns it into [`super::External`] once atoms and cell are known.
+
+use super::external::WallForm;
+
+/// `[external]`, `[[wall]]` and `[[electrode]]`; the default has none of them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct InterfaceSpec {
+    pub slab_correction: bool,
+    /// Along z, V/nm
+    pub field: f64,
+    /// Potential of the upper electrode above the lower one, V, held by a field through a cell that is periodic along z.
+    pub finite_field: Option<f64>,
+    pub walls: Vec<WallSpec>,
+    pub electrodes: Vec<ElectrodeSpec>,
+}
+
+impl InterfaceSpec {
+    /// Is there a surface, so that matter is not the same everywhere?
+    pub fn has_surface(&self) -> bool {
+        self.slab_correction || !self.walls.is_empty() || !self.electrodes.is_empty()
+    }
+}
+
+/// One `[[wall]]`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WallSpec {
+    /// nm
+    pub z: f64,
+    /// +1: the atoms are above the wall, −1: below it.
+    pub normal: f64,
+    pub form: WallForm,
+    /// Of a wall atom, nm
+    pub sigma: f64,
+    /// Of a wall atom, kJ/mol
+    pub epsilon: f64,
+    /// Atoms of the wall per volume, nm⁻³
+    pub density: f64,
+}
+
+/// One `[[electrode]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ElectrodeSpec {
+    pub name: String,
+    /// A selection.
+    pub atoms: String,
+    pub condition: ConditionSpec,
+    /// w of ρ ∝ exp(−r²/w²), nm
+    pub gaussian_width: f64,
+    pub thomas_fermi: Option<ThomasFermiSpec>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ConditionSpec {
+    /// V
+    Potential(f64),
+    /// Of the whole electrode, e
+    Charge(f64),
+}
+
+/// A metal that screens a field over some depth.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ThomasFermiSpec {
+    /// nm
+    pub length: f64,
+    /// Per atom, nm³
+    pub volume: f64,
+}
