@@ -13,6 +13,7 @@ pub mod blocks;
 pub mod codec;
 pub mod coordination;
 pub mod density_profile;
+pub mod equilibration;
 pub mod form_factors;
 pub mod fsqt;
 pub mod grid;

@@ -268,10 +268,11 @@ impl Observable for PairDistribution {
         let window = if self.spec.lorch { "Lorch's window" } else { "no window" };
         result.notes.push(format!(
             "Q_max = {:.2} Å⁻¹, {window}; g(r) to {:.3} nm in bins of {} nm; form factors of neutral atoms (Waasmaier and Kirfel 1995). \
-             Peaks of G(r) move and widen with Q_max and window: take those of the experiment.",
+             Peaks of G(r) move and widen with Q_max and window: take those of the experiment. Below {:.2} Å⁻¹ S(Q) feels the end of g(r).",
             0.1 * self.spec.q_max,
             self.grid.r_max(),
-            self.grid.width()
+            self.grid.width(),
+            0.2 * PI / self.grid.r_max()
         ));
         vec![result]
     }

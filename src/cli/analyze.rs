@@ -5,11 +5,14 @@ use super::prepare;
 use super::progress::Progress;
 use super::{CliError, InputArgs};
 use crate::analysis::{AnalysisSet, Quantity};
+use crate::cell::Cell;
 use crate::io::output::OutputFolder;
-use crate::io::trajectory::TrajectoryReader;
+use crate::io::trajectory::{TrajectoryError, TrajectoryReader};
 use crate::report::{self, RunReport};
 use crate::system::Frame;
 use std::path::PathBuf;
+use std::sync::mpsc::sync_channel;
+use std::time::Instant;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -23,6 +26,75 @@ pub struct Args {
     out: Option<PathBuf>,
 }
 
+/// Frames waiting between the thread that reads and the one that analyses.
+const WAITING: usize = 3;
+
+/// What became of the frames.
+#[derive(Default)]
+struct Read {
+    n_frames: u64,
+    skipped: u64,
+    /// A sentence if the last frame is incomplete.
+    cut_off: Option<String>,
+}
+
+/// Hands every frame to the analyses; one thread reads while the other analyses. A trajectory that ends within a frame is used up to
+/// there.
+fn sample(
+    paths: &[PathBuf],
+    n_atoms: usize,
+    cell: Cell,
+    every: f64,
+    analyses: &mut AnalysisSet,
+) -> Result<Read, CliError> {
+    let (sender, frames) = sync_channel(WAITING);
+    let read_all = move || {
+        let mut reader = match TrajectoryReader::open(paths, n_atoms, Some(cell)) {
+            Ok(reader) => reader,
+            Err(error) => return drop(sender.send(Err(error))),
+        };
+        while let Some(frame) = reader.next() {
+            let is_error = frame.is_err();
+            // The other side has gone when it met an error of its own.
+            if sender.send(frame.map(|f| (f, reader.bytes_read()))).is_err() || is_error {
+                return;
+            }
+        }
+    };
+    let mut done = Read::default();
+    let mut progress = Progress::new("analyze", 0.0);
+    let started = Instant::now();
+    let mut bytes = 0;
+    std::thread::scope(|scope| {
+        scope.spawn(read_all);
+        for frame in frames {
+            let (frame, (so_far, all)) = match frame {
+                Ok(frame) => frame,
+                Err(error @ TrajectoryError::Truncated { .. }) if done.n_frames > 0 => {
+                    done.cut_off = Some(format!("{error}; the {} frames before it were used", done.n_frames));
+                    break;
+                }
+                Err(error) => return Err(CliError::input(error)),
+            };
+            bytes = so_far;
+            // a format without times is taken as evenly spaced: one frame per sampling interval
+            let time = frame.time.unwrap_or(done.n_frames as f64 * every);
+            let before = analyses.n_frames();
+            let seen = Frame { step: frame.step, time, cell: &frame.cell, positions: &frame.positions };
+            analyses.sample(&seen).map_err(CliError::input)?;
+            done.skipped += u64::from(analyses.n_frames() == before);
+            done.n_frames += 1;
+            let speed = bytes as f64 / started.elapsed().as_secs_f64().max(1e-9) / 1e6;
+            let fraction = so_far as f64 / all.max(1) as f64;
+            progress.update(fraction, &format!("{} frames, {time:.3} ps, {speed:.0} MB/s", done.n_frames));
+        }
+        Ok(())
+    })?;
+    let speed = bytes as f64 / started.elapsed().as_secs_f64().max(1e-9) / 1e6;
+    progress.finish(&format!("{} frames, {speed:.0} MB/s", done.n_frames));
+    Ok(done)
+}
+
 pub fn run(args: &Args) -> Result<(), CliError> {
     if let Some(dir) = &args.out {
         OutputFolder::check_free(dir).map_err(CliError::input)?;
@@ -34,22 +106,9 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     if analyses.is_empty() {
         return Err(CliError::Input("the input holds no [[analysis]]; add one, for example [analysis.rdf]".into()));
     }
-    let mut reader =
-        TrajectoryReader::open(&args.trajectories, topology.n_atoms(), Some(cell)).map_err(CliError::input)?;
-    let mut progress = Progress::new("analyze", 0.0);
-    let (mut n_frames, mut skipped) = (0_u64, 0_u64);
-    while let Some(frame) = reader.next_frame().map_err(CliError::input)? {
-        // a format without times is taken as evenly spaced: one frame per sampling interval
-        let every = prepared.input.analyses.iter().map(|a| a.every()).fold(f64::INFINITY, f64::min);
-        let time = frame.time.unwrap_or(n_frames as f64 * every);
-        let before = analyses.n_frames();
-        let seen = Frame { step: frame.step, time, cell: &frame.cell, positions: &frame.positions };
-        analyses.sample(&seen).map_err(CliError::input)?;
-        skipped += u64::from(analyses.n_frames() == before);
-        n_frames += 1;
-        progress.update(0.0, &format!("{n_frames} frames, {time:.3} ps"));
-    }
-    progress.finish(&format!("{n_frames} frames"));
+    let every = prepared.input.analyses.iter().map(|a| a.every()).fold(f64::INFINITY, f64::min);
+    let read = sample(&args.trajectories, topology.n_atoms(), cell, every, &mut analyses)?;
+    let Read { n_frames, skipped, .. } = read;
     if analyses.n_frames() == 0 {
         return Err(CliError::Input(format!(
             "none of the {n_frames} frames falls on a sampling time of the analyses; set their `every` to the spacing of the frames"
@@ -61,6 +120,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     if skipped > 0 {
         warnings.push(format!("{skipped} of {n_frames} frames fell between the sampling times and were not used"));
     }
+    warnings.extend(read.cut_off);
     let files: Vec<String> = args.trajectories.iter().map(|p| p.display().to_string()).collect();
     let literature = outcome::literature_verdicts(&prepared, &quantities)?;
     let mut facts = vec![("Trajectories".into(), files.join(", ")), ("Frames".into(), n_frames.to_string())];
@@ -72,6 +132,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         log: Vec::new(),
         verdicts: literature.rows,
         results,
+        ..RunReport::default()
     };
     for warning in &report.warnings {
         warn!("warning: {warning}");

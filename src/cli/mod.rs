@@ -33,7 +33,9 @@ pub mod outcome;
 pub mod prepare;
 pub mod progress;
 pub mod recorder;
+pub mod records;
 pub mod run;
+mod shell;
 pub mod simulate;
 pub mod validate;
 

@@ -5,6 +5,7 @@ use super::prepare::{Prepared, total_duration};
 use super::progress::clock;
 use super::recorder::LOG_FILE;
 use super::run::Finished;
+use super::shell;
 use crate::analysis::{AnalysisResult, Column, Quantity};
 use crate::forcefield::Library;
 use crate::forces::Backend;
@@ -14,8 +15,11 @@ use crate::io::output::OutputFolder;
 use crate::io::structure;
 use crate::report::{self, RunReport, VerdictRow, text, verdict};
 use crate::system::expected::{CaseSystem, Reference};
-use crate::system::spec::{Input, StageKind, ThermostatSpec};
+use crate::system::spec::{Input, StageKind, StageSpec, ThermostatSpec};
 use crate::system::{Coulomb, Interactions, LjModifier};
+
+/// A larger share of the analysed stage without a stationary energy is worth a warning. (The best start of a stationary series scatters over its first fifth.)
+const DRIFT: f64 = 0.25;
 
 /// First lines of `run.toml`: what ran, on what.
 pub fn run_header(backend: &dyn Backend) -> String {
@@ -37,10 +41,12 @@ pub fn finish(prepared: &Prepared, folder: &OutputFolder, done: Finished, wall: 
     let mut quantities: Vec<Quantity> = results.iter().flat_map(|r| r.values.iter().cloned()).collect();
     quantities.extend(mean_temperature(&prepared.input, &log));
     let literature = literature_verdicts(prepared, &quantities)?;
-    let warnings: Vec<String> = prepared.warnings.iter().chain(&done.warnings).cloned().collect();
-    for warning in &done.warnings {
+    let analysed_from = analysed_from(&prepared.input, &log);
+    let drift = drift_warning(&log, analysed_from);
+    for warning in done.warnings.iter().chain(&drift) {
         warn!("warning: {warning}");
     }
+    let warnings: Vec<String> = prepared.warnings.iter().chain(&done.warnings).chain(&drift).cloned().collect();
     let report = RunReport {
         title: prepared.input.title.clone(),
         facts: [facts(prepared, &done, wall), literature.facts()].concat(),
@@ -48,6 +54,8 @@ pub fn finish(prepared: &Prepared, folder: &OutputFolder, done: Finished, wall: 
         log: log_columns(&log),
         results,
         verdicts: literature.rows.clone(),
+        shell: shell::first_shell(topology, &done.state),
+        analysed_from,
     };
     let page = report::write_all(folder.path(), &report).map_err(CliError::run)?;
     print_tables(&report, &quantities, literature.note.as_deref());
@@ -62,6 +70,30 @@ pub fn finish(prepared: &Prepared, folder: &OutputFolder, done: Finished, wall: 
     }
     say!("report: {}", page.display());
     Ok(())
+}
+
+/// Time of the first line of the log (ps) that belongs to the stage analysed last.
+fn analysed_from(input: &Input, log: &Log) -> Option<f64> {
+    let is_analysed = |s: &&StageSpec| matches!(&s.kind, StageKind::Dynamics { analyse: true, .. });
+    let stage = &input.stages.iter().rfind(is_analysed)?.name;
+    let line = log.stages.iter().position(|s| s == stage)?;
+    log.column("time")?.get(line).copied()
+}
+
+/// A sentence if the potential energy still drifted in the first part of what was analysed.
+fn drift_warning(log: &Log, analysed_from: Option<f64>) -> Option<String> {
+    let from = analysed_from?;
+    let (time, energy) = (log.column("time")?, log.column("potential")?);
+    let start = report::stationary_from(time, energy, from)?;
+    let end = time.last().copied()?;
+    let share = (start - from) / (end - from);
+    (share > DRIFT).then(|| {
+        format!(
+            "the potential energy is stationary only from {} ps on, and the analyses began at {} ps: a longer equilibration would help",
+            text::number(start, None),
+            text::number(from, None)
+        )
+    })
 }
 
 /// The verdict table if the system is one of the validation cases, else the measured values.
@@ -234,7 +266,8 @@ pub fn density_quantity(values: &[f64]) -> Option<Quantity> {
     series_quantity("density", "g/cm3", values).filter(|_| varies)
 }
 
-fn series_quantity(name: &str, unit: &str, values: &[f64]) -> Option<Quantity> {
+/// Mean and block error (ten blocks) of a series.
+pub fn series_quantity(name: &str, unit: &str, values: &[f64]) -> Option<Quantity> {
     if values.is_empty() {
         return None;
     }

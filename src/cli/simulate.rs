@@ -11,7 +11,7 @@ use crate::system::Frame;
 use crate::system::spec::StageKind;
 use crate::units::DENSITY_G_CM3;
 
-use super::outcome::{density_quantity, temperature_quantity};
+use super::outcome::{density_quantity, series_quantity, temperature_quantity};
 
 /// Collects samples and temperatures.
 struct Memory {
@@ -22,6 +22,8 @@ struct Memory {
     densities: Vec<f64>,
     /// Of all atoms, u.
     mass: f64,
+    /// kJ/mol
+    potentials: Vec<f64>,
     progress: Progress,
 }
 
@@ -30,6 +32,7 @@ impl Observer for Memory {
         if self.analyse {
             self.temperatures.push(row.temperature);
             self.densities.push(self.mass / row.volume * DENSITY_G_CM3);
+            self.potentials.push(row.energies.total());
         }
         Ok(())
     }
@@ -61,6 +64,7 @@ pub fn simulate(name: &str, prepared: &Prepared, backend: Box<dyn Backend>) -> R
         temperatures: Vec::new(),
         densities: Vec::new(),
         mass,
+        potentials: Vec::new(),
         progress: Progress::new(name, 0.0),
     };
     let mut engine = Engine::new(&prepared.system, backend, prepared.state.clone());
@@ -92,5 +96,16 @@ pub fn simulate(name: &str, prepared: &Prepared, backend: Box<dyn Backend>) -> R
     let mut quantities: Vec<Quantity> = memory.analyses.finish().into_iter().flat_map(|r| r.values).collect();
     quantities.extend(temperature_quantity(&memory.temperatures));
     quantities.extend(density_quantity(&memory.densities));
+    quantities.extend(energy_per_water(prepared, &memory.potentials));
     Ok(quantities)
+}
+
+/// Mean potential energy of a molecule, where all of them are water.
+fn energy_per_water(prepared: &Prepared, potentials: &[f64]) -> Option<Quantity> {
+    let topology = &prepared.system.topology;
+    let n = topology.molecules.len();
+    let pure = (0..n).all(|m| topology.species_of(m).is_water);
+    let per_molecule: Vec<f64> = potentials.iter().map(|u| u / n as f64).collect();
+    let mean = series_quantity("potential_energy_per_water", "kJ/mol", &per_molecule)?;
+    pure.then(|| Quantity { label: "potential energy per water".into(), ..mean })
 }

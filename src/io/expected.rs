@@ -8,6 +8,7 @@
 //! input = "inputs/zn-hydration.toml"
 //! water = "SPC/E"                # optional: replaces the input's water model
 //! zinc = "li-merz-iod"           # optional: replaces the input's model of Zn2+
+//! long = true                    # optional: only in the long set
 //! [[system.reference]]
 //! quantity = "first_peak(Zn2+,OW)"
 //! label = "Zn–O first peak"
@@ -25,10 +26,12 @@ use crate::system::expected::{Case, CaseSystem, Reference, Status};
 use serde::Deserialize;
 
 /// The cases that are built into the program.
-const BUILT_IN: [(&str, &str); 3] = [
+const BUILT_IN: [(&str, &str); 5] = [
     ("validation/zn-hydration/expected.toml", include_str!("../../validation/zn-hydration/expected.toml")),
     ("validation/zn-peaks/expected.toml", include_str!("../../validation/zn-peaks/expected.toml")),
     ("validation/density/expected.toml", include_str!("../../validation/density/expected.toml")),
+    ("validation/spce-water/expected.toml", include_str!("../../validation/spce-water/expected.toml")),
+    ("validation/zn-electrolytes/expected.toml", include_str!("../../validation/zn-electrolytes/expected.toml")),
 ];
 
 /// An expected.toml that cannot be used; `file` and the message say where and why.
@@ -56,6 +59,8 @@ struct SystemTable {
     input: String,
     water: Option<String>,
     zinc: Option<String>,
+    #[serde(default)]
+    long: bool,
     #[serde(rename = "reference")]
     references: Vec<ReferenceTable>,
 }
@@ -103,6 +108,7 @@ fn system(file: &str, raw: SystemTable) -> Result<CaseSystem, ExpectedError> {
         input: raw.input,
         water: raw.water,
         zinc: raw.zinc,
+        long: raw.long,
         references: raw.references.into_iter().map(|r| reference(file, r)).collect::<Result<_, _>>()?,
     })
 }

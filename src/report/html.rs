@@ -1,4 +1,5 @@
-//! The report as one page: no scripts, no requests, readable on a phone, on paper and in the dark.
+//! The report as one page: no requests, readable on a phone, on paper and in the dark. Its one script turns the picture of the first
+//! shell; everything else, that picture included, is there without it.
 
 use super::RunReport;
 use super::svg::{self, DARK_PALETTE, PALETTE, escape};
@@ -34,10 +35,11 @@ pub fn render(report: &RunReport) -> String {
     }
     let figures: Vec<Figure> = report.results.iter().flat_map(|r| r.figures.iter().cloned()).collect();
     figure_section(&mut out, "Structure", &figures);
+    out.push_str(&super::shell_view::render(&report.shell));
     if report.results.iter().any(|r| !r.values.is_empty() || !r.notes.is_empty()) {
         value_section(&mut out, &report.results);
     }
-    figure_section(&mut out, "The run", &super::log::figures(&report.log));
+    figure_section(&mut out, "The run", &super::log::figures(&report.log, report.analysed_from));
     if !report.facts.is_empty() {
         out.push_str("<section>\n<h2>What was run</h2>\n<dl class=\"facts\">\n");
         for (name, value) in &report.facts {

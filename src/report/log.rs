@@ -1,9 +1,20 @@
-//! Figures of the log: temperature, energies and the conserved quantity against time.
+//! Figures of the log: temperature, energies and the conserved quantity against time, with the start of the stationary part marked.
 
-use crate::analysis::{Axis, Column, Figure, Series, SeriesKind};
+use super::text;
+use crate::analysis::equilibration;
+use crate::analysis::{Axis, Column, Figure, Mark, Series, SeriesKind};
+
+/// Time (ps) from which a series is stationary, judged from `from` on (J. D. Chodera 2016; see [`equilibration`]).
+pub fn stationary_from(time: &[f64], values: &[f64], from: f64) -> Option<f64> {
+    let first = time.iter().position(|t| *t >= from - 1e-9)?;
+    let found = equilibration::detect(&values[first..])?;
+    time.get(first + found.start).copied()
+}
 
 /// Figures for the columns that are there; the first column is the time (ps).
-pub fn figures(log: &[Column]) -> Vec<Figure> {
+///
+/// * `analysed_from` – ps; the stationary part is looked for behind it, and in the whole series without it
+pub fn figures(log: &[Column], analysed_from: Option<f64>) -> Vec<Figure> {
     let Some((time, columns)) = log.split_first() else {
         return Vec::new();
     };
@@ -15,9 +26,20 @@ pub fn figures(log: &[Column]) -> Vec<Figure> {
         let points = time.values.iter().zip(&column.values).map(|(&t, &v)| [t, v - zero]).collect();
         Series { label, kind: SeriesKind::Line, on_right: false, color, points }
     };
-    let figure = |name: &str, title: String, y: Axis, series: Vec<Series>| {
+    let from = analysed_from.unwrap_or(f64::NEG_INFINITY);
+    let figure = |name: &str, title: String, y: Axis, series: Vec<Series>, judged: Option<&Column>| {
         let x = Axis::new("time", &time.unit);
-        Figure { name: name.to_string(), title, x, y, series, ..Default::default() }
+        let start = judged.and_then(|column| stationary_from(&time.values, &column.values, from));
+        let mark = |x| Mark { x, label: format!("stationary from {} {}", text::number(x, None), time.unit) };
+        Figure {
+            name: name.to_string(),
+            title,
+            x,
+            y,
+            series,
+            marks: start.map(mark).into_iter().collect(),
+            ..Default::default()
+        }
     };
     let mut figures = Vec::new();
     if let Some(temperature) = column("temperature") {
@@ -28,7 +50,7 @@ pub fn figures(log: &[Column]) -> Vec<Figure> {
             Series { kind: SeriesKind::Faint, ..series("every line of the log".to_string(), 1, temperature, 0.0) },
             series("running mean".to_string(), 1, &average, 0.0),
         ];
-        figures.push(figure("temperature", title, Axis::new("T", &temperature.unit), lines));
+        figures.push(figure("temperature", title, Axis::new("T", &temperature.unit), lines, Some(temperature)));
     }
     let energies: Vec<&Column> = ["potential", "kinetic", "total"].iter().filter_map(|name| column(name)).collect();
     if let Some(first) = energies.first() {
@@ -46,13 +68,14 @@ pub fn figures(log: &[Column]) -> Vec<Figure> {
             "Energies".to_string(),
             Axis::new("deviation from the mean", &first.unit),
             lines,
+            Some(*first),
         ));
     }
     if let Some(conserved) = column("conserved") {
         let first = conserved.values.first().copied().unwrap_or(0.0);
         let lines = vec![series("conserved quantity".to_string(), 2, conserved, first)];
         let y = Axis::new("change since the start", &conserved.unit);
-        figures.push(figure("conserved", "Conserved quantity".to_string(), y, lines));
+        figures.push(figure("conserved", "Conserved quantity".to_string(), y, lines, None));
     }
     figures
 }

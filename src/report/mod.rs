@@ -4,10 +4,13 @@
 
 mod html;
 mod log;
+mod shell_view;
 mod svg;
 pub mod text;
 pub mod verdict;
 
+pub use log::stationary_from;
+pub use shell_view::{ShellView, ViewAtom};
 pub use verdict::{Verdict, VerdictRow};
 
 use crate::analysis::{AnalysisResult, Column, Figure, Table};
@@ -28,13 +31,17 @@ pub struct RunReport {
     pub log: Vec<Column>,
     pub results: Vec<AnalysisResult>,
     pub verdicts: Vec<VerdictRow>,
+    /// One coordination shell of the last configuration; without atoms the page has no picture.
+    pub shell: ShellView,
+    /// Where the last analysed stage begins in the log, ps: stationarity is judged from there.
+    pub analysed_from: Option<f64>,
 }
 
 impl RunReport {
     /// All figures: those of the analyses, then the time series of the log.
     pub fn figures(&self) -> Vec<Figure> {
         let analyses = self.results.iter().flat_map(|r| r.figures.iter().cloned());
-        analyses.chain(log::figures(&self.log)).collect()
+        analyses.chain(log::figures(&self.log, self.analysed_from)).collect()
     }
 }
 

@@ -22,6 +22,8 @@ pub struct CaseSystem {
     pub water: Option<String>,
     /// Model of the solute `Zn2+` that replaces the input's.
     pub zinc: Option<String>,
+    /// Belongs to the long set: for a GPU or a night.
+    pub long: bool,
     pub references: Vec<Reference>,
 }
 

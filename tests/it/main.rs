@@ -3,6 +3,7 @@
 mod support;
 
 mod analysis;
+mod analyze;
 mod architecture;
 mod bad_input;
 mod bad_topology;

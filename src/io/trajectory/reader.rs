@@ -29,6 +29,11 @@ pub struct TrajectoryReader {
     open: Option<OpenFile>,
     n_atoms: usize,
     default_cell: Option<Cell>,
+    total_bytes: u64,
+}
+
+fn size_of(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |m| m.len())
 }
 
 struct OpenFile {
@@ -61,7 +66,8 @@ impl TrajectoryReader {
         }
         let mut waiting: Vec<PathBuf> = paths.iter().rev().cloned().collect();
         let open = waiting.pop().map(OpenFile::open).transpose()?;
-        Ok(TrajectoryReader { waiting, open, n_atoms, default_cell })
+        let total_bytes = paths.iter().map(|p| size_of(p)).sum();
+        Ok(TrajectoryReader { waiting, open, n_atoms, default_cell, total_bytes })
     }
 
     /// The next frame; `None` after the last one of the last file.
@@ -77,6 +83,19 @@ impl TrajectoryReader {
             }
         }
         Ok(None)
+    }
+
+    /// Bytes of all files, and about how many of them have been read: complete files, and of the open one the share of its frames (nothing where the
+    /// number of frames is not known beforehand).
+    pub fn bytes_read(&self) -> (u64, u64) {
+        let open = self.open.as_ref().map_or(0, |file| match &file.source {
+            Source::Chemfiles { n_frames, .. } => {
+                (size_of(&file.path) as f64 * file.n_read as f64 / (*n_frames).max(1) as f64) as u64
+            }
+            Source::Gro(_) => 0,
+        });
+        let unread: u64 = self.waiting.iter().chain(self.open.as_ref().map(|f| &f.path)).map(|p| size_of(p)).sum();
+        (self.total_bytes - unread + open, self.total_bytes)
     }
 
     fn stop(&mut self, error: TrajectoryError) -> Result<Option<TrajectoryFrame>, TrajectoryError> {

@@ -1,0 +1,111 @@
+//! `hexaqua analyze` as a user meets it: on a whole trajectory, one that is cut off, one of another system, and with inputs that do not fit.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Runs and expects an exit code; returns (stdout, stderr).
+fn analyze(code: i32, args: &[&str]) -> (String, String) {
+    let done = Command::new(env!("CARGO_BIN_EXE_hexaqua"))
+        .current_dir(root())
+        .arg("analyze")
+        .args(args)
+        .output()
+        .expect("the program starts");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (text(&done.stdout), text(&done.stderr));
+    assert_eq!(done.status.code(), Some(code), "{args:?}\n{out}\n{err}");
+    (out, err)
+}
+
+const INPUT: &str = "validation/analysis/zncl2.toml";
+const TRAJECTORY: &str = "validation/analysis/zncl2.xtc";
+
+#[test]
+fn all_analyses_of_an_input_are_written_and_shown() {
+    let folder = tempfile::tempdir().expect("scratch folder");
+    let out = folder.path().join("out");
+    let (stdout, stderr) = analyze(0, &[INPUT, TRAJECTORY, "--out", &out.display().to_string()]);
+    for part in ["Zn2+ fraction SSIP", "bulk fraction DDAA", "diffusion coefficient", "lower bound at 95 %", "Q₄"] {
+        assert!(stdout.contains(part), "{part}\n{stdout}");
+    }
+    assert!(stderr.contains("25 frames") && stderr.contains("MB/s"), "{stderr}");
+    let names = |sub: &str| -> Vec<String> {
+        let entries = std::fs::read_dir(out.join(sub)).expect("folder");
+        entries.map(|e| e.expect("entry").file_name().to_string_lossy().into_owned()).collect()
+    };
+    let tables = names("analysis");
+    for table in ["msd_Zn2+.csv", "hydrogen_bonds_classes.csv", "pair_distribution_gr.csv", "density_profile.csv"] {
+        assert!(tables.iter().any(|t| t == table), "{table} is not among {tables:?}");
+    }
+    assert!(names("figures").len() >= 12);
+}
+
+#[test]
+fn a_trajectory_that_is_cut_off_is_used_up_to_there() {
+    let folder = tempfile::tempdir().expect("scratch folder");
+    let whole = std::fs::read(root().join(TRAJECTORY)).expect("fixture");
+    let cut = folder.path().join("cut.xtc");
+    std::fs::write(&cut, &whole[..whole.len() - 100]).expect("written");
+    let (_, stderr) = analyze(0, &[INPUT, &cut.display().to_string()]);
+    assert!(stderr.contains("frame 25: the file is cut off or damaged here"), "{stderr}");
+    assert!(stderr.contains("the 24 frames before it were used"), "{stderr}");
+    // Nothing whole in it: an error.
+    std::fs::write(&cut, &whole[..300]).expect("written");
+    let (_, stderr) = analyze(2, &[INPUT, &cut.display().to_string()]);
+    assert!(stderr.contains("frame 1: the file is cut off"), "{stderr}");
+}
+
+#[test]
+fn a_trajectory_of_another_system_is_refused() {
+    let (_, stderr) = analyze(2, &["inputs/spce-water.toml", TRAJECTORY]);
+    assert!(stderr.contains("594 atoms, but the system has 648"), "{stderr}");
+}
+
+fn with_analysis(folder: &Path, analysis: &str) -> String {
+    let text = std::fs::read_to_string(root().join(INPUT)).expect("fixture");
+    let (head, _) = text.split_once("[[analysis]]").expect("it has analyses");
+    let path = folder.join("input.toml");
+    std::fs::write(&path, format!("{head}[[analysis]]\n{analysis}\n")).expect("written");
+    path.display().to_string()
+}
+
+#[test]
+fn faults_of_analyses_are_shown_where_they_stand() {
+    let folder = tempfile::tempdir().expect("scratch folder");
+    for (analysis, parts) in [
+        (
+            "[analysis.rdf]\npairs = [[\"Zn2+\", \"OW2 and z < 1 nm\"]]",
+            ["no atom is called `OW2`", "               ^^^\n", "did you mean \"OW\"?"],
+        ),
+        (
+            "[analysis.msd]\ngroups = [\"Zn2+\", \"OW and within 0.3 of Zn2+\"]",
+            ["`of` is not a unit of length", "^^\n", "lengths may be in nm, angstrom or pm"],
+        ),
+        (
+            "[analysis.orientation]\nmolecules = \"water and Cl-\"",
+            ["the selection \"water and Cl-\" can hold no atom", "^^^^^^^^^^^^^\n", "this system has the species"],
+        ),
+        (
+            "[analysis.hydrogen-bonds]\nr_max = \"3 nm\"",
+            ["r_max = 3.000 nm exceeds half the smallest height", "r_max = \"3 nm\"", "^^^^^^\n"],
+        ),
+        (
+            "[analysis.residence]\ncenter = \"Zn2+\"\nligand = \"OW\"",
+            ["[analysis.residence] has no `r_min`", "[analysis.residence]", "for example r_min = \"0.3 nm\""],
+        ),
+        (
+            "[analysis.fsqt]\nq = [\"1 nm\"]",
+            ["`nm` is not a unit of an inverse length but of a length", "\"1 nm\"", "^^^^^^\n"],
+        ),
+    ] {
+        let input = with_analysis(folder.path(), analysis);
+        let (_, stderr) = analyze(2, &[&input, TRAJECTORY]);
+        for part in parts {
+            assert!(stderr.contains(part), "{part}\n{stderr}");
+        }
+    }
+}
