@@ -3,6 +3,7 @@
 //! Two independent searches: [`pairs`] (plain atom pairs by linked cells, with a brute-force oracle beside it) for the
 //! reference backend, and [`clusters`] (groups of 8 atoms) for the fast ones. Knows positions, cell and exclusions.
 
+mod boxes;
 pub mod buffer;
 pub mod cluster_pairs;
 pub mod clusters;

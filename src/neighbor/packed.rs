@@ -8,21 +8,26 @@
 //!
 //! Knows positions, cell and exclusions; not charges, types or forces.
 
-use super::cluster_pairs::{ClusterPairs, Near};
-use super::clusters::{CLUSTER, Clusters, HALF, PADDING, SUPER};
+use super::boxes::{BoxTree, Meeting, merge};
+use super::clusters::{CLUSTER, Clusters, HALF, PADDING, SUPER, sorted, wrapped};
 use crate::cell::Cell;
 use crate::system::Topology;
 use bytemuck::{Pod, Zeroable};
 use glam::DVec3;
 use rayon::prelude::*;
-use std::collections::HashMap;
+use std::mem::MaybeUninit;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// j clusters of an entry.
 pub const PACK: usize = 4;
-/// Rows that keep a large device busy: 8 workgroups on each of 132 multiprocessors.
-pub const TARGET_ROWS: usize = 1056;
-/// A row shorter than this costs more to start and to sum up than it does work.
-const MIN_ENTRIES: usize = 4;
+/// Rows that keep a large device busy: 44 workgroups for each of 132 multiprocessors.
+pub const TARGET_ROWS: usize = 5808;
+/// Rows are not cut shorter than this.
+const MIN_ENTRIES: usize = 1;
+/// Super-clusters that one task searches for, at most, and the tasks that there are before they take more than one.
+const SUPERS_PER_TASK: usize = 8;
+const MANY_TASKS: usize = 128;
 
 /// Four j clusters of a super-cluster.
 #[repr(C)]
@@ -53,17 +58,23 @@ pub struct Row {
     pub _pad: u32,
 }
 
-/// The list.
+/// The list. `rows`, `entries`, `outer`, `exclusions` and `slots` lie as the device reads them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PackedList {
     /// nm
     pub radius: f64,
     pub clusters: Clusters,
+    /// `[n_slots]`: atom and its type; ([`PADDING`], 0) where there is none
+    pub slots: Vec<[u32; 2]>,
+    /// `[n_atoms]`: atom → slot
+    pub slot_of: Vec<u32>,
     /// Longest first.
     pub rows: Vec<Row>,
     pub entries: Vec<Entry>,
+    /// The masks of `entries` alone: what a device prunes from.
+    pub outer: Vec<[u32; 2]>,
     /// Word 8 (j slot mod 4) + i slot, bit 8 m + k: 1 where the pair is not excluded, 0 where it is or where a slot is
-    /// empty. Distinct; entry 0 excludes nothing.
+    /// empty. Every half of an entry that excludes anything has its own; entry 0 excludes nothing.
     pub exclusions: Vec<[u32; 32]>,
 }
 
@@ -79,54 +90,39 @@ pub fn max_rows(n_clusters: usize) -> usize {
     TARGET_ROWS + n_super_clusters(n_clusters)
 }
 
-/// An entry before its exclusions have found their place in the table.
-type Raw = (Entry, [Option<Box<[u32; 32]>>; 2]);
-
 impl PackedList {
-    /// Searches all pairs of clusters with atoms closer than `radius`.
+    /// Lists every pair of clusters whose halves' boxes come closer than `radius`, so every pair of atoms that do, and every
+    /// excluded pair at any distance.
     ///
     /// * `positions` – `[n_atoms]`, nm, wrapped or not
     /// * `radius` – nm; may exceed half the cell
     ///
-    /// Cost is O(N log N), spread over threads; the result does not depend on their number.
+    /// No distance of atoms is taken: what boxes list in vain is a matter for pruning. Cost is O(N log N), spread over
+    /// threads; the result does not depend on their number.
     pub fn build(positions: &[DVec3], cell: &Cell, topology: &Topology, radius: f64) -> Self {
-        let pairs = ClusterPairs::build(positions, cell, topology, radius);
-        let n_super = n_super_clusters(pairs.clusters.n_clusters());
-        let packed: Vec<Vec<Raw>> = (0..n_super).into_par_iter().map(|s| pack(&pairs, s)).collect();
-
-        let n_entries: usize = packed.iter().map(Vec::len).sum();
-        let longest = n_entries.div_ceil(TARGET_ROWS).max(MIN_ENTRIES);
-        let (mut rows, mut entries) = (Vec::new(), Vec::with_capacity(n_entries));
-        let mut exclusions = vec![NOTHING_EXCLUDED];
-        let mut index: HashMap<Box<[u32; 32]>, u32> = HashMap::new();
-        for (s, raw) in packed.into_iter().enumerate() {
-            let (first, n) = (entries.len(), raw.len());
-            for (mut entry, tables) in raw {
-                for (half, table) in entry.halves.iter_mut().zip(tables) {
-                    if let Some(table) = table {
-                        half.exclusions = *index.entry(table).or_insert_with_key(|table| {
-                            exclusions.push(**table);
-                            exclusions.len() as u32 - 1
-                        });
-                    }
-                }
-                entries.push(entry);
-            }
-            // parts of equal length
-            let parts = n.div_ceil(longest);
-            rows.extend((0..parts).map(|part| Row {
-                super_cluster: s as u32,
-                first: (first + n * part / parts) as u32,
-                end: (first + n * (part + 1) / parts) as u32,
-                _pad: 0,
-            }));
+        let points = sorted(wrapped(positions, cell));
+        let tree = BoxTree::build(&points, cell, radius);
+        let clusters = Clusters::from_sorted(&points);
+        let (slots, slot_of) = slots(&clusters, topology);
+        let search = Search { tree, clusters: &clusters, slot_of: &slot_of, topology };
+        let n_super = search.tree.n_super();
+        let per_task = n_super.div_ceil(MANY_TASKS).clamp(1, SUPERS_PER_TASK);
+        let range = |task: usize| per_task * task..n_super.min(per_task * (task + 1));
+        let found: Vec<Found> = (0..n_super.div_ceil(per_task))
+            .into_par_iter()
+            .map_init(Scratch::default, |scratch, task| search.super_clusters(range(task), scratch))
+            .collect();
+        let joined = join(found, per_task);
+        PackedList {
+            radius,
+            rows: joined.rows,
+            entries: joined.entries,
+            outer: joined.outer,
+            exclusions: joined.exclusions,
+            clusters,
+            slots,
+            slot_of,
         }
-        let work = |row: &Row| -> u32 {
-            let own = &entries[row.first as usize..row.end as usize];
-            own.iter().flat_map(|e| e.halves).map(|h| h.meets.count_ones()).sum()
-        };
-        rows.sort_by_cached_key(|row| (u32::MAX - work(row), row.first));
-        PackedList { radius, clusters: pairs.clusters, rows, entries, exclusions }
     }
 
     /// The masks of every entry at other positions with a smaller radius: twin of `shaders/prune.wgsl`. A half and a cluster
@@ -168,64 +164,312 @@ impl PackedList {
     }
 }
 
-/// The entries of super-cluster `s`.
-fn pack(pairs: &ClusterPairs, s: usize) -> Vec<Raw> {
-    let first = s * SUPER;
-    let last = (first + SUPER).min(pairs.clusters.n_clusters());
-    // (j, cluster of the super-cluster, halves)
-    let mut meetings: Vec<(u32, usize, u8)> = Vec::new();
-    for i in first..last {
-        meetings.extend(pairs.near[i].iter().map(|&Near { j, halves }| (j, i - first, halves)));
+/// Atoms that one task finds the slots of.
+const CHUNK: usize = 2048;
+
+/// (atom and type by slot, slot by atom)
+fn slots(clusters: &Clusters, topology: &Topology) -> (Vec<[u32; 2]>, Vec<u32>) {
+    let mut slot_of = vec![0u32; topology.n_atoms()];
+    // SAFETY: borrowed for this long by nobody else, and an atomic word lies like a plain one
+    let cells: &[AtomicU32] = unsafe { &*(slot_of.as_mut_slice() as *mut [u32] as *const [AtomicU32]) };
+    let slots = (clusters.order.par_iter().enumerate().with_min_len(CHUNK))
+        .map(|(slot, &atom)| {
+            if atom == PADDING {
+                return [PADDING, 0];
+            }
+            cells[atom as usize].store(slot as u32, Ordering::Relaxed);
+            [atom, topology.type_ids[atom as usize]]
+        })
+        .collect();
+    (slots, slot_of)
+}
+
+/// What a task has found: the entries of consecutive super-clusters.
+struct Found {
+    /// End of the entries of each super-cluster.
+    ends: Vec<u32>,
+    /// Index into `exclusions` plus one, or 0.
+    entries: Vec<Entry>,
+    exclusions: Vec<[u32; 32]>,
+}
+
+impl Found {
+    /// The entries of each super-cluster.
+    fn ranges(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        let starts = std::iter::once(&0).chain(&self.ends);
+        starts.zip(&self.ends).map(|(&start, &end)| start as usize..end as usize)
     }
-    meetings.sort_unstable();
-    let mut j_clusters: Vec<u32> = meetings.iter().map(|m| m.0).collect();
-    j_clusters.dedup();
-    let mut rest = meetings.iter().copied().peekable();
-    let mut entries = Vec::with_capacity(j_clusters.len().div_ceil(PACK));
-    for four in j_clusters.chunks(PACK) {
-        let mut entry = Entry::default();
-        for (m, &j) in four.iter().enumerate() {
-            entry.j[m] = j;
-            while let Some((_, k, halves)) = rest.next_if(|next| next.0 == j) {
-                for (h, half) in entry.halves.iter_mut().enumerate() {
-                    half.meets |= u32::from(halves >> h & 1) << (8 * m + k);
+}
+
+/// An excluded pair of a super-cluster's atom with another.
+#[derive(Debug, Clone, Copy)]
+struct Excluded {
+    /// Index of its j cluster among the meetings.
+    place: u32,
+    /// Cluster of the super-cluster.
+    k: u8,
+    lane: u8,
+    lane_j: u8,
+}
+
+#[derive(Default)]
+struct Scratch {
+    near: Vec<u32>,
+    meetings: Vec<Meeting>,
+    excluded: Vec<Excluded>,
+    /// Meetings in the order of the entries, and the inverse.
+    order: Vec<u32>,
+    places: Vec<u32>,
+}
+
+struct Search<'a> {
+    tree: BoxTree,
+    clusters: &'a Clusters,
+    slot_of: &'a [u32],
+    topology: &'a Topology,
+}
+
+impl Search<'_> {
+    fn super_clusters(&self, range: Range<usize>, scratch: &mut Scratch) -> Found {
+        let mut found = Found { ends: Vec::with_capacity(range.len()), entries: Vec::new(), exclusions: Vec::new() };
+        for s in range {
+            self.tree.meetings(s, &mut scratch.near, &mut scratch.meetings);
+            self.exclude(s, scratch);
+            self.pack(s, scratch, &mut found);
+            found.ends.push(found.entries.len() as u32);
+        }
+        found
+    }
+
+    /// Finds the excluded pairs of super-cluster `s`, and lists what of them is out of reach.
+    fn exclude(&self, s: usize, scratch: &mut Scratch) {
+        let first = s * SUPER;
+        let Scratch { meetings, excluded, .. } = scratch;
+        excluded.clear();
+        let mut beyond: Vec<Meeting> = Vec::new();
+        let slots = first * CLUSTER..self.clusters.order.len().min((first + SUPER) * CLUSTER);
+        for (slot, &atom) in self.clusters.order[slots].iter().enumerate().filter(|&(_, &atom)| atom != PADDING) {
+            let k = slot / CLUSTER;
+            for partner in self.topology.excluded_partners(atom as usize) {
+                let other = self.slot_of[partner];
+                let (j, lane_j) = (other / CLUSTER as u32, other % CLUSTER as u32);
+                if (j as usize) < first + k {
+                    continue; // its row lists the pair
+                }
+                let half = lane_j as usize / HALF;
+                // clusters of the super-cluster itself meet themselves, so they come first and without a gap
+                let own = j as usize - first;
+                let place = if own < SUPER { Ok(own) } else { meetings.binary_search_by_key(&j, |m| m.j) };
+                if let Ok(place) = place {
+                    meetings[place].clusters[half] |= 1 << k;
+                    let (k, lane, lane_j) = (k as u8, (slot % CLUSTER) as u8, lane_j as u8);
+                    excluded.push(Excluded { place: place as u32, k, lane, lane_j });
+                } else {
+                    let mut clusters = [0; 2];
+                    clusters[half] = 1 << k;
+                    beyond.push(Meeting { j, clusters });
                 }
             }
         }
-        let tables = exclusions_of(pairs, first..last, four);
-        entries.push((entry, tables));
-    }
-    entries
-}
-
-/// The exclusion words of each half of an entry; `None` where nothing is excluded.
-fn exclusions_of(pairs: &ClusterPairs, i: std::ops::Range<usize>, four: &[u32]) -> [Option<Box<[u32; 32]>>; 2] {
-    let mut tables: [Option<Box<[u32; 32]>>; 2] = [None, None];
-    let mut exclude = |m: usize, k: usize, lane: usize, lane_j: usize| {
-        let table = tables[lane_j / HALF].get_or_insert_with(|| Box::new(NOTHING_EXCLUDED));
-        table[CLUSTER * (lane_j % HALF) + lane] &= !(1 << (8 * m + k));
-    };
-    let empty = |c: usize, lane: usize| pairs.clusters.order[c * CLUSTER + lane] == PADDING;
-    for (k, i) in i.enumerate() {
-        for e in &pairs.excluded[i] {
-            if let Ok(m) = four.binary_search(&e.j)
-                && e.j as usize >= i
-            {
-                exclude(m, k, e.lane as usize, e.lane_j as usize);
-            }
+        if !beyond.is_empty() {
+            meetings.append(&mut beyond);
+            merge(meetings);
+            self.exclude(s, scratch);
         }
-        for (m, &j) in four.iter().enumerate() {
-            // padding stands at the end of the last cluster
-            if empty(i, CLUSTER - 1) || empty(j as usize, CLUSTER - 1) {
-                for (lane, lane_j) in (0..CLUSTER * CLUSTER).map(|n| (n / CLUSTER, n % CLUSTER)) {
-                    if empty(i, lane) || empty(j as usize, lane_j) {
-                        exclude(m, k, lane, lane_j);
+    }
+
+    /// Appends the entries of super-cluster `s`: those with exclusions first, so that few entries need a table.
+    fn pack(&self, s: usize, scratch: &mut Scratch, found: &mut Found) {
+        let Scratch { meetings, excluded, order, places, .. } = scratch;
+        let last = self.clusters.n_clusters() - 1;
+        // padding stands at the end of the last cluster
+        let padding = self.clusters.atoms(last).count()..CLUSTER;
+        let is_padded = !padding.is_empty() && meetings.last().is_some_and(|m| m.j as usize == last);
+        places.clear();
+        places.resize(meetings.len(), u32::MAX);
+        excluded.iter().for_each(|e| places[e.place as usize] = 0);
+        if is_padded {
+            places[meetings.len() - 1] = 0;
+        }
+        order.clear();
+        order.extend((0..meetings.len() as u32).filter(|&m| places[m as usize] == 0));
+        order.extend((0..meetings.len() as u32).filter(|&m| places[m as usize] != 0));
+        order.iter().enumerate().for_each(|(place, &m)| places[m as usize] = place as u32);
+
+        let first = found.entries.len();
+        found.entries.extend(order.chunks(PACK).map(|four| {
+            let mut entry = Entry::default();
+            for (m, &place) in four.iter().enumerate() {
+                let meeting = meetings[place as usize];
+                entry.j[m] = meeting.j;
+                for (half, clusters) in entry.halves.iter_mut().zip(meeting.clusters) {
+                    half.meets |= u32::from(clusters) << (8 * m);
+                }
+            }
+            entry
+        }));
+        let tables = &mut found.exclusions;
+        let entries = &mut found.entries[first..];
+        let mut exclude = |place: u32, half: usize, words: Range<usize>, clusters: u32| {
+            let place = places[place as usize] as usize;
+            let index = &mut entries[place / PACK].halves[half].exclusions;
+            if *index == 0 {
+                tables.push(NOTHING_EXCLUDED);
+                *index = tables.len() as u32;
+            }
+            for word in &mut tables[*index as usize - 1][words] {
+                *word &= !(clusters << (8 * (place % PACK)));
+            }
+        };
+        for e in excluded.iter() {
+            let lane_j = e.lane_j as usize;
+            let word = CLUSTER * (lane_j % HALF) + e.lane as usize;
+            exclude(e.place, lane_j / HALF, word..word + 1, 1 << e.k);
+        }
+        if is_padded {
+            let place = meetings.len() as u32 - 1;
+            for lane in padding {
+                exclude(place, lane / HALF, CLUSTER * (lane % HALF)..CLUSTER * (lane % HALF + 1), 0xff);
+                if last / SUPER == s {
+                    for lane_j in 0..CLUSTER {
+                        let word = CLUSTER * (lane_j % HALF) + lane;
+                        exclude(place, lane_j / HALF, word..word + 1, 1 << (last % SUPER));
                     }
                 }
             }
         }
     }
-    tables
+}
+
+struct Joined {
+    rows: Vec<Row>,
+    entries: Vec<Entry>,
+    outer: Vec<[u32; 2]>,
+    exclusions: Vec<[u32; 32]>,
+}
+
+/// Puts behind each other what tasks have found, and cuts it into rows.
+///
+/// * `found` – of `per_task` super-clusters each
+fn join(found: Vec<Found>, per_task: usize) -> Joined {
+    let n_entries: usize = found.iter().map(|f| f.entries.len()).sum();
+    let n_tables: usize = found.iter().map(|f| f.exclusions.len()).sum();
+    let longest = n_entries.div_ceil(TARGET_ROWS).max(MIN_ENTRIES);
+    let n_rows = |f: &Found| f.ranges().map(|r| r.len().div_ceil(longest)).sum::<usize>();
+    let n_all_rows: usize = found.iter().map(n_rows).sum();
+
+    let mut entries = Vec::with_capacity(n_entries);
+    let mut outer = Vec::with_capacity(n_entries);
+    let mut exclusions = Vec::with_capacity(1 + n_tables);
+    exclusions.push(NOTHING_EXCLUDED);
+    let mut cut = Vec::with_capacity(n_all_rows);
+    let mut rest = (
+        &mut entries.spare_capacity_mut()[..n_entries],
+        &mut outer.spare_capacity_mut()[..n_entries],
+        &mut exclusions.spare_capacity_mut()[..n_tables],
+        &mut cut.spare_capacity_mut()[..n_all_rows],
+    );
+    let (mut first_entry, mut first_table, mut first_super) = (0, 0, 0);
+    let mut parts = Vec::with_capacity(found.len());
+    for f in found {
+        let (n, t) = (f.entries.len(), f.exclusions.len());
+        let part = Part {
+            entries: take(&mut rest.0, n),
+            outer: take(&mut rest.1, n),
+            exclusions: take(&mut rest.2, t),
+            rows: take(&mut rest.3, n_rows(&f)),
+            first_entry,
+            first_table,
+            first_super,
+            found: f,
+        };
+        parts.push(part);
+        (first_entry, first_table, first_super) = (first_entry + n, first_table + t, first_super + per_task);
+    }
+    parts.into_par_iter().for_each(|part| part.fill(longest));
+    // SAFETY: the parts cover all of these lengths, and each has filled its own
+    unsafe {
+        entries.set_len(n_entries);
+        outer.set_len(n_entries);
+        exclusions.set_len(1 + n_tables);
+        cut.set_len(n_all_rows);
+    }
+    Joined { rows: longest_first(cut), entries, outer, exclusions }
+}
+
+/// Where one task's entries, tables and rows go.
+struct Part<'a> {
+    found: Found,
+    first_entry: usize,
+    first_table: usize,
+    first_super: usize,
+    entries: &'a mut [MaybeUninit<Entry>],
+    outer: &'a mut [MaybeUninit<[u32; 2]>],
+    exclusions: &'a mut [MaybeUninit<[u32; 32]>],
+    /// With the bits of their masks.
+    rows: &'a mut [MaybeUninit<(u32, Row)>],
+}
+
+impl Part<'_> {
+    fn fill(mut self, longest: usize) {
+        for entry in &mut self.found.entries {
+            for half in &mut entry.halves {
+                if half.exclusions != 0 {
+                    half.exclusions += self.first_table as u32;
+                }
+            }
+        }
+        let mut rows = self.rows.iter_mut();
+        for (s, range) in self.found.ranges().enumerate() {
+            // parts of equal length
+            let n_parts = range.len().div_ceil(longest);
+            for part in 0..n_parts {
+                let cut = |part: usize| range.start + range.len() * part / n_parts;
+                let (first, end) = (cut(part), cut(part + 1));
+                let bits = |e: &Entry| e.halves.map(|h| h.meets.count_ones()).iter().sum::<u32>();
+                let work = self.found.entries[first..end].iter().map(bits).sum();
+                let [first, end] = [first, end].map(|e| (self.first_entry + e) as u32);
+                let row = Row { super_cluster: (self.first_super + s) as u32, first, end, _pad: 0 };
+                rows.next().expect("counted").write((work, row));
+            }
+        }
+        assert!(rows.next().is_none(), "rows were counted alike");
+        for (to, e) in self.outer.iter_mut().zip(&self.found.entries) {
+            to.write(e.halves.map(|h| h.meets));
+        }
+        for (to, e) in self.entries.iter_mut().zip(&self.found.entries) {
+            to.write(*e);
+        }
+        for (to, table) in self.exclusions.iter_mut().zip(&self.found.exclusions) {
+            to.write(*table);
+        }
+    }
+}
+
+/// The first `n` of what is left.
+fn take<'a, T>(rest: &mut &'a mut [T], n: usize) -> &'a mut [T] {
+    let (first, others) = std::mem::take(rest).split_at_mut(n);
+    *rest = others;
+    first
+}
+
+/// Sorts by falling work, rows of equal work in their order: by counting, since there are few values.
+fn longest_first(rows: Vec<(u32, Row)>) -> Vec<Row> {
+    let most = rows.iter().map(|r| r.0).max().unwrap_or(0);
+    let mut start = vec![0u32; most as usize + 2];
+    for (work, _) in &rows {
+        start[(most - work) as usize + 1] += 1;
+    }
+    for k in 1..start.len() {
+        start[k] += start[k - 1];
+    }
+    let mut sorted = vec![Row::zeroed(); rows.len()];
+    for (work, row) in rows {
+        let place = &mut start[(most - work) as usize];
+        sorted[*place as usize] = row;
+        *place += 1;
+    }
+    sorted
 }
 
 #[cfg(test)]
@@ -234,6 +478,7 @@ mod tests {
     use crate::neighbor::pairs::brute_force;
     use crate::random::{Draws, Stream};
     use crate::system::topology::{Species, SpeciesAtom};
+    use std::collections::HashMap;
 
     fn trimers(n: usize) -> Topology {
         let atom =
@@ -296,6 +541,14 @@ mod tests {
     fn check(cell: &Cell, positions: &[DVec3], topology: &Topology, radius: f64) -> PackedList {
         let list = PackedList::build(positions, cell, topology, radius);
         assert!(list.rows.len() <= max_rows(list.clusters.n_clusters()));
+        assert!(list.entries.iter().zip(&list.outer).all(|(e, &outer)| e.halves.map(|h| h.meets) == outer));
+        for (slot, &[atom, type_id]) in list.slots.iter().enumerate() {
+            assert_eq!(list.clusters.order[slot], atom);
+            if atom != PADDING {
+                assert_eq!(list.slot_of[atom as usize] as usize, slot);
+                assert_eq!(topology.type_ids[atom as usize], type_id);
+            }
+        }
         let counts = covered(&list);
         assert!(counts.values().all(|&(met, _)| met == 1), "a pair is met twice");
         for pair in &brute_force(positions, cell, topology, radius).pairs {
@@ -321,6 +574,28 @@ mod tests {
         check(&cell, &scattered(33, DVec3::splat(3.0)), &trimers(11), 1.0);
         check(&cell, &scattered(300, DVec3::new(3.0, 3.0, 1.5)), &trimers(100), 1.0);
         check(&cell, &scattered(3, DVec3::splat(8.0)), &trimers(1), 0.2);
+        // one cluster more than a super-cluster; molecules that span several of them; a radius of nearly nothing
+        check(&cell, &scattered(66, DVec3::splat(9.0)), &trimers(22), 1.0);
+        check(&cell, &scattered(1200, DVec3::new(3.0, 3.0, 9.0)), &trimers(400), 1e-3);
+        let empty = Topology::new(vec!["O".into()], vec![], &[]);
+        assert!(check(&cell, &[], &empty, 1.0).rows.is_empty());
+    }
+
+    #[test]
+    fn a_shorter_radius_misses_pairs_and_lists_less() {
+        let cell = Cell::cubic(3.0).expect("valid");
+        let (positions, topology) = (scattered(2700, DVec3::splat(3.0)), trimers(900));
+        let within = brute_force(&positions, &cell, &topology, 0.9).pairs;
+        let missed = |list: &PackedList| {
+            let counts = covered(list);
+            within.iter().filter(|&pair| !counts.contains_key(pair)).count()
+        };
+        let build = |radius| PackedList::build(&positions, &cell, &topology, radius);
+        let (right, short) = (build(0.9), build(0.7));
+        assert_eq!(missed(&right), 0);
+        assert!(missed(&short) > within.len() / 100);
+        // and the boxes do not list everything: 100 atoms/nm³ in clusters about 0.4 nm wide
+        assert!(right.n_pairs() < 7 * within.len() / 2, "{} of {}", right.n_pairs(), within.len());
     }
 
     #[test]
