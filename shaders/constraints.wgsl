@@ -9,7 +9,7 @@
 //
 // group 0: cell | params: the step | bundles: BUNDLE vec4 per workgroup, first the atoms: atom (0xffffffff = none), bits of
 //          the constraints it is first in, those it is second in, constraints of the bundle; then the constraints: places of
-//          both atoms in the bundle, bits of the length, nm | field (MESH) or long_range_forces (EWALD)
+//          both atoms in the bundle, bits of the length, nm | potential (MESH) or long_range_forces (EWALD)
 // group 1: as in update.wgsl; partials ahead of its own
 // twin: src/forces/reference/constraints.rs, integrate.rs
 
@@ -35,7 +35,7 @@ const N_PARTIALS: u32 = 24u;
 @group(0) @binding(1) var<uniform> params: StepUniform;
 @group(0) @binding(2) var<storage, read> bundles: array<vec4<u32>>;
 //#if MESH
-@group(0) @binding(3) var<storage, read> field: array<vec2<f32>>;
+@group(0) @binding(3) var<storage, read> potential: array<f32>;
 //#end
 //#if EWALD
 @group(0) @binding(3) var<storage, read> long_range_forces: array<vec4<f32>>;

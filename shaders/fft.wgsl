@@ -7,9 +7,10 @@
 // SOLVE: after the transform the values are multiplied by the influence function and transformed back:
 //   phi(m) = G(m) Q(m);  E = 1/2 sum_m G |Q|^2;  W = sum_m E_m [1 - 2 (1/k^2 + 1/4 beta^2) k (x) k]   (ENERGY)
 //   (U. Essmann et al., J. Chem. Phys. 103, 8577 (1995), eqs. 4.7 and 2.6). G holds k_e: kJ mol^-1 e^-2.
+// REAL: only the real part of the result is kept, as `potential`.
 //
 // group 0: twiddles: exp(-2 pi i k / n), k = 0 .. n-1, one table after the other | cell, influence: G by mesh point (SOLVE)
-// group 1: field: complex values; elements of a line are `stride` apart in memory | mesh: charge, 2^-26 e, status (CONVERT) |
+// group 1: field: complex values; elements of a line are `stride` apart in memory | mesh: charge, 2^-26 e, status (CONVERT) | potential (REAL) |
 //          partials: E, W xx yy zz xy xz yz, _pad, per workgroup, kJ mol^-1 (ENERGY)
 // twin: rustfft in tests, src/forces/reference/pme.rs `solve`; plan: src/forces/gpu/fft.rs
 
@@ -26,11 +27,12 @@ override inv_four_beta_sq: f32;
 //#end
 
 var<workgroup> stage: array<vec2<f32>, whole_stage>;
-var<private> sign: f32;
-var<private> from_half: u32;
 
 @group(0) @binding(0) var<storage, read> twiddles: array<vec2<f32>>;
 @group(1) @binding(0) var<storage, read_write> field: array<vec2<f32>>;
+//#if REAL
+@group(1) @binding(1) var<storage, read_write> potential: array<f32>;
+//#end
 //#if CONVERT
 @group(1) @binding(1) var<storage, read_write> mesh: array<i32>;
 @group(1) @binding(2) var<storage, read_write> status: Status;
@@ -44,7 +46,8 @@ var<private> from_half: u32;
 const N_PARTIALS: u32 = 8u;
 //#end
 
-// One butterfly: where it reads (`span` apart), where it writes (`done` apart), and its twiddle exponent.
+// One butterfly: where it reads (`span` apart), where it writes (`done` apart), and its twiddle exponent (with `turns`; the
+// first stage has none).
 struct Butterfly {
     from_index: u32,
     span: u32,
@@ -52,17 +55,23 @@ struct Butterfly {
     done: u32,
     first_twiddle: u32,
     twiddle: u32,
+    turns: bool,
+    // 1 forward, -1 inverse
+    sign: f32,
 }
 
 // a times -i (forward) or i (inverse)
-fn quarter_turn(a: vec2<f32>) -> vec2<f32> {
-    return sign * vec2<f32>(a.y, -a.x);
+fn quarter_turn(b: Butterfly, a: vec2<f32>) -> vec2<f32> {
+    return b.sign * vec2<f32>(a.y, -a.x);
 }
 
 fn read_input(b: Butterfly, r: u32) -> vec2<f32> {
     let a = stage[b.from_index + r * b.span];
+    if !b.turns {
+        return a;
+    }
     let t = twiddles[b.first_twiddle + r * b.twiddle];
-    let w = vec2<f32>(t.x, sign * t.y);
+    let w = vec2<f32>(t.x, b.sign * t.y);
     return vec2<f32>(a.x * w.x - a.y * w.y, a.x * w.y + a.y * w.x);
 }
 
@@ -83,7 +92,7 @@ fn radix_3(b: Butterfly) {
     let x2 = read_input(b, 2u);
     let t = x1 + x2;
     let even = x0 - 0.5 * t;
-    let odd = quarter_turn(0.8660254037844386 * (x1 - x2));
+    let odd = quarter_turn(b, 0.8660254037844386 * (x1 - x2));
     write_output(b, 0u, x0 + t);
     write_output(b, 1u, even + odd);
     write_output(b, 2u, even - odd);
@@ -97,7 +106,7 @@ fn radix_4(b: Butterfly) {
     let s = x0 + x2;
     let d = x0 - x2;
     let t = x1 + x3;
-    let u = quarter_turn(x1 - x3);
+    let u = quarter_turn(b, x1 - x3);
     write_output(b, 0u, s + t);
     write_output(b, 1u, d + u);
     write_output(b, 2u, s - t);
@@ -121,8 +130,8 @@ fn radix_5(b: Butterfly) {
     let d2 = x2 - x3;
     let even_1 = x0 + c1 * t1 + c2 * t2;
     let even_2 = x0 + c2 * t1 + c1 * t2;
-    let odd_1 = quarter_turn(s1 * d1 + s2 * d2);
-    let odd_2 = quarter_turn(s2 * d1 - s1 * d2);
+    let odd_1 = quarter_turn(b, s1 * d1 + s2 * d2);
+    let odd_2 = quarter_turn(b, s2 * d1 - s1 * d2);
     write_output(b, 0u, x0 + t1 + t2);
     write_output(b, 1u, even_1 + odd_1);
     write_output(b, 2u, even_2 + odd_2);
@@ -154,9 +163,9 @@ fn radix_7(b: Butterfly) {
     let even_1 = x0 + c1 * t1 + c2 * t2 + c3 * t3;
     let even_2 = x0 + c2 * t1 + c3 * t2 + c1 * t3;
     let even_3 = x0 + c3 * t1 + c1 * t2 + c2 * t3;
-    let odd_1 = quarter_turn(s1 * d1 + s2 * d2 + s3 * d3);
-    let odd_2 = quarter_turn(s2 * d1 - s3 * d2 - s1 * d3);
-    let odd_3 = quarter_turn(s3 * d1 - s1 * d2 + s2 * d3);
+    let odd_1 = quarter_turn(b, s1 * d1 + s2 * d2 + s3 * d3);
+    let odd_2 = quarter_turn(b, s2 * d1 - s3 * d2 - s1 * d3);
+    let odd_3 = quarter_turn(b, s3 * d1 - s1 * d2 + s2 * d3);
     write_output(b, 0u, x0 + t1 + t2 + t3);
     write_output(b, 1u, even_1 + odd_1);
     write_output(b, 2u, even_2 + odd_2);
@@ -175,40 +184,54 @@ override line_stride_$k: u32 = 1u;
 override element_stride_$k: u32 = 1u;
 override first_twiddle_$k: u32 = 0u;
 
-fn transform_$k(local: u32) {
-    var done = 1u; // product of the radices so far
-    var plan = radices_$k;
-    while plan != 0u {
-        let radix = plan & 15u;
-        let span = n_$k / radix;
-        for (var item = local; item < lines_$k * span; item = item + wg_size) {
-            // neighbouring invocations touch neighbouring memory
-            let along = element_stride_$k == 1u;
-            let line = select(item % lines_$k, item / span, along);
-            let place = select(item / lines_$k, item % span, along);
-            let phase = place % done;
-            let start = line * line_stride_$k;
-            let b = Butterfly(
-                from_half + start + place * element_stride_$k,
-                span * element_stride_$k,
-                (half_stage - from_half) + start + ((place / done) * done * radix + phase) * element_stride_$k,
-                done * element_stride_$k,
-                first_twiddle_$k,
-                phase * (span / done),
-            );
-            switch radix {
-                case 2u: { radix_2(b); }
-                case 3u: { radix_3(b); }
-                case 4u: { radix_4(b); }
-                case 5u: { radix_5(b); }
-                default: { radix_7(b); }
-            }
-        }
-        workgroupBarrier();
-        from_half = half_stage - from_half;
-        done = done * radix;
-        plan = plan >> 4u;
+// Stage `number` of the plan: reads the half that starts at at.x and writes the other; at.y: product of the radices so far.
+// Returns both for the next stage. Numbers of the plan are constants when the pass is compiled, and so is all that follows.
+fn stage_$k(local: u32, number: u32, at: vec2<u32>, sign: f32) -> vec2<u32> {
+    let radix = (radices_$k >> (4u * number)) & 15u;
+    if radix == 0u {
+        return at;
     }
+    let done = at.y;
+    let span = n_$k / radix;
+    for (var item = local; item < lines_$k * span; item = item + wg_size) {
+        // neighbouring invocations touch neighbouring memory
+        let along = element_stride_$k == 1u;
+        let line = select(item % lines_$k, item / span, along);
+        let place = select(item / lines_$k, item % span, along);
+        let phase = place % done;
+        let start = line * line_stride_$k;
+        let b = Butterfly(
+            at.x + start + place * element_stride_$k,
+            span * element_stride_$k,
+            (half_stage - at.x) + start + ((place / done) * done * radix + phase) * element_stride_$k,
+            done * element_stride_$k,
+            first_twiddle_$k,
+            phase * (span / done),
+            done > 1u,
+            sign,
+        );
+        switch radix {
+            case 2u: { radix_2(b); }
+            case 3u: { radix_3(b); }
+            case 4u: { radix_4(b); }
+            case 5u: { radix_5(b); }
+            default: { radix_7(b); }
+        }
+    }
+    workgroupBarrier();
+    return vec2<u32>(half_stage - at.x, done * radix);
+}
+
+// From the half that starts at `from_half`; returns where the result starts. No plan has more than six stages.
+fn transform_$k(local: u32, from_half: u32, sign: f32) -> u32 {
+    var at = vec2<u32>(from_half, 1u);
+    at = stage_$k(local, 0u, at, sign);
+    at = stage_$k(local, 1u, at, sign);
+    at = stage_$k(local, 2u, at, sign);
+    at = stage_$k(local, 3u, at, sign);
+    at = stage_$k(local, 4u, at, sign);
+    at = stage_$k(local, 5u, at, sign);
+    return at.x;
 }
 //#end
 
@@ -258,22 +281,31 @@ fn fft(
 //#else
     let size = batch * n_0;
 //#end
-    for (var e = local; e < size; e = e + wg_size) {
-        let at = address(workgroup, e);
-        if at.z == 1u {
+    // four loads on their way at a time
+    for (var first = local; first < size; first = first + 4u * wg_size) {
+//#repeat 4
+        let e_$k = first + $ku * wg_size;
+        let at_$k = address(workgroup, e_$k);
+        let is_there_$k = e_$k < size && at_$k.z == 1u;
+        var value_$k = vec2<f32>(0.0);
+        if is_there_$k {
 //#if CONVERT
-            stage[at.x] = charge_at(at.y);
+            value_$k = charge_at(at_$k.y);
 //#else
-            stage[at.x] = field[at.y];
+            value_$k = field[at_$k.y];
 //#end
         }
+//#end
+//#repeat 4
+        if is_there_$k {
+            stage[at_$k.x] = value_$k;
+        }
+//#end
     }
     workgroupBarrier();
-    sign = direction;
-    from_half = 0u;
-    transform_0(local);
+    var from_half = transform_0(local, 0u, direction);
 //#if PLANE
-    transform_1(local);
+    from_half = transform_1(local, from_half, direction);
 //#end
 //#if SOLVE
 //#if ENERGY
@@ -308,13 +340,16 @@ fn fft(
         }
     }
     workgroupBarrier();
-    sign = -direction;
-    transform_0(local);
+    from_half = transform_0(local, from_half, -direction);
 //#end
     for (var e = local; e < size; e = e + wg_size) {
         let at = address(workgroup, e);
         if at.z == 1u {
+//#if REAL
+            potential[at.y] = stage[from_half + at.x].x;
+//#else
             field[at.y] = stage[from_half + at.x];
+//#end
         }
     }
 //#if ENERGY

@@ -30,7 +30,7 @@ override n_slots: u32;
 
 //#include part/pair_kernel
 //#if SPREAD
-//#include part/spread_atom
+//#include part/spread_atoms
 //#end
 //#if ENERGY
 //#include part/pair_partials
@@ -47,10 +47,7 @@ fn nb_full(
 //#if SPREAD
     let n_pair_groups = (n_slots + wg_size - 1u) / wg_size;
     if workgroup >= n_pair_groups {
-        let other = (workgroup - n_pair_groups) * wg_size + local;
-        if other < n_slots {
-            spread_atom(other);
-        }
+        spread_atoms((workgroup - n_pair_groups) * SPREAD_ATOMS, local);
         return;
     }
 //#end

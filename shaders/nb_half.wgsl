@@ -9,8 +9,8 @@
 // group 0: cell | sorted: fixed-point x, y, z, bits of q sqrt(k_e) | slots: (atom, type) by slot | list: see
 //          src/forces/gpu/pair_list.rs | exclusions: words of 32 lanes | table: (c6, c12, c4, U(r_cut)) by type pair
 // group 1: pair_forces: part/fixed_force, 3 slot + component | status | mesh (SPREAD) | partials (ENERGY)
-// SPREAD: workgroups beyond the rows spread charges: wgpu puts a barrier before every dispatch that writes, so only what is in
-// one dispatch runs side by side.
+// SPREAD: the first workgroups spread charges: wgpu puts a barrier before every dispatch that writes, so only what is in one
+// dispatch runs side by side, and memory is busy with charges while the pairs keep the arithmetic busy.
 // twin: src/forces/reference/pair.rs, exclusions.rs
 
 @group(0) @binding(0) var<uniform> cell: CellUniform;
@@ -31,7 +31,7 @@
 //#include part/pair_kernel
 //#include part/add_force
 //#if SPREAD
-//#include part/spread_atom
+//#include part/spread_atoms
 //#end
 //#if ENERGY
 //#include part/pair_partials
@@ -39,8 +39,13 @@
 
 var<workgroup> i_atoms: array<vec4<i32>, 64>;
 var<workgroup> i_types: array<u32, 64>;
-// two halves, used in turn: one barrier between writing and reading is enough
-var<workgroup> moved: array<vec4<f32>, 128>;
+// forces of 64 invocations: of one j cluster in two halves that are used in turn (one barrier between writing and reading is
+// enough), at the end on four i clusters at a time
+var<workgroup> moved: array<vec4<f32>, 256>;
+//#if NEAR_TABLE
+// n_types^2 entries of `table`
+var<workgroup> near_table: array<vec4<f32>, 64>;
+//#end
 
 // Sum over eight values of `moved`, `stride` apart, in the order of the shuffles.
 fn sum_of_eight(first: u32, stride: u32, component: u32) -> f32 {
@@ -51,33 +56,45 @@ fn sum_of_eight(first: u32, stride: u32, component: u32) -> f32 {
     return (a + b) + (c + d);
 }
 
+// (c6, c12, c4, U(r_cut)); index: n_types type + other type
+fn coefficients(index: u32) -> vec4<f32> {
+//#if NEAR_TABLE
+    return near_table[index];
+//#else
+    return table[index];
+//#end
+}
+
 @compute @workgroup_size(64)
 fn nb_half(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) n_groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let workgroup = group.x + group.y * n_groups.x;
-    let n_rows = list[0].x;
-    var row = vec4<u32>(0u);
-    if workgroup < n_rows {
-        row = list[1u + workgroup];
-    }
+    var workgroup = group.x + group.y * n_groups.x;
 //#if SPREAD
-    else {
-        let slot = (workgroup - n_rows) * 64u + local;
-        if slot < n_slots {
-            spread_atom(slot);
-        }
+    let n_spread = (n_slots + SPREAD_ATOMS - 1u) / SPREAD_ATOMS;
+    if workgroup < n_spread {
+        spread_atoms(workgroup * SPREAD_ATOMS, local);
         return;
     }
+    workgroup = workgroup - n_spread;
 //#end
+    var row = vec4<u32>(0u);
+    if workgroup < list[0].x {
+        row = list[1u + workgroup];
+    }
     let i_lane = local % 8u;
     let j_lane = local / 8u;
     let half = local / 32u;
     let i_slot = row.x * 64u + local;
     i_atoms[local] = sorted[min(i_slot, n_slots - 1u)];
     i_types[local] = slots[min(i_slot, n_slots - 1u)].y * n_types;
+//#if NEAR_TABLE
+    if local < n_types * n_types {
+        near_table[local] = table[local];
+    }
+//#end
     workgroupBarrier();
 
     var parity = 0u;
@@ -115,6 +132,41 @@ fn nb_half(
             let q_j = bitcast<f32>(there.w);
             let j_type = slots[j_slot].y;
             var f_j = vec3<f32>(0.0);
+//#if !ENERGY
+            // most pairs: nothing is excluded; a pair out of reach costs less than a branch around it, and two i clusters at a time
+            // give the processor two independent chains
+            if exclusion == 0u && j_cluster / 8u != row.x {
+//#repeat 4
+                {
+                    let bits = (meets >> (8u * m + $eu)) & 3u;
+                    if bits != 0u {
+                        let here_$e = i_atoms[8u * $eu + i_lane];
+                        let d_$e = displacement(there.xyz, here_$e.xyz, cell);
+                        let r_sq_$e = max(dot(d_$e, d_$e), R_SQ_FLOOR);
+                        let inv_r_$e = inverseSqrt(r_sq_$e);
+                        let k_$e = coefficients(i_types[8u * $eu + i_lane] + j_type);
+                        let both_$e = coulomb_force(r_sq_$e, inv_r_$e, bitcast<f32>(here_$e.w) * q_j, 1.0)
+                            + vdw_force(r_sq_$e, inv_r_$e, k_$e);
+                        let acts_$e = r_sq_$e < r_cut_sq && (bits & 1u) != 0u;
+                        let by_$e = select(0.0, both_$e, acts_$e) * d_$e;
+                        f_$e = f_$e + by_$e;
+                        f_j = f_j - by_$e;
+                        let here_$o = i_atoms[8u * $ou + i_lane];
+                        let d_$o = displacement(there.xyz, here_$o.xyz, cell);
+                        let r_sq_$o = max(dot(d_$o, d_$o), R_SQ_FLOOR);
+                        let inv_r_$o = inverseSqrt(r_sq_$o);
+                        let k_$o = coefficients(i_types[8u * $ou + i_lane] + j_type);
+                        let both_$o = coulomb_force(r_sq_$o, inv_r_$o, bitcast<f32>(here_$o.w) * q_j, 1.0)
+                            + vdw_force(r_sq_$o, inv_r_$o, k_$o);
+                        let acts_$o = r_sq_$o < r_cut_sq && (bits & 2u) != 0u;
+                        let by_$o = select(0.0, both_$o, acts_$o) * d_$o;
+                        f_$o = f_$o + by_$o;
+                        f_j = f_j - by_$o;
+                    }
+                }
+//#end
+            } else {
+//#end
 //#repeat 8
             if ((meets >> (8u * m + $ku)) & 1u) == 1u {
                 let here = i_atoms[8u * $ku + i_lane];
@@ -124,7 +176,7 @@ fn nb_half(
                 // of a cluster with itself every pair once
                 let is_own = row.x * 8u + $ku == j_cluster && i_lane >= j_lane;
                 if !is_own && acts(r_sq, is_free) {
-                    let k = table[i_types[8u * $ku + i_lane] + j_type];
+                    let k = coefficients(i_types[8u * $ku + i_lane] + j_type);
                     let pair = pair_of(r_sq, bitcast<f32>(here.w) * q_j, k, is_free);
                     let f = pair.force_over_r * d;
                     f_$k = f_$k + f;
@@ -136,6 +188,9 @@ fn nb_half(
                     virial_off = virial_off + d.xxy * f.yzz;
 //#end
                 }
+            }
+//#end
+//#if !ENERGY
             }
 //#end
 //#if SUBGROUPS
@@ -164,15 +219,20 @@ fn nb_half(
     }
     workgroupBarrier();
 //#repeat 8
-    moved[parity + local] = vec4<f32>(f_$k, 0.0);
-    workgroupBarrier();
-    if local < 24u && row.z > row.y {
-        let slot = row.x * 64u + 8u * $ku + local % 8u;
-        if slot < n_slots {
-            add_force(3u * slot + local / 8u, sum_of_eight(parity + local % 8u, 8u, local / 8u));
+    moved[64u * ($ku % 4u) + local] = vec4<f32>(f_$k, 0.0);
+    if $ku % 4u == 3u {
+        workgroupBarrier();
+        // 24 components of each i cluster
+        for (var item = local; item < 96u && row.z > row.y; item = item + 64u) {
+            let lane = item % 8u;
+            let component = (item % 24u) / 8u;
+            let slot = row.x * 64u + 8u * ($ku - 3u + item / 24u) + lane;
+            if slot < n_slots {
+                add_force(3u * slot + component, sum_of_eight(64u * (item / 24u) + lane, 8u, component));
+            }
         }
+        workgroupBarrier();
     }
-    parity = 64u - parity;
 //#end
 //#if ENERGY
     store_partials(workgroup, local, energy, excluded, virial_diagonal, virial_off);

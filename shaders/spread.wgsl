@@ -1,4 +1,4 @@
-// Charges to mesh, one invocation per atom.
+// Charges to mesh, 16 atoms per workgroup.
 //
 // group 0: sorted: fixed-point x, y, z, bits of q sqrt(k_e)
 // group 1: mesh: charge, 2^-26 e, c fastest | status
@@ -10,11 +10,13 @@ override n_slots: u32;
 @group(1) @binding(0) var<storage, read_write> mesh: array<atomic<i32>>;
 @group(1) @binding(1) var<storage, read_write> status: Status;
 
-//#include part/spread_atom
+//#include part/spread_atoms
 
-@compute @workgroup_size(wg_size)
-fn spread(@builtin(global_invocation_id) id: vec3<u32>) {
-    if id.x < n_slots {
-        spread_atom(id.x);
-    }
+@compute @workgroup_size(64)
+fn spread(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) n_groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    spread_atoms((group.x + group.y * n_groups.x) * SPREAD_ATOMS, local);
 }

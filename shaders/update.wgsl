@@ -1,5 +1,6 @@
-// One time step: forces gathered by one invocation per atom, then kick, bath, drift, constraints and velocity correction by
-// one per constraint group. A workgroup has room for 64 atoms, three to a group.
+// One time step: mesh forces gathered by one invocation per atom and plane of the mesh, then kick, bath, drift, constraints
+// and velocity correction by one per constraint group. A workgroup has eight groups, with room for three atoms each: the
+// loads of a gather take longest, so many invocations share them.
 //
 // Leap-frog:  v(n+1/2) = s v(n-1/2) + dt f/m,  x(n+1) = x(n) + dt v(n+1/2), both corrected by the constraint move D:
 //             x += D, v += D/dt.
@@ -8,7 +9,7 @@
 //             constraints after the kick and after the bath.
 //
 // group 0: cell | params: the step | groups: first atom, atoms (1, or 3 for a rigid water O H H), bits of d_OH, bits of d_HH, nm |
-//          field: phi, kJ mol^-1 e^-1 (MESH), or long_range_forces: kJ mol^-1 nm^-1, by slot (EWALD)
+//          potential: phi, kJ mol^-1 e^-1 (MESH), or long_range_forces: kJ mol^-1 nm^-1, by slot (EWALD)
 // group 1: pair_forces: kJ mol^-1 nm^-1 by slot, or part/fixed_force (HALF) | positions: fixed-point x, y, z, slot |
 //          velocities: x, y, z, 1/m; nm ps^-1, 1/u | sorted: fixed-point x, y, z, charge bits, by slot | partials: see
 //          PARTIAL_* | status
@@ -34,7 +35,7 @@ const N_PARTIALS: u32 = 24u;
 @group(0) @binding(1) var<uniform> params: StepUniform;
 @group(0) @binding(2) var<storage, read> groups: array<vec4<u32>>;
 //#if MESH
-@group(0) @binding(3) var<storage, read> field: array<vec2<f32>>;
+@group(0) @binding(3) var<storage, read> potential: array<f32>;
 //#end
 //#if EWALD
 @group(0) @binding(3) var<storage, read> long_range_forces: array<vec4<f32>>;
@@ -50,11 +51,18 @@ const N_PARTIALS: u32 = 24u;
 @group(1) @binding(4) var<storage, read_write> partials: array<f32>;
 @group(1) @binding(5) var<storage, read_write> status: Status;
 
-//#include part/force_on
+//#include part/take_pair_force
+//#if MESH
+//#include part/gather_atoms
+//#end
 
-const GROUPS_PER_WORKGROUP: u32 = 21u;
+// GROUPS_PER_WORKGROUP in src/forces/gpu/integrate.rs
+const GROUPS_PER_WORKGROUP: u32 = 8u;
+const ROOM: u32 = 3u * GROUPS_PER_WORKGROUP;
+const NOBODY: u32 = 0xffffffffu;
 
-var<workgroup> atom_forces: array<vec4<f32>, wg_size>;
+var<workgroup> atom_forces: array<vec4<f32>, ROOM>;
+
 
 // A group is a Triple; a single atom leaves the other two at rest with zero inverse mass.
 
@@ -113,12 +121,31 @@ fn update(
     @builtin(local_invocation_index) local: u32,
 ) {
     let workgroup = group_id.x + group_id.y * n_workgroups.x;
+    // the atom that stands at `local` in the room of the workgroup
     let of_atom = workgroup * GROUPS_PER_WORKGROUP + local / 3u;
-    if local < 3u * GROUPS_PER_WORKGROUP && of_atom < n_groups {
+    var atom = NOBODY;
+    if local < ROOM && of_atom < n_groups {
         let group = groups[of_atom];
         if local % 3u < group.y {
-            atom_forces[local] = vec4<f32>(force_on(group.x + local % 3u), 0.0);
+            atom = group.x + local % 3u;
         }
+    }
+//#if MESH
+    prepare_gather(local, atom);
+    workgroupBarrier();
+    gather_planes(local);
+    workgroupBarrier();
+//#end
+    if atom != NOBODY {
+        let slot = u32(positions[atom].w);
+        var f = take_pair_force(slot);
+//#if MESH
+        f = f + gathered(local);
+//#end
+//#if EWALD
+        f = f + long_range_forces[slot].xyz;
+//#end
+        atom_forces[local] = vec4<f32>(f, 0.0);
     }
     workgroupBarrier();
     var sums = array<f32, 21>();

@@ -3,7 +3,7 @@
 // r_s = r_i + a (r_j - r_i) + b (r_k - r_i) + c (r_j - r_i) x (r_k - r_i), from exact differences of the integer positions.
 // One invocation per molecule walks its sites in order, so parents that sites share need no atomics.
 //
-// group 0: cell | owners: first atom of a molecule, range of `sites` | sites: see SiteTerm | field (MESH) or
+// group 0: cell | owners: first atom of a molecule, range of `sites` | sites: see SiteTerm | potential (MESH) or
 //          long_range_forces (EWALD)
 // group 1: pair_forces: kJ mol^-1 nm^-1 by slot, or part/fixed_force (HALF) | positions: fixed-point x, y, z, slot | sorted:
 //          fixed-point x, y, z, charge bits, by slot | partials: virial xx yy zz xy xz yz by workgroup, kJ mol^-1 | status
@@ -26,7 +26,7 @@ const N_PARTIALS: u32 = 8u;
 @group(0) @binding(1) var<storage, read> owners: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read> sites: array<SiteTerm>;
 //#if MESH
-@group(0) @binding(3) var<storage, read> field: array<vec2<f32>>;
+@group(0) @binding(3) var<storage, read> potential: array<f32>;
 //#end
 //#if EWALD
 @group(0) @binding(3) var<storage, read> long_range_forces: array<vec4<f32>>;

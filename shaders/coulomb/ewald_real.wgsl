@@ -10,6 +10,11 @@
 
 override beta: f32;
 
+// F/r alone of a pair inside the cutoff. inv_r: nm^-1
+fn coulomb_force(r_sq: f32, inv_r: f32, qq: f32, bare: f32) -> f32 {
+    return qq * (bare * inv_r * inv_r * inv_r + beta * beta * beta * ewald_p(beta * beta * r_sq));
+}
+
 fn coulomb(r_sq: f32, qq: f32, bare: f32) -> PairTerm {
     let inv_r = inverseSqrt(r_sq);
     let z_sq = beta * beta * r_sq;
@@ -19,7 +24,7 @@ fn coulomb(r_sq: f32, qq: f32, bare: f32) -> PairTerm {
     }
     return PairTerm(
         qq * (bare * inv_r - beta * ewald_q(z_sq)),
-        qq * (bare * inv_r * inv_r * inv_r + beta * beta * beta * ewald_p(z_sq)),
+        coulomb_force(r_sq, inv_r, qq, bare),
         0.0,
     );
 }

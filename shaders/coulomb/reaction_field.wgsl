@@ -6,11 +6,16 @@
 override k_rf: f32;
 override c_rf: f32;
 
+// F/r alone. inv_r: nm^-1
+fn coulomb_force(r_sq: f32, inv_r: f32, qq: f32, bare: f32) -> f32 {
+    return qq * (bare * inv_r * inv_r * inv_r - 2.0 * k_rf);
+}
+
 fn coulomb(r_sq: f32, qq: f32, bare: f32) -> PairTerm {
     let inv_r = inverseSqrt(r_sq);
     return PairTerm(
         qq * (bare * inv_r + k_rf * r_sq - c_rf),
-        qq * (bare * inv_r * inv_r * inv_r - 2.0 * k_rf),
+        coulomb_force(r_sq, inv_r, qq, bare),
         0.0,
     );
 }

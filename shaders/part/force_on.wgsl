@@ -1,5 +1,5 @@
 // All of the force on an atom, kJ mol^-1 nm^-1; shared sums are cleared for the next step. Uses `positions`, `sorted`,
-// `pair_forces`, `status`, and `field` (MESH) or `long_range_forces` (EWALD) of the pass.
+// `pair_forces`, `status`, and `potential` (MESH) or `long_range_forces` (EWALD) of the pass.
 
 //#include part/take_pair_force
 //#if MESH

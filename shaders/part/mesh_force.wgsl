@@ -1,7 +1,7 @@
 // Mesh potential to force: F_i = -q_i grad phi(r_i), by the derivatives of the splines, kJ mol^-1 nm^-1.
 //
 // Essmann et al. (1995), eq. 4.9: the exact gradient of the mesh energy, so the sum of the forces is not exactly zero.
-// Uses `cell` and `field` of the pass. twin: src/forces/reference/pme.rs, `add_gathered_forces`
+// Uses `cell` and `potential` of the pass. twin: src/forces/reference/pme.rs, `add_gathered_forces`
 
 override charge_unit: f32;
 
@@ -18,7 +18,7 @@ fn mesh_force(position: vec3<i32>, charge: i32) -> vec3<f32> {
             var value = 0.0;
             var slope = 0.0;
             for (var kc = 0u; kc < spline_order; kc = kc + 1u) {
-                let phi = field[row + (c.first + kc) % mesh_c].x;
+                let phi = potential[row + (c.first + kc) % mesh_c];
                 value = value + c.values[kc] * phi;
                 slope = slope + c.derivatives[kc] * phi;
             }

@@ -6,16 +6,22 @@
 override lj_shift: f32;
 override lj_cut_sq: f32;
 
+// F/r alone. inv_r: nm^-1
+fn vdw_force(r_sq: f32, inv_r: f32, k: vec4<f32>) -> f32 {
+    let inv_r_sq = inv_r * inv_r;
+    let inv_r4 = inv_r_sq * inv_r_sq;
+    let inv_r6 = inv_r4 * inv_r_sq;
+    return ((12.0 * k.y * inv_r6 - 6.0 * k.x) * inv_r6 - 4.0 * k.z * inv_r4) * inv_r_sq;
+}
+
 fn vdw(r_sq: f32, k: vec4<f32>) -> PairTerm {
     let inv_r_sq = 1.0 / r_sq;
     let inv_r4 = inv_r_sq * inv_r_sq;
     let inv_r6 = inv_r4 * inv_r_sq;
-    let repulsion = k.y * inv_r6 * inv_r6;
-    let dispersion = k.x * inv_r6;
     let induced = k.z * inv_r4;
     return PairTerm(
-        repulsion - dispersion - induced - lj_shift * k.w,
-        (12.0 * repulsion - 6.0 * dispersion - 4.0 * induced) * inv_r_sq,
+        (k.y * inv_r6 - k.x) * inv_r6 - induced - lj_shift * k.w,
+        vdw_force(r_sq, inverseSqrt(r_sq), k),
         lj_shift * k.z / (lj_cut_sq * lj_cut_sq) - induced,
     );
 }

@@ -21,6 +21,11 @@ fn vdw(r_sq: f32, k: vec4<f32>) -> PairTerm {
     return PairTerm(s * energy, s * force_over_r - energy * ds_dr / r, -s * induced);
 }
 
+// F/r alone. inv_r: nm^-1
+fn vdw_force(r_sq: f32, inv_r: f32, k: vec4<f32>) -> f32 {
+    return vdw(r_sq, k).force_over_r;
+}
+
 fn vdw_at_cutoff(k: vec4<f32>) -> f32 {
     return 0.0;
 }

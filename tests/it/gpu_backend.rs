@@ -399,7 +399,7 @@ fn the_self_test_passes_and_notices_a_wrong_shader() {
     println!("{report:?}");
     assert!(report.passed(), "{report:?}");
     let wrong = [
-        ("vdw/lennard_jones", "12.0 * repulsion", "12.05 * repulsion"),
+        ("vdw/lennard_jones", "12.0 * k.y", "12.05 * k.y"),
         ("part/mesh_force", "a.values[ka] * b.values[kb] * slope", "0.99 * a.values[ka] * b.values[kb] * slope"),
         ("update", "params.decay * v.h1", "0.9 * params.decay * v.h1"),
         ("bonded", "let torque = a.z * bend", "let torque = 1.05 * a.z * bend"),

@@ -58,8 +58,9 @@ fn passes() -> Vec<Variant> {
         all.push(Variant { file: "bonded", entries: vec!["bonded"], forms: None, defines: sums.to_vec() });
     }
     for defines in
-        [vec![], vec!["PLANE"], vec!["CONVERT"], vec!["PLANE", "CONVERT"], vec!["SOLVE"], vec!["SOLVE", "ENERGY"]]
+        [&[][..], &["PLANE"], &["CONVERT"], &["PLANE", "CONVERT"], &["REAL"], &["PLANE", "REAL"], &["SOLVE"], &["SOLVE", "ENERGY"]]
     {
+        let defines = defines.to_vec();
         all.push(Variant { file: "fft", entries: vec!["fft"], forms: None, defines });
     }
     all.push(Variant { file: "probe", entries: vec!["probe"], forms: None, defines: vec!["SUBGROUPS"] });

@@ -1,6 +1,6 @@
 //! The half list on the device: its kernel in both variants, wide sums, pruning; against f64, and against the full list.
 
-use crate::support::gpu::{both_with, half, load, oracle, rounded, selector, with_options};
+use crate::support::gpu::{both_with, edited, half, load, oracle, rounded, selector, with_options};
 use crate::support::systems::{EngineCase, HW, electrolyte, ion, thermal_velocities, truncated};
 use crate::twins_gpu::{REAL_ONLY, accept_and_reject, judge, lattice, magnitudes, pair_system, sequence, triclinic};
 use glam::DVec3;
@@ -132,6 +132,14 @@ fn trajectories_follow_the_reference_and_repeat() {
     let distances = [largest_distance(&ends[0], &end), largest_distance(&full, &end)];
     println!("after 20 steps: half list {:.1e} nm, full list {:.1e} nm from the reference", distances[0], distances[1]);
     assert!(distances[0] < 2e-6, "{distances:?}");
+    // steps without sums have a shorter path for pairs of which none is excluded
+    let nearer = edited("nb_half", "r_sq_$o < r_cut_sq", "r_sq_$o < 0.9 * r_cut_sq");
+    let mut gpu = with_options(&system, &nearer, half(true)).expect("a device");
+    load(&mut gpu, &system, &start, 1.05);
+    gpu.advance(&chunk(0, 20)).expect("steps");
+    let mut astray = start.clone();
+    gpu.store(&mut astray).expect("stores");
+    assert!(largest_distance(&astray, &end) > 1e-5, "a wrong cutoff is seen");
     let variants = largest_distance(&ends[0], &ends[1]);
     println!("subgroups or not: {variants:.1e} nm");
     assert!(variants < 1e-6);

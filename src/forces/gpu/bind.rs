@@ -6,16 +6,21 @@ use super::device::{Context, cast};
 use super::fixed::FixedPosition;
 use super::integrate::{StateBuffers, StepDispatches};
 use super::molecules::MoleculeDispatches;
-use super::nonbonded::{PairBuffers, PairDispatches, PairKernel};
-use super::pair_list::{DeviceList, masks_of};
+use super::nonbonded::{PairBuffers, PairDispatches, PairKernel, prune_workgroups};
+use super::pair_list::{DeviceList, ListWords, masks_of};
 use super::pass::{Dispatch, WORKGROUP};
 use super::{GpuBackend, LongRange, LongRangeDispatches};
 use crate::forces::ForceError;
 use crate::neighbor::NeighborList;
 use crate::neighbor::clusters::PADDING;
 use glam::DVec3;
+use rayon::prelude::*;
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
+
+/// Lists that are kept for their buffers: as many as can be on the device, and one to fill.
+const RETIRED: usize = DEPTH + 1;
 
 /// What differs between force sums of one word and of two.
 pub(super) struct ForceDispatches {
@@ -35,8 +40,8 @@ pub(super) struct Bound {
     pub(super) step: StepDispatches,
     /// Distances from each of the `start` buffers.
     pub(super) displacement: [Dispatch; DEPTH],
-    /// Sorts newly loaded positions into the order of this list.
-    pub(super) repack: Dispatch,
+    /// Sorts positions into the order of this list: after a new list, and newly loaded ones.
+    pub(super) pack: [Dispatch; 2],
     /// Positions the list was built from.
     pub(super) origin: wgpu::Buffer,
     pub(super) slots: wgpu::Buffer,
@@ -62,10 +67,24 @@ impl Bound {
         let mut encoder = context.encoder();
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            self.repack.encode(&mut pass);
+            self.pack[1].encode(&mut pass);
             self.encode_prune(&mut pass);
         }
         context.submit(encoder);
+    }
+
+    /// Dispatches as many workgroups as the list has rows.
+    ///
+    /// * `pairs` – workgroups of the pair pass
+    fn resize(&mut self, pairs: u32) {
+        self.narrow.pairs.step.resize(pairs);
+        if let Some(wide) = self.wide.get_mut() {
+            wide.pairs.step.resize(pairs);
+        }
+        let rows = prune_workgroups(&self.list);
+        if let Some(passes) = &mut self.prune {
+            passes.iter_mut().zip(rows).for_each(|(pass, n)| pass.resize(n));
+        }
     }
 
     pub(super) fn encode_prune(&self, pass: &mut wgpu::ComputePass<'_>) {
@@ -76,25 +95,59 @@ impl Bound {
 }
 
 impl GpuBackend {
-    /// Binds every pass to a list.
+    /// Binds every pass to a list: in the buffers of an earlier one that no step uses any more, if it fits, else in new ones.
     ///
     /// * `origin` – positions it was built from; `None` for those on the device
     pub(super) fn bind(&mut self, list: NeighborList, origin: Option<&[DVec3]>) -> Result<(), ForceError> {
         let clock = Instant::now();
-        let before = self.context.allocated();
-        let (device_list, clusters) = match (&list, self.nonbonded.kernel()) {
+        let cell = self.cell.ok_or(ForceError::NoNeighbors)?;
+        let (words, slots, slot_of) = match (&list, self.nonbonded.kernel()) {
             (NeighborList::FullClusters(list), PairKernel::Full) => {
-                (DeviceList::full(&self.context, list), &list.clusters)
+                let (slots, slot_of) = self.slots(&list.clusters.order);
+                (ListWords::full(list), Cow::Owned(slots), slot_of)
             }
             (NeighborList::Packed(list), PairKernel::Half) => {
-                (DeviceList::half(&self.context, list, self.inner_radius), &list.clusters)
+                (ListWords::half(list, self.inner_radius), Cow::Borrowed(&list.slots[..]), list.slot_of.clone())
             }
             _ => return Err(ForceError::NoNeighbors),
         };
-        let cell = self.cell.ok_or(ForceError::NoNeighbors)?;
+        assert_eq!(slots.len(), self.n_slots as usize, "list and system hold the same atoms");
+        self.retire();
+        let free = self.retired.iter_mut().position(|b| Arc::get_mut(b).is_some_and(|b| b.list.holds(&words)));
+        let mut bound = match free {
+            Some(k) => self.retired.swap_remove(k),
+            None => Arc::new(self.bind_anew(&words)?),
+        };
+        // nobody else holds it: it is new, or was found to be free
+        let own = Arc::get_mut(&mut bound).ok_or(ForceError::NoNeighbors)?;
+        if free.is_some() {
+            own.list.refill(&self.context, &words);
+            own.resize(self.nonbonded.workgroups_of(&own.list));
+        }
+        own.slot_of = slot_of;
+        self.context.write(&own.slots, &slots);
+        if let Some(origin) = origin {
+            let fixed = |&r: &DVec3| {
+                let [x, y, z] = FixedPosition::from_cartesian(&cell, r).wrapped();
+                [x, y, z, 0]
+            };
+            let origin: Vec<[i32; 4]> = origin.par_iter().with_min_len(4096).map(fixed).collect();
+            self.context.write(&own.origin, &origin);
+        } else {
+            self.submit_one(&own.pack[0]);
+        }
+        bound.sort_into(&self.context);
+        self.steps_since_list = 0;
+        self.bound = Some(bound);
+        self.host.list += clock.elapsed();
+        self.context.check()
+    }
+
+    /// (atom, type) by slot, and slot by atom.
+    fn slots(&self, order: &[u32]) -> (Vec<[u32; 2]>, Vec<u32>) {
         let type_ids = &self.system.topology.type_ids;
         let mut slot_of = vec![0; self.fixed.len()];
-        let slots: Vec<[u32; 2]> = (clusters.order.iter().enumerate())
+        let slots: Vec<[u32; 2]> = (order.iter().enumerate())
             .map(|(slot, &atom)| {
                 if atom == PADDING {
                     return [PADDING, 0];
@@ -103,16 +156,29 @@ impl GpuBackend {
                 [atom, type_ids[atom as usize]]
             })
             .collect();
-        assert_eq!(slots.len(), self.n_slots as usize, "list and system hold the same atoms");
-        let slots = self.context.storage_of("slots", &slots);
-        let origin_buffer = self.context.storage("origin", self.fixed.len() * 16);
+        (slots, slot_of)
+    }
+
+    /// Puts the list in use aside: the steps that are queued with it still hold it.
+    fn retire(&mut self) {
+        self.retired.extend(self.bound.take());
+        let surplus = self.retired.len().saturating_sub(RETIRED);
+        self.retired.drain(..surplus);
+    }
+
+    /// New buffers for a list, and everything bound to them.
+    fn bind_anew(&self, words: &ListWords) -> Result<Bound, ForceError> {
+        let before = self.context.allocated();
+        let list = DeviceList::new(&self.context, words);
+        let slots = self.context.storage("slots", self.n_slots as usize * 8);
+        let origin = self.context.storage("origin", self.fixed.len() * 16);
         let shared = self.pair_buffers(&slots);
         let narrow = ForceDispatches {
-            pairs: self.nonbonded.dispatches(&self.context, &shared, &device_list, false)?,
-            molecules: self.bind_molecules(&origin_buffer, false)?,
-            update: self.integrator.update(&self.context, &self.state_buffers(&origin_buffer), false)?,
+            pairs: self.nonbonded.dispatches(&self.context, &shared, &list, false)?,
+            molecules: self.bind_molecules(&origin, false)?,
+            update: self.integrator.update(&self.context, &self.state_buffers(&origin), false)?,
         };
-        let prune = self.nonbonded.prune(&self.context, &shared, &device_list);
+        let prune = self.nonbonded.prune(&self.context, &shared, &list);
         let long_range = match &self.long_range {
             LongRange::None => LongRangeDispatches::None,
             LongRange::Ewald(direct) => {
@@ -121,45 +187,17 @@ impl GpuBackend {
             }
             LongRange::Mesh(mesh) => LongRangeDispatches::Mesh(Box::new(mesh.dispatches(&self.context, &shared))),
         };
-        let state = self.state_buffers(&origin_buffer);
+        let state = self.state_buffers(&origin);
         let step = self.integrator.dispatches(&self.context, &state);
         let b = &self.buffers;
         let displacement = [0, 1].map(|k| self.integrator.displacement_since(&self.context, &state, &b.start[k]));
-        let [pack, repack] = [0, 1].map(|k: usize| {
-            let buffers: [&[&wgpu::Buffer]; 2] = [&[&slots, &b.charges], &[&b.positions, &b.sorted, &origin_buffer]];
+        let pack = [0, 1].map(|k: usize| {
+            let buffers: [&[&wgpu::Buffer]; 2] = [&[&slots, &b.charges], &[&b.positions, &b.sorted, &origin]];
             self.pack[k].dispatch(&self.context, buffers, self.n_slots.div_ceil(WORKGROUP))
         });
         let bytes = self.context.allocated() - before;
-        let bound = Arc::new(Bound {
-            narrow,
-            wide: OnceLock::new(),
-            prune,
-            long_range,
-            step,
-            displacement,
-            repack,
-            origin: origin_buffer,
-            slots,
-            slot_of,
-            list: device_list,
-            bytes,
-        });
-        if let Some(origin) = origin {
-            let origin: Vec<[i32; 4]> = (origin.iter())
-                .map(|&r| {
-                    let [x, y, z] = FixedPosition::from_cartesian(&cell, r).wrapped();
-                    [x, y, z, 0]
-                })
-                .collect();
-            self.context.write(&bound.origin, &origin);
-        } else {
-            self.submit_one(&pack);
-        }
-        bound.sort_into(&self.context);
-        self.steps_since_list = 0;
-        self.bound = Some(bound);
-        self.host.list += clock.elapsed();
-        self.context.check()
+        let (wide, slot_of) = (OnceLock::new(), Vec::new());
+        Ok(Bound { narrow, wide, prune, long_range, step, displacement, pack, origin, slots, slot_of, list, bytes })
     }
 
     fn bind_molecules(&self, origin: &wgpu::Buffer, wide: bool) -> Result<MoleculeDispatches, ForceError> {

@@ -191,8 +191,8 @@ impl Default for DeviceOptions {
     }
 }
 
-/// Workgroup memory asked for where there is as much: more would leave room for fewer workgroups at a time.
-const WORKGROUP_BYTES: u32 = 32 * 1024;
+/// Workgroup memory asked for where there is as much: what desktop devices have, room for a plane of 55 x 55 mesh points.
+const WORKGROUP_BYTES: u32 = 48 * 1024;
 /// Smallest subgroup that holds the eight i lanes of a pair kernel.
 const SMALLEST_SUBGROUP: u32 = 8;
 
@@ -326,6 +326,13 @@ impl Context {
     pub fn write<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, data: &[T]) {
         if !data.is_empty() {
             self.queue.write_buffer(buffer, 0, bytemuck::cast_slice(data));
+        }
+    }
+
+    /// Copies bytes into a buffer before the next submission.
+    pub fn write_at(&self, buffer: &wgpu::Buffer, offset: u64, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.queue.write_buffer(buffer, offset, bytes);
         }
     }
 

@@ -36,8 +36,23 @@ pub fn lengths() -> Vec<usize> {
     (MIN_LENGTH..=MAX_LENGTH).filter(|&n| radices(n).is_some()).collect()
 }
 
-/// Values that a workgroup stages when it transforms lines: as many as fit are transformed together.
-const STAGED: usize = 512;
+/// Most values that a workgroup stages when it transforms lines: they lie twice in the portable 16 KiB.
+const STAGED: usize = 1024;
+/// Workgroups that keep a large device busy: fewer lines are transformed together before there are fewer than that.
+const BUSY: usize = 264;
+
+/// Lines of length `n` that a workgroup transforms together, out of `n_lines`: whole sectors of 32 bytes where lines lie side
+/// by side.
+fn lines_together(n: usize, n_lines: usize) -> usize {
+    let fit = STAGED / n;
+    let wanted = fit.min((n_lines / BUSY).max(4));
+    if wanted >= 4 { wanted / 4 * 4 } else { wanted }
+}
+
+/// Invocations for so many values: one for four of them, whole subgroups.
+fn workgroup_of(values: usize) -> usize {
+    (values / 4).next_power_of_two().clamp(64, MOST_INVOCATIONS)
+}
 
 /// Which sign the exponent has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +80,8 @@ enum Beside {
     Convert,
     /// Multiplies by the influence function and transforms back; 1/(4β²) in nm², with or without sums.
     Solve(f64, bool),
+    /// Keeps the real part, in a buffer of its own.
+    Real,
 }
 
 /// One dispatch of a transform.
@@ -106,7 +123,7 @@ impl Transform {
                 let n = grid[axis];
                 twiddles.extend(table(n));
                 let n_lines = n_a * n_b * n_c / n;
-                let batch = STAGED / n;
+                let batch = lines_together(n, n_lines);
                 constants.extend([
                     ("n_0", n as f64),
                     ("radices_0", plan(n)?),
@@ -115,8 +132,9 @@ impl Transform {
                     ("stride", [n_b * n_c, n_c, 1][axis] as f64),
                     ("n_lines", n_lines as f64),
                     ("batch", batch as f64),
+                    ("wg_size", workgroup_of(batch * n) as f64),
                 ]);
-                (STAGED, n_lines.div_ceil(batch))
+                (batch * n, n_lines.div_ceil(batch))
             }
             Part::Planes => {
                 twiddles.extend(table(n_c).chain(table(n_b)));
@@ -131,7 +149,7 @@ impl Transform {
                     ("lines_1", n_c as f64),
                     ("element_stride_1", n_c as f64),
                     ("first_twiddle_1", n_c as f64),
-                    ("wg_size", PLANE_WORKGROUP),
+                    ("wg_size", workgroup_of(n_b * n_c) as f64),
                 ]);
                 (n_b * n_c, n_a)
             }
@@ -143,6 +161,10 @@ impl Transform {
             Beside::Convert => {
                 defines.push("CONVERT");
                 outputs.extend([Write, Write]);
+            }
+            Beside::Real => {
+                defines.push("REAL");
+                outputs.push(Write);
             }
             Beside::Solve(inv_four_beta_sq, with_sums) => {
                 defines.push("SOLVE");
@@ -167,8 +189,8 @@ impl Transform {
     }
 }
 
-/// Invocations of a workgroup that transforms a plane: the most that WebGPU promises.
-const PLANE_WORKGROUP: f64 = 256.0;
+/// Most invocations of a workgroup, as WebGPU promises them.
+const MOST_INVOCATIONS: usize = 256;
 
 /// Do both axes of a plane fit in workgroup memory, twice?
 fn plane_fits(context: &Context, grid: [usize; 3]) -> bool {
@@ -184,7 +206,7 @@ fn inner_parts(context: &Context, grid: [usize; 3], direction: Direction) -> Vec
     }
 }
 
-/// From the fixed-point charge mesh to the potential: transform, multiplication by the influence function, and back.
+/// From the fixed-point charge mesh to the potential on it: transform, multiplication by the influence function, and back.
 pub struct MeshTransform {
     forward: Vec<Transform>,
     /// Without and with sums.
@@ -199,6 +221,8 @@ pub struct MeshBuffers<'a> {
     pub mesh: &'a wgpu::Buffer,
     /// `[n_points]` complex f32
     pub field: &'a wgpu::Buffer,
+    /// `[n_points]` f32, kJ mol⁻¹ e⁻¹
+    pub potential: &'a wgpu::Buffer,
     /// `[n_points]` f32
     pub influence: &'a wgpu::Buffer,
     /// `[workgroups * MESH_PARTIALS]` f32
@@ -216,8 +240,12 @@ impl MeshTransform {
             forward.push(make(part, Direction::Forward, beside)?);
         }
         let solve = |with_sums| make(Part::Axis(0), Direction::Forward, Beside::Solve(0.25 / (beta * beta), with_sums));
-        let inverse: Result<Vec<Transform>, ForceError> = (inner_parts(context, grid, Direction::Inverse).into_iter())
-            .map(|part| make(part, Direction::Inverse, Beside::Nothing))
+        let parts = inner_parts(context, grid, Direction::Inverse);
+        let inverse: Result<Vec<Transform>, ForceError> = (parts.iter().enumerate())
+            .map(|(k, &part)| {
+                let beside = if k + 1 == parts.len() { Beside::Real } else { Beside::Nothing };
+                make(part, Direction::Inverse, beside)
+            })
             .collect();
         Ok(MeshTransform { forward, solve: [solve(false)?, solve(true)?], inverse: inverse? })
     }
@@ -237,7 +265,11 @@ impl MeshTransform {
             }
             let outputs: &[&wgpu::Buffer] = if with_sums == 1 { &[b.field, b.partials] } else { &[b.field] };
             all.push(self.solve[with_sums].dispatch(context, &[b.cell, b.influence], outputs));
-            all.extend(self.inverse.iter().map(|transform| transform.dispatch(context, &[], &[b.field])));
+            for (k, transform) in self.inverse.iter().enumerate() {
+                let outputs: &[&wgpu::Buffer] =
+                    if k + 1 == self.inverse.len() { &[b.field, b.potential] } else { &[b.field] };
+                all.push(transform.dispatch(context, &[], outputs));
+            }
             all
         })
     }
@@ -300,7 +332,7 @@ mod tests {
         for n in all {
             let plan = radices(n).expect("listed");
             assert_eq!(plan.iter().product::<u32>() as usize, n);
-            assert!(plan.len() <= 8, "a plan fits in eight hexadecimal digits");
+            assert!(plan.len() <= 6, "as many stages as the shader has");
         }
         assert_eq!(radices(13), None);
         assert_eq!(radices(270), None);

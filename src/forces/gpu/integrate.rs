@@ -39,8 +39,9 @@ pub struct Integrator {
     kinetic_partials: wgpu::Buffer,
 }
 
-/// Constraint groups of a workgroup of the update pass: 64 invocations gather the forces on their 63 atoms.
-const GROUPS_PER_WORKGROUP: u32 = 21;
+/// Constraint groups of a workgroup of the update pass, and its invocations: five for each of the 24 atoms that they can hold.
+const GROUPS_PER_WORKGROUP: u32 = 8;
+const UPDATE_WORKGROUP: f64 = 128.0;
 
 /// Where passes that need all of a force take it from, see `part/force_on`.
 #[derive(Debug, Clone)]
@@ -81,6 +82,7 @@ impl UpdateRecipe {
         let mut constants = self.input.constants.clone();
         constants.push(("n_groups", f64::from(self.n_groups)));
         constants.push(("first_partial", f64::from(self.first_partial)));
+        constants.push(("wg_size", UPDATE_WORKGROUP));
         let mut inputs = vec![Uniform, UniformBlock(STEP_BLOCK.1), Read];
         inputs.extend(self.input.long_range.map(|_| Read));
         let groups: [&[Binding]; 2] = [&inputs, &[Write, Write, Write, Write, Write, Write]];

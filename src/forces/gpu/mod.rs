@@ -137,6 +137,8 @@ pub struct GpuBackend {
     /// `[n_atoms]`, unwrapped, as of the last read-back
     fixed: Vec<FixedPosition>,
     bound: Option<Arc<Bound>>,
+    /// Earlier lists, whose buffers serve again when no step uses them.
+    retired: Vec<Arc<Bound>>,
     n_slots: u32,
     step: u64,
     /// Steps queued since the list was set.
@@ -242,6 +244,7 @@ impl GpuBackend {
             cell: None,
             fixed: Vec::new(),
             bound: None,
+            retired: Vec::new(),
             n_slots,
             step: 0,
             steps_since_list: 0,
@@ -566,8 +569,8 @@ impl Backend for GpuBackend {
         self.time_passes(chunk, n_steps)
     }
 
-    /// All buffers, those of the current list included.
+    /// All buffers, those of lists included.
     fn device_memory(&self) -> Option<u64> {
-        Some(self.own_bytes + self.bound.as_ref().map_or(0, |bound| bound.bytes))
+        Some(self.own_bytes + self.bound.iter().chain(&self.retired).map(|bound| bound.bytes).sum::<u64>())
     }
 }

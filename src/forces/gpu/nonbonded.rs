@@ -10,6 +10,7 @@ use super::integrate::STEP_BLOCK;
 use super::layout::PAIR_PARTIALS;
 use super::pair_list::DeviceList;
 use super::pass::{Binding, Dispatch, Pass, PassSpec, WORKGROUP};
+use super::pme::SPREAD_ATOMS;
 use super::shader::{Pieces, Shaders};
 use crate::forces::ForceError;
 use crate::math::erfc;
@@ -31,10 +32,12 @@ pub enum PairKernel {
     Half,
 }
 
-/// Atoms from which [`PairKernel::Half`] is taken. Below, a step is bound by the latency of its dispatches and the full list
-/// saves atomics; an estimate (4 µs of arithmetic per 3000 atoms against 2 to 3 µs per dispatch) that a measurement on
-/// hardware has to replace.
-pub const HALF_LIST_FROM: usize = 15_000;
+/// Atoms from which [`PairKernel::Half`] is taken. On an NVIDIA H200 the full list, whose invocations walk it alone, takes 290 µs
+/// for 900 atoms and 543 for 3000, the half list 22 for 3000.
+pub const HALF_LIST_FROM: usize = 1000;
+
+/// Types of which all pairs stand in the workgroup memory of `nb_half`.
+const NEAR_TYPES: usize = 8;
 
 /// Parts of the list that are pruned in turn, one on every second step.
 const PRUNE_PARTS: u32 = crate::forces::PRUNE_INTERVAL / 2;
@@ -187,6 +190,7 @@ impl Recipe {
         });
         defines.extend(wide.then_some("WIDE"));
         defines.extend(context.has_subgroups().then_some("SUBGROUPS"));
+        defines.extend((self.system.pair_table.n_types() <= NEAR_TYPES).then_some("NEAR_TABLE"));
         let entry = match kernel {
             PairKernel::Full => "nb_full",
             PairKernel::Half => "nb_half",
@@ -309,17 +313,13 @@ impl Nonbonded {
         } else {
             [&self.step, &self.with_sums]
         };
-        let (inputs, own_workgroups) = match list {
-            DeviceList::Full { list, masks } => ([list, masks], self.workgroups),
-            DeviceList::Half { list, exclusions, n_rows, .. } => ([list, exclusions], *n_rows),
+        let inputs = match list {
+            DeviceList::Full { list, masks } => [list, masks],
+            DeviceList::Half { list, exclusions, .. } => [list, exclusions],
         };
         let inputs = [shared.cell, shared.sorted, shared.slots, inputs[0], inputs[1], &self.table];
         let mut outputs = vec![shared.pair_forces];
-        let mut workgroups = own_workgroups;
-        if let Some(mesh) = shared.mesh.filter(|_| self.spreads) {
-            outputs.push(mesh);
-            workgroups += self.n_slots.div_ceil(WORKGROUP);
-        }
+        outputs.extend(shared.mesh.filter(|_| self.spreads));
         let mut sums = vec![shared.pair_forces];
         match self.kernel {
             PairKernel::Full if self.spreads => outputs.push(shared.status),
@@ -331,20 +331,38 @@ impl Nonbonded {
         }
         sums.push(&self.partials);
         Ok(PairDispatches {
-            step: step.dispatch(context, [&inputs, &outputs], workgroups),
+            step: step.dispatch(context, [&inputs, &outputs], self.workgroups_of(list)),
             with_sums: with_sums.dispatch(context, [&inputs, &sums], self.workgroups),
         })
+    }
+
+    /// Workgroups of a step without sums.
+    pub fn workgroups_of(&self, list: &DeviceList) -> u32 {
+        let pairs = match list {
+            DeviceList::Full { .. } => self.workgroups,
+            DeviceList::Half { n_rows, .. } => *n_rows,
+        };
+        pairs + if self.spreads { self.n_slots.div_ceil(SPREAD_ATOMS) } else { 0 }
     }
 
     /// Pruning of the whole list and of the part whose turn it is, if there is anything to prune; both take the block of a
     /// step.
     pub fn prune(&self, context: &Context, shared: &PairBuffers, list: &DeviceList) -> Option<[Dispatch; 2]> {
-        let DeviceList::Half { list, exclusions, outer, n_rows, prunes: true } = list else { return None };
+        let workgroups = prune_workgroups(list);
+        let DeviceList::Half { list, exclusions, outer, prunes: true, .. } = list else { return None };
         let passes = self.prune.as_ref()?;
         let inputs = [shared.cell, shared.steps, shared.sorted, exclusions, outer];
         let dispatch =
             |pass: &Pass, n: u32| pass.dispatch_blocks(context, [&inputs, &[list]], n, Some((1, STEP_BLOCK.1)));
-        Some([dispatch(&passes[0], *n_rows), dispatch(&passes[1], n_rows.div_ceil(PRUNE_PARTS))])
+        Some([0, 1].map(|k| dispatch(&passes[k], workgroups[k])))
+    }
+}
+
+/// Workgroups that prune all of a list, and a part of it.
+pub fn prune_workgroups(list: &DeviceList) -> [u32; 2] {
+    match list {
+        DeviceList::Full { .. } => [0, 0],
+        DeviceList::Half { n_rows, .. } => [*n_rows, n_rows.div_ceil(PRUNE_PARTS)],
     }
 }
 

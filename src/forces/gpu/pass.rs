@@ -179,6 +179,11 @@ impl Dispatch {
         &self.label
     }
 
+    /// For another amount of work in the same buffers.
+    pub fn resize(&mut self, workgroups: u32) {
+        self.workgroups = grid(workgroups);
+    }
+
     pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
         self.encode_block(pass, &[]);
     }

@@ -15,6 +15,9 @@ use crate::forces::ForceError;
 use crate::forces::reference::{Contribution, pme::Pme};
 use crate::units::COULOMB;
 
+/// Atoms whose charges a workgroup spreads; `SPREAD_ATOMS` in the shader.
+pub const SPREAD_ATOMS: u32 = 16;
+
 /// Largest order of the device's splines.
 const MAX_ORDER: usize = 6;
 
@@ -28,8 +31,10 @@ pub struct MeshEwald {
     influence: wgpu::Buffer,
     mesh: wgpu::Buffer,
     field: wgpu::Buffer,
+    potential: wgpu::Buffer,
     pub partials: wgpu::Buffer,
     atom_workgroups: u32,
+    spread_workgroups: u32,
 }
 
 /// The dispatches of one force evaluation. A step spreads in its pair pass and gathers in its update pass.
@@ -95,9 +100,11 @@ impl MeshEwald {
             influence: context.storage("influence function", n_points * 4),
             mesh: context.storage("charge mesh", n_points * 4),
             field: context.storage("field mesh", n_points * 8),
+            potential: context.storage("potential mesh", n_points * 4),
             partials: context.storage("mesh partials", transform.n_partials() * 4),
             transform,
             atom_workgroups: n_slots.div_ceil(WORKGROUP),
+            spread_workgroups: n_slots.div_ceil(SPREAD_ATOMS),
             host: Pme::new(grid, order, beta),
             grid,
         })
@@ -122,16 +129,17 @@ impl MeshEwald {
 
     pub fn dispatches(&self, context: &Context, shared: &PairBuffers) -> MeshDispatches {
         let status = shared.status;
-        let spread = self.spread.dispatch(context, [&[shared.sorted], &[&self.mesh, status]], self.atom_workgroups);
+        let spread = self.spread.dispatch(context, [&[shared.sorted], &[&self.mesh, status]], self.spread_workgroups);
         let gather = self.gather.dispatch(
             context,
-            [&[shared.cell, shared.sorted, &self.field], &[shared.long_range_forces]],
+            [&[shared.cell, shared.sorted, &self.potential], &[shared.long_range_forces]],
             self.atom_workgroups,
         );
         let buffers = MeshBuffers {
             cell: shared.cell,
             mesh: &self.mesh,
             field: &self.field,
+            potential: &self.potential,
             influence: &self.influence,
             partials: &self.partials,
             status,
@@ -141,7 +149,7 @@ impl MeshEwald {
 
     /// The charge mesh and the potential on it.
     pub fn buffers(&self) -> (&wgpu::Buffer, &wgpu::Buffer) {
-        (&self.mesh, &self.field)
+        (&self.mesh, &self.potential)
     }
 
     /// Energy and virial of the reciprocal sum.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! //#if NAME        lines up to //#else or //#end stay when NAME is defined   (//#if !NAME: when it is not)
-//! //#repeat 8       lines up to //#end eight times, with $k replaced by 0 … 7
+//! //#repeat 8       lines up to //#end eight times, with $k replaced by 0 … 7, and $e and $o by the even and odd 2 k, 2 k + 1
 //! //#include file   the text of a shader file, preprocessed alike, the first time it is asked for
 //! ```
 //!
@@ -67,7 +67,11 @@ impl<'a, F: Fn(&str) -> Option<&'a str>> Preprocessor<'a, F> {
                     let count: u32 = argument.parse().map_err(|_| format!("'{}': not a number", line.trim()))?;
                     let mut body = String::new();
                     self.block(lines, at, &mut body, keep)?;
-                    (0..count).for_each(|k| out.push_str(&body.replace("$k", &k.to_string())));
+                    for k in 0..count {
+                        let places = [("$k", k), ("$e", 2 * k), ("$o", 2 * k + 1)];
+                        let put = |text: String, (name, n): (&str, u32)| text.replace(name, &n.to_string());
+                        out.push_str(&places.into_iter().fold(body.clone(), put));
+                    }
                     Self::end(lines, at, start)?;
                 }
                 "include" => {
@@ -122,6 +126,7 @@ mod tests {
         assert_eq!(run(text, &["A"]).unwrap(), "a\nb\nc\nf0\nf1\nx\nxa\n");
         assert_eq!(run(text, &["A", "B"]).unwrap(), "a\nb\nd\nf0\nf1\nx\nxa\n");
         assert_eq!(run("//#repeat 2\n//#if A\n$k\n//#end\n//#end\n", &["A"]).unwrap(), "0\n1\n");
+        assert_eq!(run("//#repeat 2\n$k $e $o\n//#end\n", &[]).unwrap(), "0 0 1\n1 2 3\n");
     }
 
     #[test]
