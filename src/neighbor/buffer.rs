@@ -14,6 +14,7 @@ use crate::potential::coulomb::{ReactionField, bare, ewald_real};
 use crate::potential::vdw::lennard_jones;
 use crate::system::{Coulomb, System};
 use crate::units::{BOLTZMANN, COULOMB};
+use std::collections::HashMap;
 use std::f64::consts::PI;
 
 /// Default for the estimated drift, kJ/mol/ps/atom.
@@ -54,11 +55,11 @@ pub fn list_radius(
     if time <= 0.0 || temperature <= 0.0 || density <= 0.0 {
         return cutoff;
     }
-    let classes = classes(system, temperature, time);
+    let missing = Missing::new(system, &classes(system, temperature, time), density);
     let (mut low, mut high) = (0.0, 2.0 * cutoff);
     for _ in 0..60 {
         let middle = 0.5 * (low + high);
-        let drift = drift(system, &classes, density, middle) / time;
+        let drift = missing.energy(middle) / time;
         if drift > drift_tolerance { low = middle } else { high = middle }
     }
     cutoff + high
@@ -67,6 +68,7 @@ pub fn list_radius(
 fn classes(system: &System, temperature: f64, time: f64) -> Vec<Class> {
     let topology = &system.topology;
     let mut classes: Vec<Class> = Vec::new();
+    let mut index_of: HashMap<(u32, u64, u64), usize> = HashMap::new();
     let each = 1.0 / topology.n_atoms() as f64;
     for (species, &count) in topology.species.iter().zip(&topology.species_counts()) {
         for (k, atom) in species.atoms.iter().enumerate() {
@@ -81,61 +83,116 @@ fn classes(system: &System, temperature: f64, time: f64) -> Vec<Class> {
                 _ => flight(atom.mass),
             };
             let fraction = count as f64 * each;
-            let same = |c: &&mut Class| c.type_id == atom.type_id && c.charge == atom.charge && c.variance == variance;
-            match classes.iter_mut().find(same) {
-                Some(class) => class.fraction += fraction,
-                None => classes.push(Class { type_id: atom.type_id, charge: atom.charge, variance, fraction }),
-            }
+            let key = (atom.type_id, atom.charge.to_bits(), variance.to_bits());
+            let index = *index_of.entry(key).or_insert_with(|| {
+                classes.push(Class { type_id: atom.type_id, charge: atom.charge, variance, fraction: 0.0 });
+                classes.len() - 1
+            });
+            classes[index].fraction += fraction;
         }
     }
     classes.retain(|c| c.fraction > 0.0);
     classes
 }
 
-/// Energy missed per atom at the end of a list's life with buffer `buffer` (nm), kJ/mol.
-///
-/// A sum of magnitudes: terms of opposite sign do not reach equally far, so that their sum may vanish by accident.
-fn drift(system: &System, classes: &[Class], density: f64, buffer: f64) -> f64 {
-    let cutoff = system.interactions.cutoff;
-    let mut sum = 0.0;
-    for a in classes {
-        for b in classes {
-            let sigma = (a.variance + b.variance).sqrt();
-            // half of the pairs of an atom are its own
-            let pairs = 0.5 * a.fraction * b.fraction * density * 4.0 * PI * (cutoff + buffer + sigma).powi(2);
-            let k = system.pair_table.get(a.type_id as usize, b.type_id as usize);
-            let modifier = system.interactions.lj_modifier;
-            let lj_force = |r: f64| lennard_jones::modified(r * r, k, modifier, cutoff).force_over_r * r;
-            sum += (pairs * missed(lj_force, cutoff, buffer, sigma)).abs();
-            let qq = COULOMB * a.charge * b.charge;
-            let coulomb_force = |r: f64| {
-                r * match system.interactions.coulomb {
-                    Coulomb::Pme { beta, .. } | Coulomb::Ewald { beta, .. } => ewald_real(r * r, qq, beta).force_over_r,
-                    Coulomb::ReactionField { epsilon } => {
-                        ReactionField::new(epsilon, cutoff).pair(r * r, qq).force_over_r
-                    }
-                    Coulomb::Cutoff => bare(r * r, qq).force_over_r,
+/// What a pair of classes misses: a potential, expanded to second order at the cutoff.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Pairs {
+    /// Index of their σ.
+    sigma: usize,
+    /// Pairs per atom and volume of the shell beyond the cutoff, times 4π, nm⁻³; both orders of the classes.
+    weight: f64,
+    /// (dU/dr kJ/mol/nm, d²U/dr² kJ/mol/nm²) at the cutoff, of Lennard-Jones and of Coulomb.
+    expansions: [(f64, f64); 2],
+}
+
+/// Everything about missed interactions that does not depend on the buffer. Classes are many in a large molecule, where every atom has
+/// a charge of its own, but masses are few: what takes an exponential is found once for each of their pairs.
+struct Missing {
+    /// nm
+    cutoff: f64,
+    /// Standard deviations of the displacement of pairs along the line between them, nm.
+    sigmas: Vec<f64>,
+    pairs: Vec<Pairs>,
+}
+
+impl Missing {
+    fn new(system: &System, classes: &[Class], density: f64) -> Self {
+        let cutoff = system.interactions.cutoff;
+        let expand = |force: &dyn Fn(f64) -> f64| {
+            let h = 1e-4 * cutoff;
+            (-force(cutoff), (force(cutoff - h) - force(cutoff)) / h)
+        };
+        let unit_coulomb = expand(&|r: f64| {
+            r * match system.interactions.coulomb {
+                Coulomb::Pme { beta, .. } | Coulomb::Ewald { beta, .. } => {
+                    ewald_real(r * r, COULOMB, beta).force_over_r
                 }
-            };
-            sum += (pairs * missed(coulomb_force, cutoff, buffer, sigma)).abs();
+                Coulomb::ReactionField { epsilon } => {
+                    ReactionField::new(epsilon, cutoff).pair(r * r, COULOMB).force_over_r
+                }
+                Coulomb::Cutoff => bare(r * r, COULOMB).force_over_r,
+            }
+        });
+        let n_types = system.pair_table.n_types();
+        let modifier = system.interactions.lj_modifier;
+        let lj: Vec<(f64, f64)> = (0..n_types * n_types)
+            .map(|ab| {
+                let k = system.pair_table.get(ab / n_types, ab % n_types);
+                expand(&|r: f64| lennard_jones::modified(r * r, k, modifier, cutoff).force_over_r * r)
+            })
+            .collect();
+        let (mut sigmas, mut pairs): (Vec<f64>, Vec<Pairs>) = (Vec::new(), Vec::new());
+        let mut index_of: HashMap<u64, usize> = HashMap::new();
+        for (n, a) in classes.iter().enumerate() {
+            for (m, b) in classes[..=n].iter().enumerate() {
+                let sigma = (a.variance + b.variance).sqrt();
+                let sigma = *index_of.entry(sigma.to_bits()).or_insert_with(|| {
+                    sigmas.push(sigma);
+                    sigmas.len() - 1
+                });
+                // half of the pairs of an atom are its own
+                let orders = if n == m { 1.0 } else { 2.0 };
+                let weight = orders * 0.5 * a.fraction * b.fraction * density * 4.0 * PI;
+                let qq = a.charge * b.charge;
+                let expansions =
+                    [lj[a.type_id as usize * n_types + b.type_id as usize], (qq * unit_coulomb.0, qq * unit_coulomb.1)];
+                pairs.push(Pairs { sigma, weight, expansions });
+            }
         }
+        Missing { cutoff, sigmas, pairs }
     }
-    sum
+
+    /// Energy missed per atom at the end of a list's life with buffer `buffer` (nm), kJ/mol.
+    ///
+    /// A sum of magnitudes: terms of opposite sign do not reach equally far, so that their sum may vanish by accident.
+    fn energy(&self, buffer: f64) -> f64 {
+        let reach: Vec<((f64, f64), f64)> = (self.sigmas.iter())
+            .map(|&sigma| (moments(buffer, sigma), (self.cutoff + buffer + sigma).powi(2)))
+            .collect();
+        let one = |pairs: &Pairs| {
+            let (moments, area) = reach[pairs.sigma];
+            pairs.expansions.iter().map(|&e| (pairs.weight * area * missed(e, moments)).abs()).sum::<f64>()
+        };
+        self.pairs.iter().map(one).sum()
+    }
 }
 
 /// ∫∫ of the potential, expanded to second order at the cutoff, over pairs that start beyond the buffer and end inside
 /// the cutoff, for displacements of variance σ² along the line between them; per unit area of the cutoff sphere, kJ/mol
 /// nm (Páll and Hess, eqs. 10-12).
-fn missed(force: impl Fn(f64) -> f64, cutoff: f64, buffer: f64, sigma: f64) -> f64 {
-    let h = 1e-4 * cutoff;
-    let slope = -force(cutoff);
-    let curvature = (force(cutoff - h) - force(cutoff)) / h;
+fn missed((slope, curvature): (f64, f64), (first, second): (f64, f64)) -> f64 {
+    curvature * second - slope * first
+}
+
+/// The integrals that slope and curvature are multiplied with, nm² and nm³.
+fn moments(buffer: f64, sigma: f64) -> (f64, f64) {
     let x = buffer / sigma;
     let gauss = (-0.5 * x * x).exp() / (2.0 * PI).sqrt();
     let tail = 0.5 * erfc(x / 2f64.sqrt());
     let first = 0.5 * ((x * x + 1.0) * tail - x * gauss);
     let second = ((x * x + 2.0) * gauss - x * (x * x + 3.0) * tail) / 6.0;
-    -slope * sigma * sigma * first + curvature * sigma.powi(3) * second
+    (sigma * sigma * first, sigma.powi(3) * second)
 }
 
 #[cfg(test)]
@@ -181,8 +238,8 @@ mod tests {
     #[test]
     fn closed_forms_match_numerical_integration() {
         // pairs at r_list + y, displacement −u − y − buffer … : ∫ dy ∫ du V(−u) G(buffer + y + u)
-        let (sigma, buffer, cutoff) = (0.03, 0.05, 0.9);
-        let force = |r: f64| 2.0 - 30.0 * (r - cutoff); // V = −2 d + 15 d² at d = r − cutoff
+        let (sigma, buffer) = (0.03, 0.05);
+        let expansion = (-2.0, 30.0); // V = −2 d + 15 d² at d = r − cutoff
         let (n, step) = (2000, 0.1 / 1000.0);
         let mut sum = 0.0;
         for y in 0..n {
@@ -193,7 +250,7 @@ mod tests {
             }
         }
         sum *= step * step / ((2.0 * PI).sqrt() * sigma);
-        let closed = missed(force, cutoff, buffer, sigma);
+        let closed = missed(expansion, moments(buffer, sigma));
         assert!((closed / sum - 1.0).abs() < 1e-3, "{closed} {sum}");
     }
 
@@ -214,7 +271,8 @@ mod tests {
         let time = 0.002 * 19.0;
         let classes = classes(&system, 300.0, time);
         let radius = list_radius(&system, 98.0, 300.0, 0.002, 20, 5e-4);
-        let at = |r: f64| drift(&system, &classes, 98.0, r - 0.9) / time;
+        let missing = Missing::new(&system, &classes, 98.0);
+        let at = |r: f64| missing.energy(r - 0.9) / time;
         assert!(at(radius) <= 5e-4 * (1.0 + 1e-9) && at(radius - 1e-3) > 5e-4);
     }
 }
