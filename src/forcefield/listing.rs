@@ -225,6 +225,12 @@ fn show_molecule(text: &mut String, set: &ParameterSet, molecule: &MoleculeTempl
                 "  atom {:<5} {:<9} charge {} e, sigma {} nm, epsilon {} kJ/mol",
                 atom.name, template.type_name, t.charge, t.sigma, t.epsilon
             );
+            for (partner, special) in [("water", t.with_water), ("cations", t.with_cations)] {
+                if let Some(s) = special {
+                    let (sigma, epsilon) = (s.sigma, s.epsilon);
+                    let _ = writeln!(text, "             with {partner}: sigma {sigma} nm, epsilon {epsilon} kJ/mol");
+                }
+            }
         }
     }
     for substitute in &generated.substitutes {

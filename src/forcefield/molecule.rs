@@ -21,6 +21,20 @@ pub struct AtomType {
     pub epsilon: f64,
     /// Row of the polarizabilities that C4 terms scale with.
     pub polarizability: Option<String>,
+    /// What the oxygen of water meets, where the set has other numbers for it (GROMOS has several C12 per type).
+    pub with_water: Option<SigmaEpsilon>,
+    /// What cations of one atom meet.
+    pub with_cations: Option<SigmaEpsilon>,
+}
+
+/// Lennard-Jones parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SigmaEpsilon {
+    /// nm
+    pub sigma: f64,
+    /// kJ/mol
+    pub epsilon: f64,
 }
 
 /// U = k/2 (r − r0)²; without `k` the distance is constrained.

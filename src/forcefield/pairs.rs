@@ -3,10 +3,12 @@
 //! * **12-6-4.** C4 of an ion acts on the water oxygen by the tabulated value and on any other Lennard-Jones atom by
 //!   C4 α/α_water (P. Li, K. M. Merz, J. Chem. Theory Comput. 10, 289 (2014), eq. 9); in an ion pair both ions
 //!   contribute. Hydrogens and massless sites of water have none.
+//! * **Special parameters.** A type may meet water, or cations, with parameters of its own; these are mixed by the same rule.
 
 use super::assemble::{Assembled, FileMolecule};
 use super::error::{ForceFieldError, SoluteFault};
 use super::library::{Combination, Form, Library, ParameterSet, WaterModel};
+use super::molecule::SigmaEpsilon;
 use crate::potential::mixing::Mixing;
 use crate::potential::pair_table::{PairCoefficients, PairOrigin, PairTable};
 use crate::system::topology::Species;
@@ -17,6 +19,8 @@ pub(super) struct TypeEntry<'a> {
     pub name: String,
     /// σ nm, ε kJ/mol
     pub lj: (f64, f64),
+    /// An ion of one atom with a positive charge?
+    pub is_cation: bool,
     pub origin: Origin<'a>,
 }
 
@@ -31,6 +35,8 @@ pub(super) enum Origin<'a> {
         c4: Option<f64>,
         /// Row of the polarizabilities.
         polarizability: Option<&'a str>,
+        with_water: Option<SigmaEpsilon>,
+        with_cations: Option<SigmaEpsilon>,
     },
     File {
         file: &'a FileMolecule,
@@ -51,6 +57,16 @@ impl TypeEntry<'_> {
         if let Origin::Set { partner, .. } = self.origin { partner } else { &self.name }
     }
 
+    /// σ and ε that `other` meets, and whether they are special.
+    fn towards(&self, other: &TypeEntry) -> ((f64, f64), bool) {
+        let special = match self.origin {
+            Origin::Set { with_water, .. } if matches!(other.origin, Origin::Water) => with_water,
+            Origin::Set { with_cations, .. } if other.is_cation => with_cations,
+            _ => None,
+        };
+        special.map_or((self.lj, false), |s| ((s.sigma, s.epsilon), true))
+    }
+
     fn is_geometric(&self) -> bool {
         match self.origin {
             Origin::Water => false,
@@ -62,7 +78,7 @@ impl TypeEntry<'_> {
 
 /// Oxygen, hydrogen and the massless site of the water.
 pub(super) fn water_types<'a>(water: &WaterModel) -> Vec<TypeEntry<'a>> {
-    let entry = |name: &str, lj| TypeEntry { name: name.into(), lj, origin: Origin::Water };
+    let entry = |name: &str, lj| TypeEntry { name: name.into(), lj, is_cation: false, origin: Origin::Water };
     let mut entries = vec![entry("OW", (water.sigma, water.epsilon)), entry("HW", (0.0, 0.0))];
     if water.charge_m.is_some() {
         entries.push(entry("MW", (0.0, 0.0)));
@@ -82,9 +98,10 @@ pub(super) fn set_types<'a>(
     if let Some(ion) = set.ion(&species.name) {
         let lj = (ion.sigma.unwrap_or_default(), ion.epsilon.unwrap_or_default());
         let polarizability = Some(ion.name.as_str());
-        let origin = Origin::Set { solute, set, partner: &ion.name, c4: ion.c4, polarizability };
+        let (c4, with_water, with_cations) = (ion.c4, None, None);
+        let origin = Origin::Set { solute, set, partner: &ion.name, c4, polarizability, with_water, with_cations };
         let name = free_name(entries, species.atoms.first().map_or("X", |a| &a.name));
-        entries.push(TypeEntry { name, lj, origin });
+        entries.push(TypeEntry { name, lj, is_cation: ion.charge > 0.0, origin });
         return vec![entries.len() as u32 - 1];
     }
     let mut types = vec![0; set.atom_types.len()];
@@ -95,9 +112,10 @@ pub(super) fn set_types<'a>(
         let is_this = |e: &TypeEntry| matches!(e.origin, Origin::Set { set: other, partner, .. } if std::ptr::eq(other, set) && partner == t.name);
         let index = entries.iter().position(is_this).unwrap_or_else(|| {
             let polarizability = t.polarizability.as_deref();
-            let origin = Origin::Set { solute, set, partner: &t.name, c4: None, polarizability };
+            let (partner, with_water, with_cations) = (&t.name, t.with_water, t.with_cations);
+            let origin = Origin::Set { solute, set, partner, c4: None, polarizability, with_water, with_cations };
             let name = free_name(entries, &t.name);
-            entries.push(TypeEntry { name, lj: (t.sigma, t.epsilon), origin });
+            entries.push(TypeEntry { name, lj: (t.sigma, t.epsilon), is_cation: false, origin });
             entries.len() - 1
         });
         types[local] = index as u32;
@@ -107,9 +125,10 @@ pub(super) fn set_types<'a>(
 
 /// Adds the types of a molecule from a file, in their order.
 pub(super) fn file_types<'a>(entries: &mut Vec<TypeEntry<'a>>, file: &'a FileMolecule) -> Vec<u32> {
+    let is_cation = file.species.atoms.len() == 1 && file.species.charge() > 0.0;
     let add = |(name, sigma, epsilon): &(String, f64, f64)| {
         let name = free_name(entries, name);
-        entries.push(TypeEntry { name, lj: (*sigma, *epsilon), origin: Origin::File { file } });
+        entries.push(TypeEntry { name, lj: (*sigma, *epsilon), is_cation, origin: Origin::File { file } });
         entries.len() as u32 - 1
     };
     file.types.iter().map(add).collect()
@@ -136,9 +155,24 @@ pub(super) fn pair_table(
     let both_geometric = |a: usize, b: usize| entries[a].is_geometric() && entries[b].is_geometric();
     let rule = |a, b| if both_geometric(a, b) { Mixing::Geometric } else { mixing };
     let mut table = PairTable::mixed(&lj, rule);
+    set_special_pairs(&mut table, entries, rule);
     set_explicit_pairs(&mut table, entries, library, water)?;
     let c4_origins = add_c4_terms(&mut table, entries, library)?;
     Ok((table, c4_origins))
+}
+
+/// Mixes again the pairs in which a type has parameters of its own for water or for cations.
+fn set_special_pairs(table: &mut PairTable, entries: &[TypeEntry], rule: impl Fn(usize, usize) -> Mixing) {
+    for (a, entry) in entries.iter().enumerate() {
+        for (b, other) in entries.iter().enumerate() {
+            let (own, is_special) = entry.towards(other);
+            if is_special && other.lj.1 != 0.0 {
+                let (sigma, epsilon) = rule(a, b).mix(own, other.lj);
+                let k = PairCoefficients::from_sigma_epsilon(sigma, epsilon);
+                table.set(a, b, k, PairOrigin::Special(rule(a, b)));
+            }
+        }
+    }
 }
 
 /// Replaces every pair that involves an explicit set by the set's own entry.
@@ -245,6 +279,9 @@ pub fn pair_table_text(assembled: &Assembled) -> String {
                 PairOrigin::Explicit => format!("explicit pair of {}", assembled.type_models[b]),
                 PairOrigin::Mixed(_) if a == b => assembled.type_models[a].clone(),
                 PairOrigin::Mixed(rule) => rule.to_string(),
+                PairOrigin::Special(rule) => {
+                    format!("{rule} with the special parameters of {}", assembled.type_models[b])
+                }
             };
             if let Some((_, _, model)) = assembled.c4_origins.iter().find(|(x, y, _)| (*x, *y) == (a, b)) {
                 let _ = write!(origin, "; c4 of {model}");

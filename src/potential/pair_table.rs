@@ -33,6 +33,8 @@ impl PairCoefficients {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PairOrigin {
     Mixed(Mixing),
+    /// Mixed from parameters that a type has for this kind of partner only.
+    Special(Mixing),
     /// Given explicitly (a published pair table, `nonbond_params`, or the user).
     Explicit,
 }

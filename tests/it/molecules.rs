@@ -305,6 +305,38 @@ fn a_box_of_molecules_shares_types_and_mixes_by_origin() {
     close(c4.pair_table.get(zinc, oxygen).c4, 231.6 * 4.184e-4 * 0.569 / 1.444, 1e-12);
 }
 
+/// GROMOS 54A7 (GROMACS 2022.5, gromos54a7.ff/ffnonbonded.itp) has three C12 for the oxygen of sulfate, and sets its pair with water
+/// apart: nonbond_params OW OM 2.433170E-03 2.987943E-06, OM OM 0.0022619536 7.4149321e-07.
+#[test]
+fn the_oxygen_of_gromos_sulfate_is_larger_for_water_and_for_cations() {
+    let solutes = [("SO42-", "gromos54a7"), ("Na+", "aqvist"), ("Cl-", "opls-1984")];
+    let spec = system("SPC", &solutes, None);
+    let assembled = assemble(&spec, Mixing::Geometric).unwrap();
+    let of = |name: &str| assembled.types.iter().position(|t| t == name).unwrap_or_else(|| panic!("no {name}"));
+    let (oxygen, water, sodium, chloride) = (of("SUGO"), of("OW"), of("NA"), of("CL"));
+    let pair = |a, b| assembled.pair_table.get(a, b);
+    // The water of the file, OW 0.0026173456 2.634129e-06, is another rounding of SPC: what it is mixed with is compared.
+    close(pair(oxygen, water).c6.powi(2) / pair(water, water).c6, 2.433170e-3_f64.powi(2) / 0.0026173456, 1e-6);
+    close(pair(oxygen, water).c12.powi(2) / pair(water, water).c12, 2.987943e-6_f64.powi(2) / 2.634129e-6, 1e-6);
+    close(pair(oxygen, oxygen).c12, 7.4149321e-7, 1e-6);
+    close(pair(of("SUGS"), oxygen).c12, 3.113738e-6, 1e-6);
+    // Mixed with the larger C12 the pair would be half as repulsive.
+    assert!((pair(oxygen, oxygen).c12 * pair(water, water).c12).sqrt() < 0.5 * pair(oxygen, water).c12);
+    // ZN2+ OM 2.980869E-07 and ZN2+ 9.4400656e-09, NA+ OM 8.283600E-07 and NA+ 7.29e-08: both hold (3.068e-3)^2.
+    let with_cations = 2.980869e-7_f64.powi(2) / 9.4400656e-9;
+    close(with_cations, 8.283600e-7_f64.powi(2) / 7.29e-8, 1e-6);
+    close(pair(oxygen, sodium).c12, (with_cations * pair(sodium, sodium).c12).sqrt(), 1e-6);
+    close(pair(oxygen, chloride).c12, (pair(oxygen, oxygen).c12 * pair(chloride, chloride).c12).sqrt(), 1e-6);
+    for partner in [water, sodium] {
+        assert_eq!(assembled.pair_table.origin(oxygen, partner), PairOrigin::Special(Mixing::Geometric));
+    }
+    assert_eq!(assembled.pair_table.origin(oxygen, chloride), PairOrigin::Mixed(Mixing::Geometric));
+    // Another rule of the box takes the same parameters.
+    let assembled = assemble(&spec, Mixing::LorentzBerthelot).unwrap();
+    let k = assembled.pair_table.get(oxygen, water);
+    close((k.c12 / k.c6).powf(1.0 / 6.0), 0.5 * (0.3382755801 + 0.316557), 1e-6);
+}
+
 #[test]
 fn other_names_of_a_species_are_understood() {
     for (alias, name) in [
