@@ -57,9 +57,16 @@ fn passes() -> Vec<Variant> {
         }
         all.push(Variant { file: "bonded", entries: vec!["bonded"], forms: None, defines: sums.to_vec() });
     }
-    for defines in
-        [&[][..], &["PLANE"], &["CONVERT"], &["PLANE", "CONVERT"], &["REAL"], &["PLANE", "REAL"], &["SOLVE"], &["SOLVE", "ENERGY"]]
-    {
+    for defines in [
+        &[][..],
+        &["PLANE"],
+        &["CONVERT"],
+        &["PLANE", "CONVERT"],
+        &["REAL"],
+        &["PLANE", "REAL"],
+        &["SOLVE"],
+        &["SOLVE", "ENERGY"],
+    ] {
         let defines = defines.to_vec();
         all.push(Variant { file: "fft", entries: vec!["fft"], forms: None, defines });
     }
