@@ -102,6 +102,29 @@ impl Cell {
         d - self.vectors * DVec3::new(s.x.round(), s.y.round(), s.z.round())
     }
 
+    /// The shortest image of the displacement `d`, at any length and whatever vectors describe the lattice; one of them where several are as short.
+    pub fn nearest_image(&self, d: DVec3) -> DVec3 {
+        let first = self.minimum_image(d);
+        let length = first.length();
+        if length <= self.half_height() {
+            return first;
+        }
+        // A shorter image differs by a lattice vector of at most twice this length, so by at most that many layers along each height.
+        let reach = self.heights().map(|h| (2.0 * length / h) as i32);
+        let mut best = first;
+        for a in -reach[0]..=reach[0] {
+            for b in -reach[1]..=reach[1] {
+                for c in -reach[2]..=reach[2] {
+                    let image = first + self.vectors * DVec3::new(f64::from(a), f64::from(b), f64::from(c));
+                    if image.length_squared() < best.length_squared() {
+                        best = image;
+                    }
+                }
+            }
+        }
+        best
+    }
+
     /// The image of `r` with fractional coordinates in [0, 1).
     pub fn wrap(&self, r: DVec3) -> DVec3 {
         let s = self.inverse * r;
@@ -139,6 +162,29 @@ mod tests {
                 + v.z_axis * f64::from(k % 7 - 3);
             assert!((cell.minimum_image(far) - short).length() < 1e-12);
         }
+    }
+
+    #[test]
+    fn the_nearest_image_does_not_depend_on_the_vectors_that_describe_the_lattice() {
+        let cell = skewed();
+        let v = cell.vectors();
+        let other = Cell::new(v.x_axis, v.y_axis - v.x_axis, v.z_axis + v.y_axis - v.x_axis).expect("valid");
+        let (mut shorter, mut beyond) = (0, 0);
+        for k in 0..500 {
+            let t = f64::from(k);
+            let d = DVec3::new((1.7 * t).sin(), (2.3 * t).cos(), (0.9 * t).sin()) * 4.0;
+            let (found, again) = (cell.nearest_image(d), other.nearest_image(d));
+            assert!((found.length() - again.length()).abs() < 1e-12, "{found} and {again} for {d}");
+            let mut best = f64::INFINITY;
+            for n in 0..1331_i32 {
+                let shift = DVec3::new(f64::from(n % 11 - 5), f64::from(n / 11 % 11 - 5), f64::from(n / 121 - 5));
+                best = best.min((d + v * shift).length());
+            }
+            assert!((found.length() - best).abs() < 1e-12, "{found} for {d}");
+            shorter += u32::from(other.minimum_image(d).length() > best + 1e-9);
+            beyond += u32::from(best > other.half_height());
+        }
+        assert!(shorter > 50 && beyond > 50, "the plain rule fails for {shorter}, {beyond} are far");
     }
 
     #[test]

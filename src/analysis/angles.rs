@@ -283,6 +283,7 @@ impl Angles {
                 points,
             }],
             marks: vec![Mark { x: 90.0, label: "90°".to_string() }, Mark { x: 180.0, label: "180°".to_string() }],
+            ..Default::default()
         });
         let how = if self.r_min.is_some() { "given" } else { "first minimum of g(r)" };
         result.notes.push(format!(

@@ -384,6 +384,7 @@ impl Coordination {
             right: None,
             series,
             marks: Vec::new(),
+            ..Default::default()
         });
         let how = if self.r_min.is_some() { "given" } else { "first minimum of g(r) of all ligands together" };
         let around: Vec<String> = edges

@@ -183,6 +183,7 @@ impl Observable for Fsqt {
             x: Axis::new("t", "ps"),
             y: Axis::new("F_s(q,t)", "1").with_range(0.0, 1.05),
             series: self.spec.q.iter().enumerate().map(series).collect(),
+            ramp: true,
             ..Default::default()
         });
         let mut lines = vec![Series {

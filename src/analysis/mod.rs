@@ -13,6 +13,7 @@ pub mod blocks;
 pub mod codec;
 pub mod coordination;
 pub mod density_profile;
+pub mod distance_counts;
 pub mod equilibration;
 pub mod form_factors;
 pub mod fsqt;
@@ -42,6 +43,7 @@ use crate::cell::Cell;
 use crate::system::spec::AnalysisSpec;
 use crate::system::{Frame, Topology};
 use codec::{Reader, Writer};
+use rayon::prelude::*;
 use schedule::Schedule;
 
 /// Why an analysis cannot be set up or cannot go on.
@@ -197,11 +199,16 @@ impl AnalysisSet {
         if let Some(atom) = frame.positions.iter().position(|r| !r.is_finite()) {
             return Err(AnalysisError::NotFinite { atom: atom + 1, time: frame.time });
         }
-        for entry in self.entries.iter_mut().filter(|e| e.schedule.is_due(frame.time)) {
-            entry.observable.sample(frame)?;
-            entry.schedule.mark(frame.time);
-        }
-        Ok(())
+        // Analyses know nothing of each other: which one is first changes no number. Of several errors the first in the order of the input is told.
+        let due = |entry: &mut Entry| -> Result<(), AnalysisError> {
+            if entry.schedule.is_due(frame.time) {
+                entry.observable.sample(frame)?;
+                entry.schedule.mark(frame.time);
+            }
+            Ok(())
+        };
+        let done: Vec<Result<(), AnalysisError>> = self.entries.par_iter_mut().map(due).collect();
+        done.into_iter().collect()
     }
 
     /// Frames sampled so far by the busiest analysis.

@@ -2,7 +2,7 @@
 //!
 //! The dipole is Σ q (r − r₀) over the molecule, from its own charges; for a charged molecule it is taken about the centre of mass. With
 //! `relative_to` a selection, θ is the angle between the dipole and the vector from the nearest centre to the molecule's reference atom, the most
-//! massive one: waters around a cation have cos θ > 0. P(cos θ) is normalised to 1 over −1 … 1, ½ for random directions. ⟨cos θ⟩ and ⟨P₂⟩ = ⟨3 cos² θ − 1⟩/2
+//! massive one, whatever their distance: waters around a cation have cos θ > 0. P(cos θ) is normalised to 1 over −1 … 1, ½ for random directions. ⟨cos θ⟩ and ⟨P₂⟩ = ⟨3 cos² θ − 1⟩/2
 //! are given by layer of z too.
 
 use super::blocks::{Blocks, Estimate};
@@ -82,12 +82,20 @@ impl Observable for Orientation {
             let site = frame.positions[self.reference[m as usize] as usize];
             let axis = match (&search, &centers) {
                 (Some(search), Some(centers)) => {
+                    let other = |center: u32| self.molecules.of(center) != m;
+                    let shorter = |x: DVec3, y: DVec3| if y.length_squared() < x.length_squared() { y } else { x };
                     let mut nearest = DVec3::splat(f64::INFINITY);
                     search.visit(site, |k, d| {
-                        if self.molecules.of(centers[k]) != m && d.length_squared() < nearest.length_squared() {
-                            nearest = d;
+                        if other(centers[k]) {
+                            nearest = shorter(nearest, d);
                         }
                     });
+                    if nearest.x == f64::INFINITY {
+                        // None within the radius of the search, which depends on how the lattice is described: look at all.
+                        let all = centers.iter().filter(|&&c| other(c));
+                        let image = |&c: &u32| frame.cell.nearest_image(frame.positions[c as usize] - site);
+                        nearest = all.map(image).fold(nearest, shorter);
+                    }
                     -nearest
                 }
                 _ => DVec3::Z,

@@ -5,7 +5,7 @@
 //! 1 or Lorch's sin(πQ/Qmax)/(πQ/Qmax) (E. Lorch, J. Phys. C 2, 229 (1969)). Q_max and M must be those of the experiment: they move and
 //! widen the peaks. Form factors are those of neutral atoms; intramolecular pairs belong to G(r) and are counted.
 
-use super::blocks::Blocks;
+use super::blocks::{Blocks, Estimate};
 use super::codec::{Reader, Writer};
 use super::form_factors::{form_factor, is_known};
 use super::grid::RadialGrid;
@@ -21,6 +21,8 @@ use std::f64::consts::PI;
 
 /// Centres handled by one task.
 const CHUNK: usize = 128;
+/// The first peak of S(Q) of a part of the run is looked for this near to that of the whole, nm⁻¹.
+const NEAR_PEAK: f64 = 3.0;
 /// G(r) is written up to here, nm, or to the range of g(r).
 const R_SHOWN: f64 = 1.0;
 
@@ -102,8 +104,8 @@ impl PairDistribution {
         (1..=n).map(|k| k as f64 * self.spec.q_max / n as f64).collect()
     }
 
-    /// S(Q) at [`PairDistribution::q`].
-    fn structure_factor(&self, sums: &[f64], frames: f64) -> Vec<f64> {
+    /// S(Q) at every `q`, nm⁻¹.
+    fn structure_factor(&self, sums: &[f64], frames: f64, q: &[f64]) -> Vec<f64> {
         let density = self.atoms.len() as f64 * frames / sums[0];
         let partials = self.partials(sums, frames);
         let at = |q: &f64| {
@@ -123,7 +125,7 @@ impl PairDistribution {
                 .sum();
             1.0 + excess / (mean * mean)
         };
-        self.q().iter().map(at).collect()
+        q.iter().map(at).collect()
     }
 
     /// G(r) (nm⁻²) at `r` (nm) by the trapezoid rule from Q = 0, where the integrand vanishes.
@@ -142,6 +144,28 @@ impl PairDistribution {
         r.iter().map(at).collect()
     }
 
+    /// Position (Å⁻¹) of the highest point of S(Q), between the first and the last of at least three `q` (nm⁻¹).
+    fn highest(q: &[f64], s: &[f64]) -> Option<(usize, f64)> {
+        let top = (0..s.len()).max_by(|&i, &j| s[i].total_cmp(&s[j]))?;
+        let window: Vec<[f64; 3]> =
+            (top.saturating_sub(2)..(top + 3).min(s.len())).map(|k| [0.1 * q[k], s[k], 1.0]).collect();
+        let vertex = peaks::parabola_vertex(&window).map_or(0.1 * q[top], |(x, _)| x);
+        Some((top, vertex.clamp(0.1 * q[0], 0.1 * q[q.len() - 1])))
+    }
+
+    /// First peak of S(Q) beyond 1 Å⁻¹ and below 4 Å⁻¹, Å⁻¹. For its error S is worked out anew without each block, near the peak only.
+    fn first_peak(&self, q: &[f64], s: &[f64]) -> Option<Estimate> {
+        let low = q.iter().position(|q| *q >= 10.0)?;
+        let high = q.iter().position(|q| *q > 40.0).unwrap_or(q.len());
+        if high < low + 3 {
+            return None;
+        }
+        let (top, _) = Self::highest(&q[low..high], &s[low..high])?;
+        let reach = (NEAR_PEAK / (q[1] - q[0])).ceil() as usize + 2;
+        let near = &q[(low + top).saturating_sub(reach).max(low)..(low + top + reach + 1).min(high)];
+        self.blocks.estimate(|sums, frames| Some(Self::highest(near, &self.structure_factor(sums, frames, near))?.1))
+    }
+
     fn r_shown(&self) -> Vec<f64> {
         let n = self.grid.nearest_edge(R_SHOWN.min(self.grid.r_max()));
         (1..=n).map(|k| self.grid.edge(k)).collect()
@@ -150,35 +174,41 @@ impl PairDistribution {
 
 impl Observable for PairDistribution {
     fn sample(&mut self, frame: &Frame) -> Result<(), AnalysisError> {
-        let (grid, n) = (self.grid, self.elements.len());
-        let search = PairSearch::new(frame, &self.atoms, grid.r_max())?;
-        let (atoms, element_of) = (&self.atoms, &self.element_of);
-        let slot_of: Vec<usize> = (0..n * n)
-            .map(|ab| {
-                let (a, b) = ((ab / n).min(ab % n), (ab / n).max(ab % n));
-                self.pairs().position(|p| p == (a, b)).unwrap_or(0)
+        let grid = self.grid;
+        let members: Vec<Vec<u32>> = (0..self.elements.len())
+            .map(|e| {
+                let own = self.atoms.iter().zip(&self.element_of).filter(|(_, of)| usize::from(**of) == e);
+                own.map(|(i, _)| *i).collect()
             })
             .collect();
-        let len = self.blocks.total().len() - 1;
-        let count = |(chunk, centers): (usize, &[u32])| {
-            let mut counts = vec![0_u64; len];
-            for (at, &i) in centers.iter().enumerate() {
-                let own = chunk * CHUNK + at;
-                search.visit_from(own + 1, frame.positions[i as usize], |k, d| {
-                    if let Some(bin) = grid.bin(d.length()) {
-                        let (a, b) = (usize::from(element_of[own]), usize::from(element_of[k]));
-                        // Ordered pairs: within one element both orders, between two only (a, b).
-                        counts[slot_of[a * n + b] * grid.len() + bin] += if a == b { 2 } else { 1 };
+        let searches = members
+            .iter()
+            .map(|m| PairSearch::new(frame, m, grid.r_max()))
+            .collect::<Result<Vec<_>, AnalysisError>>()?;
+        let mut counts = Vec::with_capacity(self.blocks.total().len() - 1);
+        for (a, b) in self.pairs() {
+            // Ordered pairs: within one element both orders, between two only (a, b).
+            let chunk = |k: usize| {
+                let (search, mut found) = (&searches[b], searches[b].counts(grid));
+                let centers = k * CHUNK..((k + 1) * CHUNK).min(members[a].len());
+                if a == b {
+                    search.count_within(centers, &mut found);
+                    found.bins.iter_mut().for_each(|n| *n *= 2);
+                } else {
+                    for &i in &members[a][centers] {
+                        search.count_around(frame.positions[i as usize], &mut found);
                     }
-                });
-            }
-            counts
-        };
-        let add = |mut x: Vec<u64>, y: Vec<u64>| {
-            x.iter_mut().zip(&y).for_each(|(x, y)| *x += y);
-            x
-        };
-        let counts = atoms.par_chunks(CHUNK).enumerate().map(count).reduce(|| vec![0; len], add);
+                }
+                found.bins
+            };
+            let add = |mut x: Vec<u64>, y: Vec<u64>| {
+                x.iter_mut().zip(&y).for_each(|(x, y)| *x += y);
+                x
+            };
+            let chunks = (0..members[a].len().div_ceil(CHUNK)).into_par_iter();
+            let of_pair = chunks.map(chunk).reduce(|| vec![0; grid.len() + 1], add);
+            counts.extend_from_slice(&of_pair[..grid.len()]);
+        }
         let volume = frame.cell.volume();
         self.blocks.add_frame(|slot| {
             slot[0] += volume;
@@ -199,25 +229,16 @@ impl Observable for PairDistribution {
             return vec![result];
         }
         let (sums, frames) = (self.blocks.total(), self.blocks.n_frames() as f64);
-        let s = self.structure_factor(&sums, frames);
         let (q, r) = (self.q(), self.r_shown());
+        let s = self.structure_factor(&sums, frames, &q);
         let g = self.transform(&s, &r);
         // nm⁻² to Å⁻², nm to Å, nm⁻¹ to Å⁻¹: what the field draws.
         let (r_a, g_a): (Vec<f64>, Vec<f64>) = r.iter().zip(&g).map(|(r, g)| (10.0 * r, 0.01 * g)).unzip();
         let q_a: Vec<f64> = q.iter().map(|q| 0.1 * q).collect();
 
-        let peak = |s: &[f64]| {
-            let low = q_a.iter().position(|q| *q >= 1.0)?;
-            let high = q_a.iter().position(|q| *q > 4.0).unwrap_or(q_a.len());
-            let top = (low..high).max_by(|&i, &j| s[i].total_cmp(&s[j]))?;
-            let window: Vec<[f64; 3]> =
-                (top.saturating_sub(2)..(top + 3).min(s.len())).map(|k| [q_a[k], s[k], 1.0]).collect();
-            Some(peaks::parabola_vertex(&window).map_or(q_a[top], |(x, _)| x).clamp(q_a[low], q_a[high - 1]))
-        };
-        // A structure factor for every block that is left out would cost as much as all sampling: few points are enough for an error.
-        if let Some(position) = peak(&s) {
+        if let Some(estimate) = self.first_peak(&q, &s) {
             let (id, label) = ("structure_factor_peak".to_string(), "first peak of S(Q) beyond 1 Å⁻¹".to_string());
-            result.values.push(Quantity { id, label, value: position, error: None, unit: "1/angstrom".to_string() });
+            result.values.push(Quantity::new(id, label, estimate, "1/angstrom"));
         }
         let partials = self.partials(&sums, frames);
         let mut columns =

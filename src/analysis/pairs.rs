@@ -5,9 +5,11 @@
 //! image; beyond it (a cell that shrank during a run at constant pressure) all images within the radius are visited.
 
 use super::AnalysisError;
+use super::distance_counts::{Counts, Lattice, Points};
 use crate::cell::Cell;
 use crate::system::Frame;
 use glam::DVec3;
+use std::ops::Range;
 
 /// Cells per radius along each direction: finer cells fit the sphere more tightly.
 const CELLS_PER_RADIUS: f64 = 2.0;
@@ -19,12 +21,11 @@ const DIRECT_BELOW: usize = 200;
 /// A group of atoms, prepared for searches in one frame.
 pub struct PairSearch<'a> {
     cell: &'a Cell,
-    /// a, b, c, nm
-    vectors: [DVec3; 3],
-    /// 1/a_x, 1/b_y, 1/c_z, nm⁻¹
-    inverse_diagonal: DVec3,
-    /// `[n_members]`, nm; wrapped when there is a grid
-    points: Vec<DVec3>,
+    lattice: Lattice,
+    /// `[n_members]`, nm; with a grid wrapped and in the order of its cells
+    points: Points,
+    /// Which member stands at a place; empty if they stand in their own order.
+    order: Vec<u32>,
     r_max: f64,
     r_max_sq: f64,
     several_images: bool,
@@ -33,9 +34,8 @@ pub struct PairSearch<'a> {
 
 struct LinkedCells {
     shape: [i64; 3],
-    /// Members of cell c are `members[start[c]..start[c + 1]]`.
+    /// Members of cell c stand at the places `start[c]..start[c + 1]`.
     start: Vec<u32>,
-    members: Vec<u32>,
 }
 
 impl<'a> PairSearch<'a> {
@@ -48,68 +48,89 @@ impl<'a> PairSearch<'a> {
         if r_max > height {
             return Err(AnalysisError::CellTooSmall { time: frame.time, height, radius: r_max });
         }
-        let mut points: Vec<DVec3> = members.iter().map(|&i| frame.positions[i as usize]).collect();
         // The tolerance keeps a radius of exactly half a height on the simple path despite rounding.
         let several_images = r_max > cell.half_height() * (1.0 + 1e-9);
         let shape = heights.map(|h| (CELLS_PER_RADIUS * h / r_max).floor().min(256.0) as i64);
         let stencil = 2 * REACH + 1;
-        let use_grid = !several_images && points.len() >= DIRECT_BELOW && shape.iter().all(|&n| n > stencil);
-        let grid = use_grid.then(|| {
-            points.iter_mut().for_each(|r| *r = cell.wrap(*r));
-            LinkedCells::new(cell, &points, shape)
-        });
-        let v = cell.vectors();
-        let vectors = [v.x_axis, v.y_axis, v.z_axis];
-        let inverse_diagonal = DVec3::new(v.x_axis.x, v.y_axis.y, v.z_axis.z).recip();
-        Ok(PairSearch { cell, vectors, inverse_diagonal, points, r_max, r_max_sq: r_max * r_max, several_images, grid })
+        let use_grid = !several_images && members.len() >= DIRECT_BELOW && shape.iter().all(|&n| n > stencil);
+        let position = |i: &u32| frame.positions[*i as usize];
+        let (points, order, grid) = if use_grid {
+            let wrapped: Vec<DVec3> = members.iter().map(|i| cell.wrap(position(i))).collect();
+            let (grid, order) = LinkedCells::new(cell, &wrapped, shape);
+            (Points::new(order.iter().map(|&k| wrapped[k as usize])), order, Some(grid))
+        } else {
+            (Points::new(members.iter().map(position)), Vec::new(), None)
+        };
+        let lattice = Lattice::new(cell);
+        Ok(PairSearch { cell, lattice, points, order, r_max, r_max_sq: r_max * r_max, several_images, grid })
+    }
+
+    /// Which member stands at a place.
+    fn member(&self, place: usize) -> usize {
+        if self.order.is_empty() { place } else { self.order[place] as usize }
     }
 
     /// Calls `visit(k, d)` for every member k whose image lies at `center + d`, |d| < r_max (nm).
     ///
     /// `k` counts within the group. A member at the centre itself is visited too: the caller knows which atom it is.
-    pub fn visit(&self, center: DVec3, visit: impl FnMut(usize, DVec3)) {
-        self.visit_from(0, center, visit);
-    }
-
-    /// As [`PairSearch::visit`], but only members k ≥ `first`: half the work where pairs within the group are counted once.
-    pub fn visit_from(&self, first: usize, center: DVec3, mut visit: impl FnMut(usize, DVec3)) {
-        let near = |k: usize| {
-            let d = self.nearest_image(self.points[k] - center);
-            (d.length_squared() < self.r_max_sq).then_some(d)
-        };
-        match &self.grid {
-            Some(grid) => grid.visit_around(self.cell.to_fractional(center), |k| {
-                if k >= first
-                    && let Some(d) = near(k)
-                {
-                    visit(k, d);
-                }
-            }),
-            None if self.several_images => {
-                for (k, &point) in self.points.iter().enumerate().skip(first) {
-                    self.visit_images(self.cell.minimum_image(point - center), |image| visit(k, image));
+    pub fn visit(&self, center: DVec3, mut visit: impl FnMut(usize, DVec3)) {
+        let mut near = |range: Range<usize>| {
+            for place in range {
+                let d = self.lattice.nearest_image(self.points.get(place) - center);
+                if d.length_squared() < self.r_max_sq {
+                    visit(self.member(place), d);
                 }
             }
-            None => {
-                for k in first..self.points.len() {
-                    if let Some(d) = near(k) {
-                        visit(k, d);
+        };
+        match &self.grid {
+            Some(grid) => grid.ranges_around(self.cell.to_fractional(center), near),
+            None if self.several_images => {
+                for place in 0..self.points.len() {
+                    let d = self.cell.minimum_image(self.points.get(place) - center);
+                    self.visit_images(d, |image| visit(place, image));
+                }
+            }
+            None => near(0..self.points.len()),
+        }
+    }
+
+    /// Adds the distances from `center` to all members within reach to a histogram that ends at r_max. A member at the centre itself counts with distance zero.
+    pub fn count_around(&self, center: DVec3, counts: &mut Counts) {
+        match &self.grid {
+            Some(grid) => {
+                grid.ranges_around(self.cell.to_fractional(center), |range| counts.add(&self.points, range, center));
+            }
+            None if self.several_images => {
+                self.visit(center, |_, d| counts.add_one(d.length()));
+            }
+            None => counts.add(&self.points, 0..self.points.len(), center),
+        }
+    }
+
+    /// Adds the distances of pairs within the group to a histogram that ends at r_max, every pair once, from the members at `places` (of `0..n_members`)
+    /// to those behind them.
+    pub fn count_within(&self, places: Range<usize>, counts: &mut Counts) {
+        let n = self.points.len();
+        for place in places {
+            let center = self.points.get(place);
+            match &self.grid {
+                Some(grid) => grid.ranges_ahead(self.cell.to_fractional(center), place, |range| {
+                    counts.add(&self.points, range, center);
+                }),
+                None if self.several_images => {
+                    for other in place + 1..n {
+                        let d = self.cell.minimum_image(self.points.get(other) - center);
+                        self.visit_images(d, |image| counts.add_one(image.length()));
                     }
                 }
+                None => counts.add(&self.points, place + 1..n, center),
             }
         }
     }
 
-    /// An image of `d` with |z| ≤ c_z/2, |y| ≤ b_y/2, |x| ≤ a_x/2.
-    ///
-    /// That box is a primitive cell of the lattice (a along x, b in the xy plane), and a sphere of half the smallest height
-    /// lies within it: for such a short vector this is the nearest image, cheaper than through fractional coordinates.
-    fn nearest_image(&self, mut d: DVec3) -> DVec3 {
-        let [a, b, c] = self.vectors;
-        d -= c * nearest_integer(d.z * self.inverse_diagonal.z);
-        d -= b * nearest_integer(d.y * self.inverse_diagonal.y);
-        d.x -= a.x * nearest_integer(d.x * self.inverse_diagonal.x);
-        d
+    /// An empty histogram for this frame.
+    pub fn counts(&self, grid: super::grid::RadialGrid) -> Counts {
+        Counts::new(grid, self.lattice)
     }
 
     /// All images of `d` within the radius: with r_max at most one height, neighbours of the first image are enough.
@@ -131,46 +152,88 @@ impl<'a> PairSearch<'a> {
 }
 
 impl LinkedCells {
-    fn new(cell: &Cell, points: &[DVec3], shape: [i64; 3]) -> Self {
+    /// The cells, and the members in their order.
+    fn new(cell: &Cell, points: &[DVec3], shape: [i64; 3]) -> (Self, Vec<u32>) {
         let n_cells = (shape[0] * shape[1] * shape[2]) as usize;
-        let cell_of: Vec<usize> =
-            points.iter().map(|&r| index(shape, coordinates(shape, cell.to_fractional(r)))).collect();
+        let cell_of: Vec<u32> =
+            points.iter().map(|&r| index(shape, coordinates(shape, cell.to_fractional(r))) as u32).collect();
         let mut start = vec![0_u32; n_cells + 1];
         for &c in &cell_of {
-            start[c + 1] += 1;
+            start[c as usize + 1] += 1;
         }
         for c in 0..n_cells {
             start[c + 1] += start[c];
         }
         let mut next = start.clone();
-        let mut members = vec![0; points.len()];
+        let mut order = vec![0; points.len()];
         for (k, &c) in cell_of.iter().enumerate() {
-            members[next[c] as usize] = k as u32;
-            next[c] += 1;
+            order[next[c as usize] as usize] = k as u32;
+            next[c as usize] += 1;
         }
-        LinkedCells { shape, start, members }
+        (LinkedCells { shape, start }, order)
     }
 
-    fn visit_around(&self, fractional: DVec3, mut visit: impl FnMut(usize)) {
+    /// Places of the members in the stencil around a point, as ranges.
+    fn ranges_around(&self, fractional: DVec3, mut visit: impl FnMut(Range<usize>)) {
         let home = coordinates(self.shape, fractional);
-        let around = |axis: usize| (-REACH..=REACH).map(move |step| (home[axis] + step).rem_euclid(self.shape[axis]));
-        for z in around(2) {
-            for y in around(1) {
-                for x in around(0) {
-                    let c = index(self.shape, [x, y, z]);
-                    for &k in &self.members[self.start[c] as usize..self.start[c + 1] as usize] {
-                        visit(k as usize);
-                    }
-                }
+        for dz in -REACH..=REACH {
+            for dy in -REACH..=REACH {
+                self.row(home, dy, dz, -REACH, &mut visit);
             }
+        }
+    }
+
+    /// As [`LinkedCells::ranges_around`], but of two cells only one sees the other, and of its own cell a member at `place` sees what stands behind it.
+    fn ranges_ahead(&self, fractional: DVec3, place: usize, mut visit: impl FnMut(Range<usize>)) {
+        let home = coordinates(self.shape, fractional);
+        let own = index(self.shape, home);
+        visit(place + 1..self.start[own + 1] as usize);
+        self.row(home, 0, 0, 1, &mut visit);
+        for dy in 1..=REACH {
+            self.row(home, dy, 0, -REACH, &mut visit);
+        }
+        for dz in 1..=REACH {
+            for dy in -REACH..=REACH {
+                self.row(home, dy, dz, -REACH, &mut visit);
+            }
+        }
+    }
+
+    /// Cells from `first` to REACH along x, in a row beside the home cell: one range, or two where the row goes through the boundary.
+    fn row(&self, home: [i64; 3], dy: i64, dz: i64, first: i64, visit: &mut impl FnMut(Range<usize>)) {
+        let [n, ny, nz] = self.shape;
+        let (y, z) = (around(home[1] + dy, ny), around(home[2] + dz, nz));
+        let row = index(self.shape, [0, y, z]);
+        let mut cells = |from: i64, to: i64| {
+            let range = self.start[row + from as usize] as usize..self.start[row + to as usize + 1] as usize;
+            if !range.is_empty() {
+                visit(range);
+            }
+        };
+        let (from, to) = (home[0] + first, home[0] + REACH);
+        if from < 0 {
+            cells(from + n, n - 1);
+            cells(0, to);
+        } else if from >= n {
+            cells(from - n, to - n);
+        } else if to >= n {
+            cells(from, n - 1);
+            cells(0, to - n);
+        } else {
+            cells(from, to);
         }
     }
 }
 
-/// The integer nearest to `x`, |x| < 2⁵¹: adding 1.5 · 2⁵² drops the fraction. (`f64::round` is a function call without SSE 4.1.)
-fn nearest_integer(x: f64) -> f64 {
-    const SHIFT: f64 = 6_755_399_441_055_744.0;
-    (x + SHIFT) - SHIFT
+/// A cell coordinate up to one period off, back in range.
+fn around(at: i64, n: i64) -> i64 {
+    if at < 0 {
+        at + n
+    } else if at >= n {
+        at - n
+    } else {
+        at
+    }
 }
 
 /// Cell coordinates of a fractional point, in range whatever the rounding.
@@ -186,6 +249,7 @@ fn index(shape: [i64; 3], [x, y, z]: [i64; 3]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::grid::RadialGrid;
     use crate::random::{Draws, Stream};
 
     fn random_points(cell: &Cell, n: usize) -> Vec<DVec3> {
@@ -232,6 +296,22 @@ mod tests {
                     found.sort_unstable();
                     assert_eq!(found, oracle(&cell, &points, center, r_max));
                 }
+                // Histograms: around every point, and every pair once.
+                let grid = RadialGrid::from_zero(r_max, 0.01);
+                let (mut expected, mut half) = (vec![0; grid.len() + 1], search.counts(grid));
+                let mut all = search.counts(grid);
+                for &center in &points {
+                    search.visit(center, |_, d| {
+                        expected[grid.bin(d.length()).unwrap_or(grid.len())] += 1;
+                    });
+                    search.count_around(center, &mut all);
+                }
+                assert_eq!(all.bins[..grid.len()], expected[..grid.len()]);
+                search.count_within(0..170, &mut half);
+                search.count_within(170..400, &mut half);
+                expected[0] -= 400;
+                let twice: Vec<u64> = half.bins[..grid.len()].iter().map(|n| 2 * n).collect();
+                assert_eq!(twice, expected[..grid.len()]);
             }
             assert!(PairSearch::new(&frame, &atoms, 1.1 * height).is_err());
         }

@@ -23,6 +23,8 @@ use rayon::prelude::*;
 
 /// Centres handled by one task.
 const CHUNK: usize = 256;
+/// Where g(r) ends by default, nm: it holds three shells, and the pairs within it grow with the box, not with its square.
+const R_MAX: f64 = 1.5;
 
 /// One or more g(r) on a common grid.
 pub struct Rdf {
@@ -51,7 +53,7 @@ struct Pair {
 
 impl Rdf {
     /// * `pairs` – selections (a, b): b around a
-    /// * `r_max` – nm, at most half the smallest height of `cell`, which is the default
+    /// * `r_max` – nm, at most half the smallest height of `cell`; `None` = that, but at most [`R_MAX`]
     /// * `bin_width` – nm
     pub fn new(
         pairs: &[(String, String)],
@@ -62,7 +64,7 @@ impl Rdf {
         cell: &Cell,
     ) -> Result<Self, AnalysisError> {
         let half_height = cell.half_height();
-        let r_max = r_max.unwrap_or(half_height);
+        let r_max = r_max.unwrap_or(half_height.min(R_MAX));
         if r_max > half_height * (1.0 + 1e-9) {
             return Err(AnalysisError::RadiusExceedsHalfBox { what: "r_max", radius: r_max, half_height });
         }
@@ -106,34 +108,46 @@ impl Observable for Rdf {
                 *frame
             };
             let (a, b): (&[u32], &[u32]) = (&a, &b);
-            let apart = |i: u32, j: u32| settings.intramolecular || settings.molecules || molecules.differ(i, j);
             let search = PairSearch::new(&points, b, grid.r_max())?;
-            // Within one group every pair is found from its first member only, and counts twice.
+            // Within one group every pair is found once, and counts twice.
             let same = a == b;
-            let count = |(chunk, centers): (usize, &[u32])| {
-                let mut counts = vec![0_u64; grid.len()];
-                for (at, &i) in centers.iter().enumerate() {
-                    let first = if same { chunk * CHUNK + at + 1 } else { 0 };
-                    search.visit_from(first, points.positions[i as usize], |k, d| {
-                        if b[k] != i
-                            && apart(i, b[k])
-                            && let Some(bin) = grid.bin(d.length())
-                        {
-                            counts[bin] += 1 + u64::from(same);
+            // Which atoms a distance belongs to matters only where pairs of one molecule are left out; then pairs are visited one by one.
+            let count = |centers: std::ops::Range<usize>| -> Vec<u64> {
+                let mut counts = search.counts(grid);
+                match (same, settings.intramolecular || settings.molecules) {
+                    (true, true) => {
+                        search.count_within(centers, &mut counts);
+                        counts.bins.iter_mut().for_each(|n| *n *= 2);
+                    }
+                    (false, true) => {
+                        for &i in &a[centers] {
+                            search.count_around(points.positions[i as usize], &mut counts);
+                            // An atom of both groups has met itself.
+                            counts.bins[0] -= u64::from(b.binary_search(&i).is_ok());
                         }
-                    });
+                    }
+                    (_, false) => {
+                        for &i in &a[centers] {
+                            search.visit(points.positions[i as usize], |k, d| {
+                                if molecules.differ(i, b[k]) {
+                                    counts.add_one(d.length());
+                                }
+                            });
+                        }
+                    }
                 }
-                counts
+                counts.bins
             };
             // Integer sums: the result does not depend on how threads share the work.
-            let counts = if a.len() <= CHUNK {
-                count((0, a))
-            } else {
-                let add = |mut x: Vec<u64>, y: Vec<u64>| {
-                    x.iter_mut().zip(&y).for_each(|(x, y)| *x += y);
-                    x
-                };
-                a.par_chunks(CHUNK).enumerate().map(count).reduce(|| vec![0; grid.len()], add)
+            let add = |mut x: Vec<u64>, y: Vec<u64>| {
+                x.iter_mut().zip(&y).for_each(|(x, y)| *x += y);
+                x
+            };
+            let chunks = a.len().div_ceil(CHUNK);
+            let chunk = |k: usize| count(k * CHUNK..((k + 1) * CHUNK).min(a.len()));
+            let counts = match chunks {
+                0 | 1 => count(0..a.len()),
+                n => (0..n).into_par_iter().map(chunk).reduce(|| vec![0; grid.len() + 1], add),
             };
             pair.blocks.add_frame(|slot| {
                 let (plain, rest) = slot.split_at_mut(grid.len());
@@ -262,10 +276,12 @@ impl Pair {
         result
     }
 
-    /// g(r) and n(r) up to just behind the second shell, with g magnified there if the first peak dwarfs it.
+    /// g(r) and n(r) up to just behind the second shell, or farther where the first pairs are farther apart, with g magnified behind the first
+    /// peak if that dwarfs the rest.
     fn figure(&self, name: &str, grid: &RadialGrid, g: &[f64], n: &[f64], shells: Option<Shells>) -> Figure {
         let (a, b) = (self.names.0.as_str(), self.names.1.as_str());
-        let x_max = grid.r_max().min(0.8);
+        let nearest = g.iter().position(|g| *g > 0.0).map_or(0.0, |k| grid.center(k));
+        let x_max = grid.r_max().min((nearest + 0.6).max(0.8));
         let shown = (0..grid.len()).take_while(|&k| grid.center(k) <= x_max).count();
         let high = g[..shown].iter().copied().fold(1.0, f64::max);
         let line = |label: String, kind, on_right, color, points| Series { label, kind, on_right, color, points };
@@ -294,6 +310,7 @@ impl Pair {
             right: Some(Axis::new("n(r)", "1").with_range(0.0, n_high)),
             series,
             marks,
+            ..Figure::default()
         }
     }
 }

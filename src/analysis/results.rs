@@ -121,6 +121,8 @@ pub struct Figure {
     pub right: Option<Axis>,
     pub series: Vec<Series>,
     pub marks: Vec<Mark>,
+    /// The series are a sequence in a parameter, in the order of their colours: they are drawn along a ramp of colours, however many there are.
+    pub ramp: bool,
 }
 
 /// A file stem from words that may hold any character: letters, digits, `+`, `-` and `_` stay.

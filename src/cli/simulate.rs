@@ -24,6 +24,8 @@ struct Memory {
     mass: f64,
     /// kJ/mol
     potentials: Vec<f64>,
+    /// bar
+    pressures: Vec<f64>,
     progress: Progress,
 }
 
@@ -33,6 +35,7 @@ impl Observer for Memory {
             self.temperatures.push(row.temperature);
             self.densities.push(self.mass / row.volume * DENSITY_G_CM3);
             self.potentials.push(row.energies.total());
+            self.pressures.push(row.pressure);
         }
         Ok(())
     }
@@ -65,6 +68,7 @@ pub fn simulate(name: &str, prepared: &Prepared, backend: Box<dyn Backend>) -> R
         densities: Vec::new(),
         mass,
         potentials: Vec::new(),
+        pressures: Vec::new(),
         progress: Progress::new(name, 0.0),
     };
     let mut engine = Engine::new(&prepared.system, backend, prepared.state.clone());
@@ -96,16 +100,23 @@ pub fn simulate(name: &str, prepared: &Prepared, backend: Box<dyn Backend>) -> R
     let mut quantities: Vec<Quantity> = memory.analyses.finish().into_iter().flat_map(|r| r.values).collect();
     quantities.extend(temperature_quantity(&memory.temperatures));
     quantities.extend(density_quantity(&memory.densities));
-    quantities.extend(energy_per_water(prepared, &memory.potentials));
+    quantities.extend(series_quantity("pressure", "bar", &memory.pressures));
+    quantities.extend(energy_per_molecule(prepared, &memory.potentials));
     Ok(quantities)
 }
 
-/// Mean potential energy of a molecule, where all of them are water.
-fn energy_per_water(prepared: &Prepared, potentials: &[f64]) -> Option<Quantity> {
+/// Mean potential energy of a molecule, where all of them are of one species; `potential_energy_per_water` if that is water.
+fn energy_per_molecule(prepared: &Prepared, potentials: &[f64]) -> Option<Quantity> {
     let topology = &prepared.system.topology;
     let n = topology.molecules.len();
-    let pure = (0..n).all(|m| topology.species_of(m).is_water);
+    let species = topology.molecules.first()?.species;
+    if topology.molecules.iter().any(|m| m.species != species) {
+        return None;
+    }
     let per_molecule: Vec<f64> = potentials.iter().map(|u| u / n as f64).collect();
-    let mean = series_quantity("potential_energy_per_water", "kJ/mol", &per_molecule)?;
-    pure.then(|| Quantity { label: "potential energy per water".into(), ..mean })
+    let (id, label) = match topology.species_of(0).is_water {
+        true => ("potential_energy_per_water", "potential energy per water"),
+        false => ("potential_energy_per_molecule", "potential energy per molecule"),
+    };
+    Some(Quantity { label: label.into(), ..series_quantity(id, "kJ/mol", &per_molecule)? })
 }

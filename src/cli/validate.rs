@@ -9,6 +9,7 @@ use crate::analysis::Quantity;
 use crate::io::{expected, input};
 use crate::report::{VerdictRow, text, verdict};
 use crate::system::expected::{CaseSystem, Reference};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -36,18 +37,48 @@ pub struct Args {
 }
 
 /// Inputs of the built-in cases, embedded so that the command works anywhere.
-const INPUTS: [(&str, &str); 10] = [
+const INPUTS: [(&str, &str); 12] = [
+    ("validation/lj-fluid/input.toml", include_str!("../../validation/lj-fluid/input.toml")),
     ("validation/spce-water/input.toml", include_str!("../../validation/spce-water/input.toml")),
     ("validation/zn-electrolytes/znso4-3m.toml", include_str!("../../validation/zn-electrolytes/znso4-3m.toml")),
     ("inputs/znso4-1m.toml", include_str!("../../inputs/znso4-1m.toml")),
     ("inputs/znso4-4m.toml", include_str!("../../inputs/znso4-4m.toml")),
     ("inputs/znotf2-2m.toml", include_str!("../../inputs/znotf2-2m.toml")),
     ("inputs/znotf2-2m-ide.toml", include_str!("../../inputs/znotf2-2m-ide.toml")),
+    ("inputs/zncl2-1m.toml", include_str!("../../inputs/zncl2-1m.toml")),
     ("inputs/zn-hydration.toml", include_str!("../../inputs/zn-hydration.toml")),
     ("validation/zn-peaks/input.toml", include_str!("../../validation/zn-peaks/input.toml")),
     ("validation/density/spce.toml", include_str!("../../validation/density/spce.toml")),
     ("validation/density/znso4-1m.toml", include_str!("../../validation/density/znso4-1m.toml")),
 ];
+
+/// Files that those inputs name, by the folder of the input.
+const FILES: [(&str, &str, &str); 2] = [
+    ("validation/lj-fluid", "lj.gro", include_str!("../../validation/lj-fluid/lj.gro")),
+    ("validation/lj-fluid", "lj.top", include_str!("../../validation/lj-fluid/lj.top")),
+];
+
+/// A folder with the files that an input names, removed in the end; none are written for inputs that name none.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn with_files_of(input: &str) -> std::io::Result<Self> {
+        let scratch = Scratch(std::env::temp_dir().join(format!("hexaqua-validate-{}", std::process::id())));
+        let folder = Path::new(input).parent().unwrap_or(Path::new(""));
+        for (_, name, text) in FILES.iter().filter(|(of, _, _)| Path::new(of) == folder) {
+            std::fs::create_dir_all(&scratch.0)?;
+            std::fs::write(scratch.0.join(name), text)?;
+        }
+        Ok(scratch)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // it may never have been made
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
 
 pub fn run(args: &Args) -> Result<(), CliError> {
     let cases = expected::built_in().map_err(CliError::run)?;
@@ -83,9 +114,12 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         std::fs::create_dir_all(&results).map_err(|e| CliError::Run(format!("{}: {e}", results.display())))?;
     }
     let mut rows: Vec<VerdictRow> = Vec::new();
+    let mut before: BTreeMap<String, Vec<Quantity>> = BTreeMap::new();
     for (case, system, name) in full_names().filter(|(_, s, name)| wanted(name, s.long)) {
         let started = Instant::now();
-        let (references, measured, device) = measure(&name, system, &overrides, args.backend)?;
+        let (references, mut measured, device) = measure(&name, system, &overrides, args.backend)?;
+        measured.extend(changes(&references, &measured, |from| before.get(&format!("{}/{from}", case.name))));
+        before.insert(name.clone(), measured.clone());
         let judged = verdict::judge(&case.name, &references, &measured).map_err(CliError::run)?;
         if !args.json {
             say!("{name}\n{}", text::verdict_table(&judged));
@@ -107,6 +141,29 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     }
     let failed = rows.iter().filter(|r| r.verdict == verdict::Verdict::Fail).count();
     if failed > 0 { Err(CliError::Verdict(failed)) } else { Ok(()) }
+}
+
+/// Changes of quantities from systems that ran before to this one, as its trends ask for them.
+///
+/// * `values_of` – what was measured of a system of this case; `None` if it has not run
+fn changes<'a>(
+    references: &[Reference],
+    measured: &[Quantity],
+    values_of: impl Fn(&str) -> Option<&'a Vec<Quantity>>,
+) -> Vec<Quantity> {
+    let change = |reference: &Reference| {
+        let trend = reference.trend.as_ref()?;
+        let is_it = |q: &&Quantity| expected::change_of(&q.id) == reference.quantity;
+        let (now, then) = (measured.iter().find(is_it)?, values_of(&trend.from)?.iter().find(is_it)?);
+        Some(Quantity {
+            id: reference.quantity.clone(),
+            label: reference.label.clone(),
+            value: now.value - then.value,
+            error: now.error.zip(then.error).map(|(a, b)| a.hypot(b)),
+            unit: now.unit.clone(),
+        })
+    };
+    references.iter().filter_map(change).collect()
 }
 
 /// Runs one system of a case; `asked` overrides keys of its input, also those that the system sets. Returns the references, that of the
@@ -137,8 +194,10 @@ fn prepare_case(name: &str, system: &CaseSystem, asked: &[(String, String)]) -> 
     if let Some(zinc) = &system.zinc {
         overrides.push(("system.solutes.Zn2+.model".to_string(), format!("{zinc:?}")));
     }
+    overrides.extend(system.set.iter().cloned());
     overrides.extend_from_slice(asked);
-    let located = input::parse_located(text, &system.input, Path::new("."), &overrides);
+    let scratch = Scratch::with_files_of(&system.input).map_err(CliError::run)?;
+    let located = input::parse_located(text, &system.input, &scratch.0, &overrides);
     let (input, locations) = located.map_err(if asked.is_empty() { CliError::run } else { CliError::input })?;
     prepare::prepare(input, &locations)
 }
@@ -152,6 +211,33 @@ mod tests {
     use glam::DVec3;
     use std::collections::BTreeSet;
 
+    /// A trend names a system of its case that runs before.
+    #[test]
+    fn trends_name_earlier_systems() {
+        for case in expected::built_in().expect("readable") {
+            for (k, system) in case.systems.iter().enumerate() {
+                for trend in system.references.iter().filter_map(|r| r.trend.as_ref()) {
+                    assert!(case.systems[..k].iter().any(|s| s.name == trend.from), "{}", trend.from);
+                }
+            }
+        }
+    }
+
+    /// Every amount that a case sets is a key of its input, and the box that follows has the density it starts from.
+    #[test]
+    fn every_system_of_a_series_can_be_read() {
+        for case in expected::built_in().expect("readable") {
+            for system in &case.systems {
+                let (_, text) = INPUTS.iter().find(|(path, _)| *path == system.input).expect("built in");
+                let read = input::parse_located(text, &system.input, Path::new("."), &system.set);
+                let (input, _) = read.unwrap_or_else(|e| panic!("{}/{}: {e}", case.name, system.name));
+                if let Some((_, n)) = system.set.iter().find(|(key, _)| key == "system.water.molecules") {
+                    assert_eq!(input.system.water.molecules, n.parse().ok());
+                }
+            }
+        }
+    }
+
     /// A misspelled id, or an analysis that an input lost, would leave a reference without a value. The start of every case, shaken for some
     /// picoseconds, shows what its analyses hand out.
     #[test]
@@ -160,6 +246,7 @@ mod tests {
         let mut seen = BTreeSet::new();
         for (case, system) in cases.iter().flat_map(|c| c.systems.iter().map(move |s| (c, s))) {
             let wanted: Vec<&str> = system.references.iter().map(|r| r.quantity.as_str()).collect();
+            // Series over models and amounts measure the same.
             if !seen.insert((system.input.clone(), wanted)) {
                 continue;
             }
@@ -178,18 +265,46 @@ mod tests {
                 set.finish().into_iter().flat_map(|r| r.values).map(|q| (q.id, q.unit)).collect();
             let mut of_the_log = |id: &str, unit: &str| measured.push((id.to_string(), unit.to_string()));
             of_the_log("temperature", "K");
+            of_the_log("pressure", "bar");
             if prepared.input.dynamics.barostat.is_some() {
                 of_the_log("density", "g/cm3");
             }
             if (0..topology.molecules.len()).all(|m| topology.species_of(m).is_water) {
                 of_the_log("potential_energy_per_water", "kJ/mol");
+            } else if topology.species.len() == 1 {
+                of_the_log("potential_energy_per_molecule", "kJ/mol");
             }
             for r in &system.references {
-                let found = measured.iter().find(|(id, _)| *id == r.quantity);
+                let is_it = |id: &str| *id == r.quantity || r.trend.is_some() && expected::change_of(id) == r.quantity;
+                let found = measured.iter().find(|(id, _)| is_it(id));
                 let (_, unit) = found.unwrap_or_else(|| panic!("{name} cannot measure {}", r.quantity));
                 assert_eq!(*unit, r.unit, "{name}: {}", r.quantity);
             }
         }
+    }
+
+    #[test]
+    fn a_trend_is_judged_between_two_systems_and_only_beyond_its_error() {
+        let text = "case = \"c\"\ntitle = \"t\"\n[[system]]\nname = \"dense\"\ninput = \"i\"\nreference = []\n[[system.trend]]\n\
+                    quantity = \"peak\"\nlabel = \"peak\"\nfrom = \"dilute\"\nchange = \"falls\"\nunit = \"nm\"\nstatus = \"verified\"\ncitation = \"s\"\n";
+        let case = expected::parse("expected.toml", text).expect("readable");
+        let references = &case.systems[0].references;
+        let peak = |value: f64, error: Option<f64>| {
+            vec![Quantity { id: "peak".into(), label: "peak".into(), value, error, unit: "nm".into() }]
+        };
+        let verdict = |dense: f64, dilute: Option<f64>, error: Option<f64>| {
+            let (mut measured, other) = (peak(dense, error), dilute.map(|v| peak(v, error)));
+            measured.extend(changes(references, &measured, |from| other.as_ref().filter(|_| from == "dilute")));
+            let rows = verdict::judge("c", references, &measured).expect("units agree");
+            text::verdict_table(&rows);
+            rows[0].verdict
+        };
+        let error = Some(0.001);
+        assert_eq!(verdict(0.205, Some(0.210), error), verdict::Verdict::Pass);
+        assert_eq!(verdict(0.215, Some(0.210), error), verdict::Verdict::Fail);
+        assert_eq!(verdict(0.208, Some(0.210), error), verdict::Verdict::Inconclusive);
+        assert_eq!(verdict(0.205, Some(0.210), None), verdict::Verdict::Inconclusive);
+        assert_eq!(verdict(0.205, None, error), verdict::Verdict::NotApplicable);
     }
 
     fn wanted_dynamics(system: &CaseSystem) -> bool {

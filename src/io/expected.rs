@@ -8,6 +8,7 @@
 //! input = "inputs/zn-hydration.toml"
 //! water = "SPC/E"                # optional: replaces the input's water model
 //! zinc = "li-merz-iod"           # optional: replaces the input's model of Zn2+
+//! set = { "system.water.molecules" = "500" }   # optional: further keys of the input
 //! long = true                    # optional: only in the long set
 //! [[system.reference]]
 //! quantity = "first_peak(Zn2+,OW)"
@@ -20,16 +21,26 @@
 //! comparable = true              # optional; false: shown, never decides
 //! citation = "…"
 //! note = "…"                     # optional
+//! [[system.trend]]               # a direction without a number: how this system differs from another one of the case
+//! quantity = "first_peak(Zn2+,OW)"
+//! label = "Zn–O first peak"
+//! from = "znso4-1m"
+//! change = "falls"               # falls | rises
+//! unit = "nm"
+//! status = "verified"
+//! citation = "…"
 //! ```
 
-use crate::system::expected::{Case, CaseSystem, Reference, Status};
+use crate::system::expected::{Case, CaseSystem, Reference, Status, Trend};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// The cases that are built into the program.
-const BUILT_IN: [(&str, &str); 5] = [
+const BUILT_IN: [(&str, &str); 6] = [
     ("validation/zn-hydration/expected.toml", include_str!("../../validation/zn-hydration/expected.toml")),
     ("validation/zn-peaks/expected.toml", include_str!("../../validation/zn-peaks/expected.toml")),
     ("validation/density/expected.toml", include_str!("../../validation/density/expected.toml")),
+    ("validation/lj-fluid/expected.toml", include_str!("../../validation/lj-fluid/expected.toml")),
     ("validation/spce-water/expected.toml", include_str!("../../validation/spce-water/expected.toml")),
     ("validation/zn-electrolytes/expected.toml", include_str!("../../validation/zn-electrolytes/expected.toml")),
 ];
@@ -60,9 +71,34 @@ struct SystemTable {
     water: Option<String>,
     zinc: Option<String>,
     #[serde(default)]
+    set: BTreeMap<String, String>,
+    #[serde(default)]
     long: bool,
     #[serde(rename = "reference")]
     references: Vec<ReferenceTable>,
+    #[serde(default, rename = "trend")]
+    trends: Vec<TrendTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ChangeWord {
+    Falls,
+    Rises,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TrendTable {
+    quantity: String,
+    label: String,
+    from: String,
+    change: ChangeWord,
+    unit: String,
+    status: StatusWord,
+    citation: String,
+    #[serde(default)]
+    note: String,
 }
 
 #[derive(Deserialize)]
@@ -103,23 +139,50 @@ pub fn parse(file: &str, text: &str) -> Result<Case, ExpectedError> {
 }
 
 fn system(file: &str, raw: SystemTable) -> Result<CaseSystem, ExpectedError> {
+    let trends = raw.trends.into_iter().map(trend);
     Ok(CaseSystem {
         name: raw.name,
         input: raw.input,
         water: raw.water,
         zinc: raw.zinc,
+        set: raw.set.into_iter().collect(),
         long: raw.long,
-        references: raw.references.into_iter().map(|r| reference(file, r)).collect::<Result<_, _>>()?,
+        references: raw.references.into_iter().map(|r| reference(file, r)).chain(trends).collect::<Result<_, _>>()?,
     })
+}
+
+fn status(word: &StatusWord) -> Status {
+    match word {
+        StatusWord::Verified => Status::Verified,
+        StatusWord::Computed => Status::Computed,
+        StatusWord::Recalled => Status::Recalled,
+    }
+}
+
+fn trend(raw: TrendTable) -> Result<Reference, ExpectedError> {
+    Ok(Reference {
+        quantity: change_of(&raw.quantity),
+        label: format!("{}, change from {}", raw.label, raw.from),
+        value: 0.0,
+        uncertainty: None,
+        unit: raw.unit,
+        tolerance: None,
+        status: status(&raw.status),
+        trend: Some(Trend { from: raw.from, rises: matches!(raw.change, ChangeWord::Rises) }),
+        comparable: true,
+        citation: raw.citation,
+        note: raw.note,
+    })
+}
+
+/// Id of the change of a quantity from one system to another.
+pub fn change_of(quantity: &str) -> String {
+    format!("change({quantity})")
 }
 
 fn reference(file: &str, raw: ReferenceTable) -> Result<Reference, ExpectedError> {
     let positive = |v: Option<f64>| v.is_none_or(|v| v.is_finite() && v >= 0.0);
-    let status = match raw.status {
-        StatusWord::Verified => Status::Verified,
-        StatusWord::Computed => Status::Computed,
-        StatusWord::Recalled => Status::Recalled,
-    };
+    let status = status(&raw.status);
     let fault = if !raw.value.is_finite() {
         Some("has a value that is not a number")
     } else if !positive(raw.uncertainty) || !positive(raw.tolerance) {
@@ -142,6 +205,7 @@ fn reference(file: &str, raw: ReferenceTable) -> Result<Reference, ExpectedError
         unit: raw.unit,
         tolerance: raw.tolerance,
         status,
+        trend: None,
         comparable: raw.comparable,
         citation: raw.citation,
         note: raw.note,

@@ -107,7 +107,7 @@ fn verdict_section(out: &mut String, rows: &[VerdictRow]) {
             u => format!("{text} {u}"),
         };
         let measured = row.value.map_or("not measured".to_string(), |v| with_unit(number_with_error(v, row.error)));
-        let expected = with_unit(stated(reference));
+        let expected = if reference.trend.is_some() { stated(reference) } else { with_unit(stated(reference)) };
         let allowed = limit(row);
         let allowed = if allowed.starts_with('±') { with_unit(allowed) } else { allowed };
         let class = verdict_class(row.verdict);

@@ -17,6 +17,8 @@ const RIGHT: f64 = 20.0;
 const RIGHT_WITH_AXIS: f64 = 62.0;
 const TOP: f64 = 58.0;
 const BOTTOM: f64 = 52.0;
+/// Height of a row of the legend beyond the first, px.
+const LEGEND_ROW: f64 = 18.0;
 /// Lines with more points than this are thinned to the extremes of each pixel column.
 const MAX_POINTS: usize = 1200;
 /// Lines with more points than this are drawn finer.
@@ -26,6 +28,35 @@ const DENSE: usize = 600;
 pub const PALETTE: [&str; 6] = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#B8860B", "#56B4E9"];
 /// The same on a dark screen.
 pub const DARK_PALETTE: [&str; 6] = ["#5DB1EE", "#FF8A3D", "#2CC79A", "#E39AC1", "#E6B93D", "#8CCBF0"];
+
+/// A ramp of colours, each legible on white and on a dark screen.
+const RAMP: [[u8; 3]; 5] =
+    [[0x3f, 0x6f, 0xd8], [0x1e, 0x96, 0xb0], [0x3f, 0x9e, 0x55], [0xc4, 0x80, 0x14], [0xcc, 0x48, 0x50]];
+
+/// How a series is coloured: classes for the page's style sheet, none on a ramp, and the colour itself.
+struct Ink {
+    stroke: String,
+    fill: String,
+    color: String,
+}
+
+impl Ink {
+    fn new(figure: &Figure, series: &Series) -> Ink {
+        if figure.ramp {
+            let last = figure.series.iter().map(|s| s.color).max().unwrap_or(0).max(1);
+            let at = (series.color as f64 / last as f64) * (RAMP.len() - 1) as f64;
+            let k = (at as usize).min(RAMP.len() - 2);
+            let mix = |c: usize| {
+                let (from, to) = (f64::from(RAMP[k][c]), f64::from(RAMP[k + 1][c]));
+                (from + (at - k as f64) * (to - from)).round() as u8
+            };
+            let color = format!("#{:02x}{:02x}{:02x}", mix(0), mix(1), mix(2));
+            return Ink { stroke: "ramp".to_string(), fill: "ramp".to_string(), color };
+        }
+        let k = series.color % PALETTE.len();
+        Ink { stroke: format!("s{k}"), fill: format!("f{k}"), color: PALETTE[k].to_string() }
+    }
+}
 
 /// Maps data to pixels along one axis.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +76,9 @@ impl Scale {
 /// The figure as one `<svg>` element.
 pub fn render(figure: &Figure) -> String {
     let right_margin = if figure.right.is_some() { RIGHT_WITH_AXIS } else { RIGHT };
-    let (x0, x1, y0, y1) = (LEFT, WIDTH - right_margin, HEIGHT - BOTTOM, TOP);
+    let places = legend_places(figure, WIDTH - RIGHT - LEFT);
+    let rows = places.last().map_or(0, |p| p.1);
+    let (x0, x1, y0, y1) = (LEFT, WIDTH - right_margin, HEIGHT - BOTTOM, TOP + LEGEND_ROW * rows as f64);
     let data = |on_right: Option<bool>, axis: usize| {
         let series = figure.series.iter().filter(move |s| on_right.is_none_or(|r| s.on_right == r));
         series.flat_map(move |s| s.points.iter().map(move |p| p[axis])).filter(|v| v.is_finite())
@@ -70,7 +103,7 @@ pub fn render(figure: &Figure) -> String {
     let (w, h) = (x1 - x0, y0 - y1);
     let _ = writeln!(out, r##"<clipPath id="{clip}"><rect x="{x0}" y="{y1}" width="{w}" height="{h}"/></clipPath>"##);
     text(&mut out, LEFT - 46.0, 22.0, "start", "ink", r#"font-size="15" font-weight="600""#, &chemical(&figure.title));
-    legend(&mut out, figure);
+    legend(&mut out, figure, &places);
 
     // Grid, then data, then axes on top.
     for t in ticks(y.low, y.high, 6) {
@@ -91,10 +124,10 @@ pub fn render(figure: &Figure) -> String {
             _ => &y,
         };
         if series.kind == SeriesKind::Bars {
-            bars(&mut out, series, &x, y, bar, bar_groups);
+            bars(&mut out, series, &Ink::new(figure, series), &x, y, (bar, bar_groups));
             bar += 1;
         } else {
-            line(&mut out, series, &x, y);
+            line(&mut out, series, &Ink::new(figure, series), &x, y);
         }
     }
     out.push_str("</g>\n");
@@ -124,45 +157,64 @@ pub fn render(figure: &Figure) -> String {
     );
     if let Some((axis, scale)) = &right {
         // The axis wears the colour of its curve.
-        let color = figure.series.iter().find(|s| s.on_right).map_or(0, |s| s.color % PALETTE.len());
-        let (stroke, fill) = (format!("s{color}"), format!("f{color}"));
-        rule(&mut out, &stroke, PALETTE[color], x1, y0, x1, y1, "");
+        let first = figure.series.iter().find(|s| s.on_right).or(figure.series.first());
+        let plain = || Ink { stroke: "axis".to_string(), fill: "ink".to_string(), color: "#30363d".to_string() };
+        let Ink { stroke, fill, color } = first.map_or_else(plain, |s| Ink::new(figure, s));
+        rule(&mut out, &stroke, &color, x1, y0, x1, y1, "");
         for t in ticks(scale.low, scale.high, 6) {
-            rule(&mut out, &stroke, PALETTE[color], x1, scale.px(t), x1 + 5.0, scale.px(t), "");
+            rule(&mut out, &stroke, &color, x1, scale.px(t), x1 + 5.0, scale.px(t), "");
             colored_text(
                 &mut out,
                 x1 + 9.0,
                 scale.px(t) + 4.5,
                 "start",
                 &fill,
-                PALETTE[color],
+                &color,
                 "",
                 &tick_label(t, scale.high - scale.low),
             );
         }
         let at = WIDTH - 13.0;
         let turn = format!(r#"transform="rotate(90 {at} {middle})""#);
-        colored_text(&mut out, at, middle, "middle", &fill, PALETTE[color], &turn, &axis_title(axis));
+        colored_text(&mut out, at, middle, "middle", &fill, &color, &turn, &axis_title(axis));
     }
     out.push_str("</svg>\n");
     out
 }
 
-/// Samples and names of the series in one row under the title.
-fn legend(out: &mut String, figure: &Figure) {
+/// Where the sample of every series stands in the legend, px from the left edge of the axes and rows from the first.
+fn legend_places(figure: &Figure, width: f64) -> Vec<(f64, usize)> {
     if figure.series.len() < 2 {
-        return;
+        return Vec::new();
     }
-    let mut at = LEFT;
+    let (mut at, mut row) = (0.0, 0);
+    let mut places = Vec::with_capacity(figure.series.len());
     for series in &figure.series {
-        let color = series.color % PALETTE.len();
-        let y = 41.0;
+        let length = sample_width(series) + 6.4 * series.label.chars().count() as f64;
+        if at > 0.0 && at + length > width {
+            (at, row) = (0.0, row + 1);
+        }
+        places.push((at, row));
+        at += length + 20.0;
+    }
+    places
+}
+
+/// Width of the sample of a series with the space behind it, px.
+fn sample_width(series: &Series) -> f64 {
+    if matches!(series.kind, SeriesKind::Bars | SeriesKind::Area) { 18.0 } else { 28.0 }
+}
+
+/// Samples and names of the series in rows under the title.
+fn legend(out: &mut String, figure: &Figure, places: &[(f64, usize)]) {
+    for (series, &(at, row)) in figure.series.iter().zip(places) {
+        let Ink { stroke, fill, color } = Ink::new(figure, series);
+        let (at, y) = (LEFT + at, 41.0 + LEGEND_ROW * row as f64);
         if matches!(series.kind, SeriesKind::Bars | SeriesKind::Area) {
             let _ = writeln!(
                 out,
-                r##"<rect class="f{color}" x="{at:.1}" y="{:.1}" width="12" height="10" fill="{}" fill-opacity="0.85"/>"##,
+                r##"<rect class="{fill}" x="{at:.1}" y="{:.1}" width="12" height="10" fill="{color}" fill-opacity="0.85"/>"##,
                 y - 5.0,
-                PALETTE[color]
             );
         } else {
             let dash = match series.kind {
@@ -170,16 +222,15 @@ fn legend(out: &mut String, figure: &Figure) {
                 SeriesKind::Faint => r#" stroke-width="1" stroke-opacity="0.5""#,
                 _ => r#" stroke-width="2""#,
             };
-            rule(out, &format!("s{color}"), PALETTE[color], at, y, at + 22.0, y, dash);
+            rule(out, &stroke, &color, at, y, at + 22.0, y, dash);
         }
-        let offset = if matches!(series.kind, SeriesKind::Bars | SeriesKind::Area) { 18.0 } else { 28.0 };
-        text(out, at + offset, y + 4.5, "start", "ink", r#"font-size="12.5""#, &chemical(&series.label));
-        at += offset + 6.4 * series.label.chars().count() as f64 + 20.0;
+        let name = chemical(&series.label);
+        text(out, at + sample_width(series), y + 4.5, "start", "ink", r#"font-size="12.5""#, &name);
     }
 }
 
-fn line(out: &mut String, series: &Series, x: &Scale, y: &Scale) {
-    let color = series.color % PALETTE.len();
+fn line(out: &mut String, series: &Series, ink: &Ink, x: &Scale, y: &Scale) {
+    let Ink { stroke, fill, color } = ink;
     let points = thinned(&series.points);
     let mut path = String::new();
     for p in points.iter().filter(|p| p[0].is_finite() && p[1].is_finite()) {
@@ -195,10 +246,9 @@ fn line(out: &mut String, series: &Series, x: &Scale, y: &Scale) {
         let base = y.px(y.low.max(0.0));
         let _ = writeln!(
             out,
-            r##"<path class="f{color}" d="{path}L{:.1} {base:.1}L{:.1} {base:.1}Z" fill="{}" fill-opacity="0.22"/>"##,
+            r##"<path class="{fill}" d="{path}L{:.1} {base:.1}L{:.1} {base:.1}Z" fill="{color}" fill-opacity="0.22"/>"##,
             x.px(last),
             x.px(first),
-            PALETTE[color]
         );
     }
     let style = match series.kind {
@@ -209,14 +259,13 @@ fn line(out: &mut String, series: &Series, x: &Scale, y: &Scale) {
     };
     let _ = writeln!(
         out,
-        r##"<path class="s{color}" d="{path}" fill="none" stroke="{}" {style} stroke-linejoin="round"/>"##,
-        PALETTE[color]
+        r##"<path class="{stroke}" d="{path}" fill="none" stroke="{color}" {style} stroke-linejoin="round"/>"##
     );
 }
 
 /// Bars of one unit of x, side by side with those of other series; each tells its value when pointed at.
-fn bars(out: &mut String, series: &Series, x: &Scale, y: &Scale, index: usize, of: usize) {
-    let color = series.color % PALETTE.len();
+fn bars(out: &mut String, series: &Series, ink: &Ink, x: &Scale, y: &Scale, (index, of): (usize, usize)) {
+    let Ink { fill, color, .. } = ink;
     let slot = 0.76 / of as f64;
     for p in series.points.iter().filter(|p| p[1] > 0.0) {
         let left = x.px(p[0] - 0.38 + slot * index as f64);
@@ -225,9 +274,8 @@ fn bars(out: &mut String, series: &Series, x: &Scale, y: &Scale, index: usize, o
         let height = (base - top).max(1.0);
         let _ = writeln!(
             out,
-            r##"<rect class="f{color}" x="{left:.1}" y="{:.1}" width="{width:.1}" height="{height:.1}" fill="{}" fill-opacity="0.85"><title>{} at {}: {:.4}</title></rect>"##,
+            r##"<rect class="{fill}" x="{left:.1}" y="{:.1}" width="{width:.1}" height="{height:.1}" fill="{color}" fill-opacity="0.85"><title>{} at {}: {:.4}</title></rect>"##,
             base - height,
-            PALETTE[color],
             escape(&series.label),
             p[0],
             p[1]
@@ -349,6 +397,28 @@ mod tests {
         assert_eq!(tick_label(0.30000000000000004, 0.8), "0.3");
         assert_eq!(tick_label(-0.5, 2.0), "−0.5");
         assert_eq!(tick_label(120.0, 180.0), "120");
+    }
+
+    #[test]
+    fn a_sequence_has_a_colour_of_its_own_for_every_curve_and_a_legend_that_fits() {
+        let series = |color: usize| Series {
+            label: format!("{:.2} Å⁻¹", 0.2 * color as f64),
+            kind: SeriesKind::Line,
+            on_right: false,
+            color,
+            points: vec![[0.0, 1.0], [1.0, 0.5]],
+        };
+        let mut figure = Figure { series: (0..9).map(series).collect(), ramp: true, ..Figure::default() };
+        let colors = |figure: &Figure| {
+            let all = figure.series.iter().map(|s| Ink::new(figure, s).color);
+            all.collect::<std::collections::BTreeSet<String>>().len()
+        };
+        assert_eq!(colors(&figure), 9);
+        let places = legend_places(&figure, 474.0);
+        assert!(places.iter().all(|(at, _)| at + 28.0 + 8.0 * 6.4 <= 474.0), "{places:?}");
+        assert!(places.last().is_some_and(|p| p.1 > 0), "nine names need a second row");
+        figure.ramp = false;
+        assert_eq!(colors(&figure), PALETTE.len(), "the palette repeats: what the ramp is for");
     }
 
     #[test]

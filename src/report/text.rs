@@ -30,6 +30,9 @@ pub fn number_with_error(value: f64, error: Option<f64>) -> String {
 
 /// A reference as its source states it: all its digits, no more.
 pub fn stated(reference: &Reference) -> String {
+    if let Some(trend) = &reference.trend {
+        return if trend.rises { "rises" } else { "falls" }.to_string();
+    }
     match reference.uncertainty {
         Some(u) if u > 0.0 => format!("{} ± {u}", reference.value),
         _ => reference.value.to_string(),
@@ -40,6 +43,9 @@ pub fn stated(reference: &Reference) -> String {
 pub fn limit(row: &VerdictRow) -> String {
     if !decides(row) {
         return "–".to_string();
+    }
+    if row.reference.trend.is_some() {
+        return "by 2 errors".to_string();
     }
     let limit = allowed(&row.reference, row.error);
     if limit == 0.0 {

@@ -9,7 +9,8 @@
 //!
 //! The second kind of `allowed` grows with our own error, so a bad enough run would agree with anything. Where the error
 //! exceeds twice the uncertainty of the reference, or is unknown, agreement is therefore `inconclusive`: run longer. A difference beyond
-//! `allowed` still fails. An exact reference (uncertainty 0) sets no scale of its own and is judged by the error alone.
+//! `allowed` still fails. A reference that states a direction only passes or fails where the change exceeds two standard errors; smaller ones are
+//! inconclusive, and a change whose other system was not run is not judged. An exact reference (uncertainty 0) sets no scale of its own and is judged by the error alone.
 
 use crate::analysis::Quantity;
 use crate::system::expected::{Reference, Status};
@@ -47,6 +48,16 @@ impl Verdict {
         }
         if reference.status == Status::Recalled {
             return Verdict::Recalled;
+        }
+        if let Some(trend) = &reference.trend {
+            return match measured {
+                None => Verdict::NotApplicable,
+                Some((value, Some(error))) if value.abs() > 2.0 * error => match (value > 0.0) == trend.rises {
+                    true => Verdict::Pass,
+                    false => Verdict::Fail,
+                },
+                Some(_) => Verdict::Inconclusive,
+            };
         }
         let Some((value, error)) = measured else {
             return Verdict::Fail;

@@ -22,6 +22,8 @@ pub struct CaseSystem {
     pub water: Option<String>,
     /// Model of the solute `Zn2+` that replaces the input's.
     pub zinc: Option<String>,
+    /// Keys of the input that this system sets, with their values as in an input.
+    pub set: Vec<(String, String)>,
     /// Belongs to the long set: for a GPU or a night.
     pub long: bool,
     pub references: Vec<Reference>,
@@ -53,8 +55,18 @@ pub struct Reference {
     /// Largest accepted difference; `None` = from the uncertainties.
     pub tolerance: Option<f64>,
     pub status: Status,
+    /// The source states a direction and no number: how the quantity changes from another system to this one.
+    pub trend: Option<Trend>,
     /// Does the value speak of the same system and method? If not it is shown without a verdict.
     pub comparable: bool,
     pub citation: String,
     pub note: String,
+}
+
+/// A change between two systems of a case.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trend {
+    /// The system that is compared with, by its name within the case.
+    pub from: String,
+    pub rises: bool,
 }

@@ -109,3 +109,29 @@ fn faults_of_analyses_are_shown_where_they_stand() {
         }
     }
 }
+
+#[test]
+fn a_measured_curve_is_laid_over_the_calculated_one() {
+    let folder = tempfile::tempdir().expect("scratch folder");
+    // Head, comment, both kinds of separators; the last point lies beyond what is drawn.
+    let curve = "r (A), G(r)\n# X-ray, Qmax 20\n1.00, -0.5\n2.10 3.25\n2.75\t-1.5\n4.2, 0.75\n99.0, 7.0\n";
+    std::fs::write(folder.path().join("curve.csv"), curve).expect("written");
+    let out = folder.path().join("out");
+    let input = with_analysis(folder.path(), "[analysis.pair-distribution]\nmeasured = \"curve.csv\"");
+    let (stdout, _) = analyze(0, &[&input, TRAJECTORY, "--out", &out.display().to_string()]);
+    // 25 frames are enough for an error of the first peak of S(Q).
+    let peak = stdout.lines().find(|l| l.starts_with("first peak of S(Q)")).expect("a line of the table");
+    assert!(peak.contains('±'), "{peak}");
+    let svg = std::fs::read_to_string(out.join("figures/pair_distribution_gr.svg")).expect("figure");
+    assert!(svg.contains("measured: curve.csv") && svg.contains("this run"), "{svg}");
+    let dashed =
+        svg.lines().find(|l| l.starts_with("<path") && l.contains("stroke-dasharray")).expect("a dashed curve");
+    assert_eq!(dashed.matches(['M', 'L']).count(), 4, "{dashed}");
+    let page = std::fs::read_to_string(out.join("report.html")).expect("page");
+    assert!(page.contains("measured: curve.csv"));
+    // Heights are drawn on the scale of the axis: 3.25 stands above −1.5 by 4.75/2.25 times as much as 0.75 does.
+    let path = dashed.split_once("d=\"").expect("a path").1.split('"').next().expect("quoted");
+    let y: Vec<f64> =
+        path.split(['M', 'L']).skip(1).map(|p| p.split(' ').nth(1).expect("x y").parse().expect("a number")).collect();
+    assert!(((y[2] - y[1]) / (y[2] - y[3]) - 4.75 / 2.25).abs() < 0.02, "{y:?}");
+}

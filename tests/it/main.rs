@@ -8,6 +8,7 @@ mod architecture;
 mod bad_input;
 mod bad_topology;
 mod bonded;
+mod browser;
 mod build;
 mod checkpoint;
 mod cli;

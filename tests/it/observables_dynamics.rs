@@ -204,8 +204,9 @@ fn everything(cell: &Cell) -> Vec<AnalysisSpec> {
         }),
         AnalysisSpec::Fsqt(FsqtSpec { max_lag: 4.0, every: 1.0, ..Default::default() }),
         AnalysisSpec::Orientation(OrientationSpec {
-            molecules: "same molecule as (OW and within 0.6 nm of Zn2+)".into(),
-            relative_to: "Zn2+".into(),
+            // Most waters are farther from every Zn2+ than half a height of the cell.
+            molecules: "water".into(),
+            relative_to: "Zn2+ and molecule 1".into(),
             bin_width: 0.4,
             every: 1.0,
         }),

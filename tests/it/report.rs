@@ -18,6 +18,7 @@ fn reference(value: f64, uncertainty: Option<f64>, tolerance: Option<f64>, statu
         unit: "nm".to_string(),
         tolerance,
         status,
+        trend: None,
         comparable: true,
         citation: "A. Author, J. Test 1 (2000) 1".to_string(),
         note: String::new(),
@@ -110,10 +111,11 @@ fn rows_find_their_quantity_and_units_must_agree() {
 fn the_built_in_cases_are_sound() {
     let cases = expected::built_in().expect("readable");
     let names: Vec<&str> = cases.iter().map(|c| c.name.as_str()).collect();
-    assert_eq!(names, ["zn-hydration", "zn-peaks", "density", "spce-water", "zn-electrolytes"]);
+    assert_eq!(names, ["zn-hydration", "zn-peaks", "density", "lj-fluid", "spce-water", "zn-electrolytes"]);
     for (case, system) in cases.iter().flat_map(|c| c.systems.iter().map(move |s| (c, s))) {
         let wanted = match (case.name.as_str(), system.name.as_str()) {
             ("density", _) => "density",
+            ("lj-fluid", _) => "potential_energy_per_molecule",
             ("spce-water", _) => "potential_energy_per_water",
             // the published simulation counts water
             ("zn-electrolytes", name) if name.starts_with("znotf2") => "coordination_number(Zn2+,OW)",
@@ -123,7 +125,7 @@ fn the_built_in_cases_are_sound() {
         assert!(system.references.iter().any(|r| r.quantity == wanted), "{}", system.name);
         for r in &system.references {
             assert!(
-                ["nm", "1", "deg", "K", "g/cm3", "kJ/mol", "D", "1e-9 m2/s"].contains(&r.unit.as_str()),
+                ["nm", "1", "deg", "K", "g/cm3", "kJ/mol", "bar", "D", "1e-9 m2/s"].contains(&r.unit.as_str()),
                 "{} is in {}",
                 r.label,
                 r.unit
@@ -345,8 +347,8 @@ fn an_empty_report_still_is_a_page() {
     assert!(!page.contains("<section"));
 }
 
-#[test]
-fn the_first_shell_is_drawn_and_turned_by_a_script_that_asks_for_nothing() {
+/// The report with a picture of one water at a zinc ion.
+pub fn with_shell(report: RunReport) -> RunReport {
     use hexaqua::report::{ShellView, ViewAtom};
     let atom = |element: &str, x: f64, y: f64, z: f64| ViewAtom { element: element.to_string(), position: [x, y, z] };
     let shell = ShellView {
@@ -360,7 +362,12 @@ fn the_first_shell_is_drawn_and_turned_by_a_script_that_asks_for_nothing() {
         bonds: vec![(1, 2), (1, 3)],
         contacts: vec![(0, 1)],
     };
-    let page = report::page(&RunReport { shell, ..sample_report() });
+    RunReport { shell, ..report }
+}
+
+#[test]
+fn the_first_shell_is_drawn_and_turned_by_a_script_that_asks_for_nothing() {
+    let page = report::page(&with_shell(sample_report()));
     assert!(page.contains("<h2>First shell of Zn²⁺ (molecule 1)</h2>"));
     // Drawn without the script: four atoms, two bonds, one contact.
     let drawing = &page[page.find("id=\"shell-view\"").expect("picture")..page.find("<figcaption").expect("caption")];

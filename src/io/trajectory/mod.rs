@@ -1,4 +1,4 @@
-//! Trajectories: written and read through chemfiles, in formats that other programs open.
+//! Trajectories: written and read through chemfiles, in formats that other programs open; XTC is read by our own code, on all threads.
 //!
 //! Knows names, coordinates, cell, step and time; knows nothing of schedules (the engine decides when to write) or of
 //! what is measured. Analyses read any format chemfiles reads; a run writes one of [`Format`], all of which grow frame
@@ -7,6 +7,7 @@
 mod integrity;
 mod reader;
 mod writer;
+mod xtc;
 
 pub use reader::{TrajectoryFrame, TrajectoryReader};
 pub use writer::TrajectoryWriter;

@@ -1,11 +1,14 @@
 //! Reading trajectories back: any format chemfiles reads, several files one after the other.
 
 use super::integrity::{Tail, check_tail};
+use super::xtc::{self, XtcFrame};
 use super::{AKMA_PS, TrajectoryError};
 use crate::cell::Cell;
 use crate::io::gro::{self, GroReader};
 use crate::io::structure::{cell_vectors, property, report_chemfiles_warnings, to_nm};
 use glam::DVec3;
+use rayon::prelude::*;
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -47,6 +50,73 @@ struct OpenFile {
 enum Source {
     Chemfiles { trajectory: chemfiles::Trajectory, n_frames: usize },
     Gro(GroReader<BufReader<File>>),
+    Xtc(XtcSource),
+}
+
+/// An XTC file, unpacked some frames ahead by all threads.
+struct XtcSource {
+    file: BufReader<File>,
+    /// In order; what could not be read is the last.
+    ready: VecDeque<Result<RawFrame, String>>,
+    /// Bytes of the file before the frames in `ready`.
+    bytes_used: u64,
+}
+
+/// Atoms that are unpacked together: enough to keep all threads busy, few enough for memory.
+const ATOMS_AHEAD: usize = 400_000;
+/// Read ahead from an XTC file, bytes.
+const BUFFER: usize = 1 << 20;
+
+/// Step, time (ps), lattice vectors (nm) and positions (nm) of a frame.
+struct RawFrame {
+    step: u64,
+    time: Option<f64>,
+    vectors: Option<[DVec3; 3]>,
+    positions: Vec<DVec3>,
+    /// How much of the file it took, bytes; zero where that is not known.
+    bytes: u64,
+}
+
+impl XtcSource {
+    fn next(&mut self, n_atoms: usize) -> Result<Option<RawFrame>, String> {
+        if self.ready.is_empty() {
+            self.unpack_some(n_atoms);
+        }
+        let Some(frame) = self.ready.pop_front().transpose()? else { return Ok(None) };
+        self.bytes_used += frame.bytes;
+        Ok(Some(frame))
+    }
+
+    fn unpack_some(&mut self, n_atoms: usize) {
+        let mut packed: Vec<XtcFrame> = Vec::new();
+        let mut fault = None;
+        while packed.len() < (ATOMS_AHEAD / n_atoms.max(1)).clamp(2, 256) {
+            match xtc::next_frame(&mut self.file) {
+                Ok(Some(frame)) => packed.push(frame),
+                Ok(None) => break,
+                Err(e) => {
+                    fault = Some(e.to_string());
+                    break;
+                }
+            }
+            // A frame of another system is reported by its number of atoms; there is no use in going on.
+            if packed.last().is_some_and(|f| f.n_atoms != n_atoms) {
+                break;
+            }
+        }
+        let unpack = |frame: &XtcFrame| {
+            // Stored as f32: its shortest decimal is what was meant (0.1, not 0.10000000149).
+            let time = frame.time.to_string().parse().ok();
+            let positions = match frame.n_atoms == n_atoms {
+                true => frame.positions()?,
+                false => vec![DVec3::ZERO; frame.n_atoms],
+            };
+            Ok(RawFrame { step: frame.step, time, vectors: frame.vectors, positions, bytes: frame.n_bytes() })
+        };
+        let frames: Vec<Result<RawFrame, &'static str>> = packed.par_iter().map(unpack).collect();
+        self.ready.extend(frames.into_iter().map(|f| f.map_err(str::to_string)));
+        self.ready.extend(fault.map(Err));
+    }
 }
 
 impl TrajectoryReader {
@@ -85,13 +155,14 @@ impl TrajectoryReader {
         Ok(None)
     }
 
-    /// Bytes of all files, and about how many of them have been read: complete files, and of the open one the share of its frames (nothing where the
-    /// number of frames is not known beforehand).
+    /// About how many bytes have been read, and the bytes of all files. Of the open file the share of its frames counts (nothing where their number is
+    /// not known beforehand).
     pub fn bytes_read(&self) -> (u64, u64) {
         let open = self.open.as_ref().map_or(0, |file| match &file.source {
             Source::Chemfiles { n_frames, .. } => {
                 (size_of(&file.path) as f64 * file.n_read as f64 / (*n_frames).max(1) as f64) as u64
             }
+            Source::Xtc(source) => source.bytes_used,
             Source::Gro(_) => 0,
         });
         let unread: u64 = self.waiting.iter().chain(self.open.as_ref().map(|f| &f.path)).map(|p| size_of(p)).sum();
@@ -119,9 +190,12 @@ impl OpenFile {
         if let Some((0, what)) = tail {
             return Err(TrajectoryError::Truncated { file: path, frame: 1, what: what.into() });
         }
+        let file = || File::open(&path).map_err(|e| unreadable(&path, e.to_string()));
         let source = if has_extension(&path, "gro") {
-            let file = File::open(&path).map_err(|e| unreadable(&path, e.to_string()))?;
-            Source::Gro(GroReader::new(BufReader::new(file)))
+            Source::Gro(GroReader::new(BufReader::new(file()?)))
+        } else if has_extension(&path, "xtc") {
+            let file = BufReader::with_capacity(BUFFER, file()?);
+            Source::Xtc(XtcSource { file, ready: VecDeque::new(), bytes_used: 0 })
         } else {
             let mut trajectory = chemfiles::Trajectory::open(&path, 'r').map_err(|e| unreadable(&path, e.message))?;
             let n_frames = trajectory.nsteps();
@@ -141,7 +215,7 @@ impl OpenFile {
         {
             return Err(TrajectoryError::Truncated { file, frame, what: what.into() });
         }
-        let Some((step, time, vectors, positions)) = self.read_raw()? else { return Ok(None) };
+        let Some(RawFrame { step, time, vectors, positions, .. }) = self.read_raw(n_atoms)? else { return Ok(None) };
         if positions.len() != n_atoms {
             return Err(TrajectoryError::AtomCount { file, frame, found: positions.len(), expected: n_atoms });
         }
@@ -156,8 +230,7 @@ impl OpenFile {
         Ok(Some(TrajectoryFrame { step, time, cell, positions }))
     }
 
-    #[expect(clippy::type_complexity, reason = "private: step, time, lattice vectors, positions of one frame")]
-    fn read_raw(&mut self) -> Result<Option<(u64, Option<f64>, Option<[DVec3; 3]>, Vec<DVec3>)>, TrajectoryError> {
+    fn read_raw(&mut self, n_atoms: usize) -> Result<Option<RawFrame>, TrajectoryError> {
         let (file, frame) = (&self.path, self.n_read + 1);
         match &mut self.source {
             Source::Gro(reader) => {
@@ -175,8 +248,12 @@ impl OpenFile {
                 }
                 Ok(raw.map(|raw| {
                     let (time, step) = gro::time_and_step(&raw.title);
-                    (step.unwrap_or(self.n_read as u64), time, raw.vectors, raw.positions)
+                    let step = step.unwrap_or(self.n_read as u64);
+                    RawFrame { step, time, vectors: raw.vectors, positions: raw.positions, bytes: 0 }
                 }))
+            }
+            Source::Xtc(source) => {
+                source.next(n_atoms).map_err(|what| TrajectoryError::Truncated { file: file.clone(), frame, what })
             }
             Source::Chemfiles { n_frames, .. } if self.n_read == *n_frames => Ok(None),
             Source::Chemfiles { trajectory, .. } => {
@@ -185,7 +262,8 @@ impl OpenFile {
                     |e: chemfiles::Error| TrajectoryError::Truncated { file: file.clone(), frame, what: e.message };
                 trajectory.read(&mut raw).map_err(truncated)?;
                 let (step, time) = step_and_time(file, &raw);
-                Ok(Some((step, time, cell_vectors(&raw), to_nm(raw.positions()))))
+                let (vectors, positions) = (cell_vectors(&raw), to_nm(raw.positions()));
+                Ok(Some(RawFrame { step, time, vectors, positions, bytes: 0 }))
             }
         }
     }
@@ -200,7 +278,7 @@ fn step_and_time(path: &Path, frame: &chemfiles::Frame) -> (u64, Option<f64>) {
     };
     let step = frame.step() as u64;
     let time = number("time");
-    if has_extension(path, "xtc") || has_extension(path, "trr") {
+    if has_extension(path, "trr") {
         // Stored as f32: its shortest decimal is what was meant (0.1, not 0.10000000149).
         (step, time.and_then(|t| (t as f32).to_string().parse().ok()))
     } else if has_extension(path, "dcd") {
