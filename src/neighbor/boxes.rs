@@ -1,10 +1,13 @@
-//! Bounding boxes of half clusters, clusters and super-clusters, and which of them come within a radius of each other.
+//! Bounding boxes of half clusters, clusters and super-clusters, and which clusters come within a radius of each other.
 //!
+//! Boxes decide, but for the pairs that they find barely in reach: of those the atoms are looked at.
 //! In a rectangular cell the distance of two boxes to each other's nearest image is found at once, because every axis has a
 //! nearest image of its own; in others the lattice translations are gone through. Single precision: what rounding may hide is
-//! added to the radius. Knows no atoms once the boxes are made.
+//! added to the radius. Knows positions, not who the atoms are.
 
-use super::clusters::{CLUSTER, HALF, Point, SUPER};
+use super::clusters::{CLUSTER, HALF, SUPER};
+use super::eight::{Eight, Portable};
+use super::split::Point;
 use crate::cell::Cell;
 use glam::{DVec3, Vec3A};
 use rayon::prelude::*;
@@ -41,63 +44,105 @@ impl<const N: usize> Lanes<N> {
         Box3 { center: of(&self.center), half: of(&self.half) }
     }
 
-    /// Bit n: does lane n come within reach of `b`?
-    #[inline(always)]
-    fn near(&self, b: &Box3, reach: &Reach) -> u32 {
-        let (center, half, period) = (b.center.to_array(), b.half.to_array(), reach.period.to_array());
-        let mut bits = 0;
-        for lane in 0..N {
-            let mut sum = 0.0;
-            for axis in 0..3 {
-                let d = (self.center[axis][lane] - center[axis]).abs();
-                let gap = d.min(period[axis] - d) - (self.half[axis][lane] + half[axis]);
-                sum += gap.max(0.0) * gap.max(0.0);
-            }
-            bits |= u32::from(sum <= reach.squared) << lane;
-        }
-        bits
-    }
-
-    /// The same, eight lanes at a time, to the last bit.
+    /// Bit n: does lane n come within reach of `b`, and does it come so close that the atoms need not be looked at?
     ///
     /// # Safety
-    /// Needs AVX2, and to be inlined into a function that has it.
-    #[cfg(target_arch = "x86_64")]
+    /// That of [`Eight`].
     #[inline(always)]
-    unsafe fn near_avx2(&self, b: &Box3, reach: &Reach) -> u32 {
-        use std::arch::x86_64::*;
+    unsafe fn near<V: Eight, const PERIODIC: bool>(&self, b: &Box3, reach: &Reach) -> (u32, u32) {
         let (center, half, period) = (b.center.to_array(), b.half.to_array(), reach.period.to_array());
-        let mut bits = 0;
-        // SAFETY: eight lanes at a time are in bounds, because N is a multiple of eight
-        unsafe {
-            let zero = _mm256_setzero_ps();
-            let sign = _mm256_set1_ps(-0.0);
-            for first in (0..N).step_by(8) {
+        let (mut near, mut close) = (0, 0);
+        for first in (0..N).step_by(8) {
+            // SAFETY: that of the caller
+            unsafe {
+                let zero = V::splat(0.0);
                 let mut sum = zero;
                 for axis in 0..3 {
-                    let own = _mm256_loadu_ps(self.center[axis].as_ptr().add(first));
-                    let own_half = _mm256_loadu_ps(self.half[axis].as_ptr().add(first));
-                    let d = _mm256_andnot_ps(sign, _mm256_sub_ps(own, _mm256_set1_ps(center[axis])));
-                    let d = _mm256_min_ps(d, _mm256_sub_ps(_mm256_set1_ps(period[axis]), d));
-                    let gap = _mm256_sub_ps(d, _mm256_add_ps(own_half, _mm256_set1_ps(half[axis])));
-                    let gap = _mm256_max_ps(gap, zero);
-                    sum = _mm256_add_ps(sum, _mm256_mul_ps(gap, gap));
+                    let d = V::load(eight(&self.center[axis], first)).sub(V::splat(center[axis])).abs();
+                    let d = if PERIODIC { d.min(V::splat(period[axis]).sub(d)) } else { d };
+                    let halves = V::load(eight(&self.half[axis], first)).add(V::splat(half[axis]));
+                    let gap = d.sub(halves).max(zero);
+                    sum = sum.add(gap.mul(gap));
                 }
-                let near = _mm256_cmp_ps::<_CMP_LE_OQ>(sum, _mm256_set1_ps(reach.squared));
-                bits |= (_mm256_movemask_ps(near) as u32) << first;
+                near |= sum.at_most(V::splat(reach.squared)) << first;
+                close |= sum.at_most(V::splat(reach.close_squared)) << first;
             }
         }
-        bits
+        (near, close)
     }
 }
+
+#[inline(always)]
+fn eight(x: &[f32], first: usize) -> &[f32; 8] {
+    x[first..first + 8].try_into().expect("eight of them")
+}
+
+/// Positions of a super-cluster's atoms along x, y, z by slot, nm; infinite where there is none.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(32))]
+struct Atoms([[f32; SUPER * CLUSTER]; 3]);
+
+impl Atoms {
+    /// Is any atom of cluster `k` within reach of a half cluster's, the one that begins at slot `first` of `there`?
+    ///
+    /// # Safety
+    /// That of [`Eight`].
+    #[inline(always)]
+    unsafe fn are_near<V: Eight, const PERIODIC: bool>(
+        &self,
+        k: usize,
+        there: &Atoms,
+        first: usize,
+        reach: &Reach,
+    ) -> bool {
+        let period = reach.period.to_array();
+        // SAFETY: that of the caller
+        unsafe {
+            let mut least = V::splat(f32::INFINITY);
+            for slot in first..first + HALF {
+                let mut sum = V::splat(0.0);
+                for (axis, &period) in period.iter().enumerate() {
+                    let own = V::load(eight(&self.0[axis], CLUSTER * k));
+                    let mut d = own.sub(V::splat(there.0[axis][slot]));
+                    if PERIODIC {
+                        d = d.abs();
+                        d = d.min(V::splat(period).sub(d));
+                    }
+                    sum = sum.add(d.mul(d));
+                }
+                least = sum.min(least);
+            }
+            least.at_most(V::splat(reach.squared)) != 0
+        }
+    }
+}
+
+/// Boxes nearer than the radius by more than this hold atoms within it nearly always, nm.
+const CLOSE: f64 = 0.1;
 
 /// How far apart boxes may be.
 #[derive(Debug, Clone, Copy)]
 struct Reach {
+    /// nm
+    radius: f32,
     /// nm²
     squared: f32,
+    /// nm²
+    close_squared: f32,
     /// Lengths of a rectangular cell, nm; infinite where lattice translations are gone through instead.
     period: Vec3A,
+}
+
+impl Reach {
+    /// The lattice translation that brings `there` nearest to `here`, if no other brings it within reach, in a rectangular cell.
+    #[inline(always)]
+    fn only_image(&self, here: Box3, there: Box3) -> Option<Vec3A> {
+        let d = here.center - there.center;
+        let turn = Vec3A::select(d.abs().cmpgt(0.5 * self.period), self.period, Vec3A::ZERO);
+        let shift = Vec3A::select(d.cmplt(Vec3A::ZERO), -turn, turn);
+        let second = self.period - (d - shift).abs() - (here.half + there.half);
+        second.cmpgt(Vec3A::splat(self.radius)).all().then_some(shift)
+    }
 }
 
 /// A box: centre and half its size, nm.
@@ -123,7 +168,8 @@ impl Box3 {
     fn is_near(self, other: Box3, reach: &Reach) -> bool {
         let d = (self.center - other.center).abs();
         let gap = (d.min(reach.period - d) - (self.half + other.half)).max(Vec3A::ZERO);
-        gap.length_squared() <= reach.squared
+        let squared = gap.length_squared();
+        squared <= reach.squared || squared.is_nan() // what is not a number is left to those who look closer
     }
 }
 
@@ -131,16 +177,27 @@ impl Box3 {
 #[derive(Debug)]
 struct SuperBoxes {
     all: Box3,
+    /// Bit k: there is a cluster k. A box that is not a number touches even those that are not there.
+    present: u32,
     /// Lane 8 h + k: half h of cluster k.
     halves: Lanes<LANES>,
     clusters: Lanes<SUPER>,
+    atoms: Atoms,
 }
 
 impl SuperBoxes {
     fn around(points: &[Point]) -> Self {
         let nothing = (Vec3A::INFINITY, Vec3A::NEG_INFINITY);
         let join = |a: (Vec3A, Vec3A), b: (Vec3A, Vec3A)| (a.0.min(b.0), a.1.max(b.1));
-        let mut boxes = SuperBoxes { all: Box3::EMPTY, halves: Lanes::EMPTY, clusters: Lanes::EMPTY };
+        let atoms = Atoms([[f32::INFINITY; SUPER * CLUSTER]; 3]);
+        let present = (1 << points.len().div_ceil(CLUSTER)) - 1;
+        let (halves, clusters) = (Lanes::EMPTY, Lanes::EMPTY);
+        let mut boxes = SuperBoxes { all: Box3::EMPTY, present, halves, clusters, atoms };
+        for (slot, point) in points.iter().enumerate() {
+            for (axis, x) in point.position().to_array().into_iter().enumerate() {
+                boxes.atoms.0[axis][slot] = x;
+            }
+        }
         let mut all = nothing;
         for (k, cluster) in points.chunks(CLUSTER).enumerate() {
             let mut both = nothing;
@@ -206,7 +263,8 @@ impl BoxTree {
         } else {
             (Vec3A::INFINITY, translations(cell, radius))
         };
-        let reach = Reach { squared: (reach * reach) as f32, period };
+        let [squared, close_squared] = [reach, (reach - CLOSE).max(0.0)].map(|r| (r * r) as f32);
+        let reach = Reach { radius: reach as f32, squared, close_squared, period };
         BoxTree { nodes, supers, reach, shifts, meet: choose_meet() }
     }
 
@@ -221,14 +279,13 @@ impl BoxTree {
         found.clear();
         for &shift in &self.shifts {
             // distance of i to j + shift = distance of i − shift to j
-            let mut halves = self.supers[s].halves.clone();
-            for (center, shift) in halves.center.iter_mut().zip(shift.to_array()) {
-                center.iter_mut().for_each(|x| *x -= shift);
-            }
-            let all = self.supers[s].all;
-            let home = Box3 { center: all.center - shift, half: all.half };
+            let boxes = &self.supers[s];
+            let home = Box3 { center: boxes.all.center - shift, half: boxes.all.half };
             self.near(s, home, near);
-            (self.meet)(&HomeBoxes { s, home, halves: &halves }, &self.reach, near, &self.supers, found);
+            if near.is_empty() {
+                continue;
+            }
+            (self.meet)(&self.supers, s, shift, &self.reach, near, found);
         }
         if self.shifts.len() > 1 {
             merge(found);
@@ -286,64 +343,125 @@ fn fill(nodes: &mut [Box3], supers: &[SuperBoxes]) -> Box3 {
     *own
 }
 
-/// What is looked for: the boxes of super-cluster `s`, moved by a lattice translation.
-struct HomeBoxes<'a> {
-    s: usize,
-    home: Box3,
-    halves: &'a Lanes<LANES>,
+/// What is looked for: a super-cluster, moved by a lattice translation.
+struct Home {
+    shift: Vec3A,
+    all: Box3,
+    present: u32,
+    halves: Lanes<LANES>,
+    atoms: Atoms,
 }
 
-type Meet = fn(&HomeBoxes<'_>, &Reach, &[u32], &[SuperBoxes], &mut Vec<Meeting>);
+impl Home {
+    /// * `shift` – what its partners are moved by
+    #[inline(always)]
+    fn new(boxes: &SuperBoxes, shift: Vec3A) -> Self {
+        let (mut halves, mut atoms) = (boxes.halves, boxes.atoms);
+        // distance of i to j + shift = distance of i − shift to j
+        for (axis, shift) in shift.to_array().into_iter().enumerate() {
+            halves.center[axis].iter_mut().for_each(|x| *x -= shift);
+            atoms.0[axis].iter_mut().for_each(|x| *x -= shift);
+        }
+        let all = Box3 { center: boxes.all.center - shift, half: boxes.all.half };
+        Home { shift, all, present: boxes.present, halves, atoms }
+    }
+}
 
-/// The widest version of [`meet`] that the processor runs; all give the same answer (no fused arithmetic).
+type Meet = fn(&[SuperBoxes], usize, Vec3A, &Reach, &[u32], &mut Vec<Meeting>);
+
+/// The widest version of [`meet`] that the processor runs.
 fn choose_meet() -> Meet {
     #[cfg(target_arch = "x86_64")]
     {
         #[target_feature(enable = "avx2")]
-        fn avx2(own: &HomeBoxes<'_>, reach: &Reach, near: &[u32], supers: &[SuperBoxes], found: &mut Vec<Meeting>) {
+        fn avx2(supers: &[SuperBoxes], s: usize, shift: Vec3A, reach: &Reach, near: &[u32], found: &mut Vec<Meeting>) {
             // SAFETY: inlined here, where AVX2 is
-            let clusters = |boxes: &Lanes<SUPER>, b: &Box3| unsafe { boxes.near_avx2(b, reach) };
-            let halves = |boxes: &Lanes<LANES>, b: &Box3| unsafe { boxes.near_avx2(b, reach) };
-            meet(own, near, supers, found, clusters, halves);
+            unsafe { meet::<super::eight::Avx2>(supers, s, shift, reach, near, found) }
         }
         if is_x86_feature_detected!("avx2") {
             // SAFETY: the processor has just been asked
-            return |own, reach, near, supers, found| unsafe { avx2(own, reach, near, supers, found) };
+            return |supers, s, shift, reach, near, found| unsafe { avx2(supers, s, shift, reach, near, found) };
         }
     }
     portable
 }
 
-fn portable(own: &HomeBoxes<'_>, reach: &Reach, near: &[u32], supers: &[SuperBoxes], found: &mut Vec<Meeting>) {
-    meet(own, near, supers, found, |boxes, b| boxes.near(b, reach), |boxes, b| boxes.near(b, reach));
+fn portable(supers: &[SuperBoxes], s: usize, shift: Vec3A, reach: &Reach, near: &[u32], found: &mut Vec<Meeting>) {
+    // SAFETY: needs no special instructions
+    unsafe { meet::<Portable>(supers, s, shift, reach, near, found) }
 }
 
-/// The clusters of the super-clusters `near` that meet those of super-cluster `s`.
+/// The clusters of the super-clusters `near`, moved by `shift`, that meet those of super-cluster `s`.
+///
+/// # Safety
+/// That of [`Eight`].
 #[inline(always)]
-fn meet(
-    own: &HomeBoxes<'_>,
-    near: &[u32],
+unsafe fn meet<V: Eight>(
     supers: &[SuperBoxes],
+    s: usize,
+    shift: Vec3A,
+    reach: &Reach,
+    near: &[u32],
     found: &mut Vec<Meeting>,
-    near_clusters: impl Fn(&Lanes<SUPER>, &Box3) -> u32,
-    near_halves: impl Fn(&Lanes<LANES>, &Box3) -> u32,
 ) {
+    let mut own = Home::new(&supers[s], shift);
     for &t in near {
         let there = &supers[t as usize];
-        let mut close = near_clusters(&there.clusters, &own.home);
-        while close != 0 {
-            let m = close.trailing_zeros() as usize;
-            close &= close - 1;
-            // of a super-cluster with itself every pair once
-            let mask = if t as usize == own.s { (2u32 << m) - 1 } else { u32::MAX };
-            let mut clusters = [0; 2];
-            for (h, clusters) in clusters.iter_mut().enumerate() {
-                let bits = near_halves(own.halves, &there.halves.get(CLUSTER * h + m));
-                *clusters = ((bits | bits >> SUPER) & mask) as u8;
+        let all = Box3 { center: supers[s].all.center - shift, half: supers[s].all.half };
+        let image = reach.only_image(all, there.all);
+        let shift = shift + image.unwrap_or(Vec3A::ZERO);
+        if own.shift != shift {
+            own = Home::new(&supers[s], shift);
+        }
+        let (first, is_own) = (t * SUPER as u32, t as usize == s);
+        // SAFETY: that of the caller
+        unsafe {
+            match image {
+                Some(_) => meet_one::<V, false>(&own, there, first, is_own, reach, found),
+                None => meet_one::<V, true>(&own, there, first, is_own, reach, found),
             }
-            if clusters != [0, 0] {
-                found.push(Meeting { j: t * SUPER as u32 + m as u32, clusters });
+        }
+    }
+}
+
+/// * `first` – the first cluster of `there`
+///
+/// # Safety
+/// That of [`Eight`].
+#[inline(always)]
+unsafe fn meet_one<V: Eight, const PERIODIC: bool>(
+    own: &Home,
+    there: &SuperBoxes,
+    first: u32,
+    is_own: bool,
+    reach: &Reach,
+    found: &mut Vec<Meeting>,
+) {
+    // SAFETY, here and below: that of the caller
+    let (near, _) = unsafe { there.clusters.near::<V, PERIODIC>(&own.all, reach) };
+    let mut left = near & there.present;
+    while left != 0 {
+        let m = left.trailing_zeros() as usize;
+        left &= left - 1;
+        // of a super-cluster with itself every pair once
+        let mask = own.present & if is_own { (2u32 << m) - 1 } else { 0xff };
+        let mut clusters = [0; 2];
+        for (h, clusters) in clusters.iter_mut().enumerate() {
+            let half = there.halves.get(CLUSTER * h + m);
+            let (near, close) = unsafe { own.halves.near::<V, PERIODIC>(&half, reach) };
+            let [mut near, close] = [near, close].map(|bits| (bits | bits >> SUPER) & mask);
+            let mut doubtful = near & !close;
+            while doubtful != 0 {
+                let k = doubtful.trailing_zeros() as usize;
+                doubtful &= doubtful - 1;
+                let slot = CLUSTER * m + HALF * h;
+                let stays = unsafe { own.atoms.are_near::<V, PERIODIC>(k, &there.atoms, slot, reach) };
+                near &= !(u32::from(!stays) << k);
             }
+            *clusters = near as u8;
+        }
+        if clusters != [0, 0] {
+            found.push(Meeting { j: first + m as u32, clusters });
         }
     }
 }
@@ -351,7 +469,7 @@ fn meet(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::neighbor::clusters::{sorted, wrapped};
+    use crate::neighbor::split::{sorted, wrapped};
     use crate::random::{Draws, Stream};
 
     fn points(n: usize, cell: &Cell) -> Vec<Point> {
@@ -361,13 +479,14 @@ mod tests {
         sorted(wrapped(&positions, cell))
     }
 
-    /// Which halves of which clusters meet, by the distances in f64 of boxes that no tree was asked for.
-    fn by_all_images(points: &[Point], cell: &Cell, radius: f64, s: usize) -> Vec<Meeting> {
+    /// Which clusters meet which halves, by the distances in f64 of boxes that no tree was asked for, or of atoms.
+    fn by_all_images(points: &[Point], cell: &Cell, radius: f64, s: usize, of_atoms: bool) -> Vec<Meeting> {
         let corners = |atoms: &[Point]| {
             let r: Vec<DVec3> = atoms.iter().map(|p| p.position().as_dvec3()).collect();
             r.iter().fold((DVec3::INFINITY, DVec3::NEG_INFINITY), |(low, high), r| (low.min(*r), high.max(*r)))
         };
-        let halves: Vec<Vec<_>> = points.chunks(CLUSTER).map(|c| c.chunks(HALF).map(corners).collect()).collect();
+        let boxes = |half: &[Point]| if of_atoms { half.chunks(1).map(corners).collect() } else { vec![corners(half)] };
+        let halves: Vec<Vec<_>> = points.chunks(CLUSTER).map(|c| c.chunks(HALF).map(boxes).collect()).collect();
         let near = |a: (DVec3, DVec3), b: (DVec3, DVec3)| {
             (0..125).any(|n| {
                 let shift = DVec3::new(f64::from(n % 5 - 2), f64::from(n / 5 % 5 - 2), f64::from(n / 25 - 2));
@@ -381,7 +500,8 @@ mod tests {
             let mut clusters = [0; 2];
             for (k, i) in (s * SUPER..halves.len().min((s + 1) * SUPER)).enumerate().filter(|&(_, i)| i <= j) {
                 for (h, half) in there.iter().enumerate() {
-                    clusters[h] |= u8::from(halves[i].iter().any(|&own| near(own, *half))) << k;
+                    clusters[h] |=
+                        u8::from(halves[i].iter().flatten().any(|&own| half.iter().any(|&b| near(own, b)))) << k;
                 }
             }
             if clusters != [0, 0] {
@@ -392,7 +512,7 @@ mod tests {
     }
 
     #[test]
-    fn what_meets_is_what_all_images_of_all_boxes_say() {
+    fn what_meets_lies_between_the_atoms_and_the_boxes_of_all_images() {
         let skewed = Cell::new(DVec3::new(3.0, 0.0, 0.0), DVec3::new(1.2, 2.8, 0.0), DVec3::new(-1.0, 0.9, 2.9));
         for cell in [Cell::orthorhombic(2.0, 3.1, 4.0).expect("valid"), skewed.expect("valid")] {
             let points = points(1003, &cell);
@@ -401,12 +521,21 @@ mod tests {
                 let shorter = BoxTree::build(&points, &cell, 0.99 * radius);
                 assert_eq!(tree.n_super(), 16);
                 let (mut near, mut found, mut differ) = (Vec::new(), Vec::new(), 0);
+                let covers = |more: &[Meeting], fewer: &[Meeting]| {
+                    fewer.iter().all(|m| {
+                        let other = more.iter().find(|other| other.j == m.j).map_or([0; 2], |other| other.clusters);
+                        (0..2).all(|h| m.clusters[h] & !other[h] == 0)
+                    })
+                };
                 for s in 0..tree.n_super() {
-                    let right = by_all_images(&points, &cell, radius, s);
+                    let right = by_all_images(&points, &cell, radius, s, true);
+                    // and what rounding may hide: 1e-6 of the lengths of the cell
+                    let more = by_all_images(&points, &cell, radius + 2e-5, s, false);
                     tree.meetings(s, &mut near, &mut found);
-                    assert_eq!(found, right, "super-cluster {s}, {radius} nm");
+                    assert!(covers(&found, &right) && covers(&more, &found), "super-cluster {s}, {radius} nm");
+                    assert!(found.is_sorted_by(|a, b| a.j < b.j));
                     shorter.meetings(s, &mut near, &mut found);
-                    differ += usize::from(found != right);
+                    differ += usize::from(!covers(&found, &right));
                 }
                 assert!(differ > 0, "a wrong radius is not noticed");
             }
@@ -415,15 +544,19 @@ mod tests {
 
     #[test]
     fn vectors_give_the_answer_of_single_lanes() {
-        let cell = Cell::cubic(2.5).expect("valid");
-        let points = points(700, &cell);
-        let fast = BoxTree::build(&points, &cell, 0.9);
-        let plain = BoxTree { meet: portable, ..BoxTree::build(&points, &cell, 0.9) };
-        let (mut near, mut found, mut right) = (Vec::new(), Vec::new(), Vec::new());
-        for s in 0..fast.n_super() {
-            fast.meetings(s, &mut near, &mut found);
-            plain.meetings(s, &mut near, &mut right);
-            assert_eq!(found, right);
+        let skewed = Cell::new(DVec3::new(3.0, 0.0, 0.0), DVec3::new(1.2, 2.8, 0.0), DVec3::new(-1.0, 0.9, 2.9));
+        for cell in [Cell::cubic(2.5).expect("valid"), skewed.expect("valid")] {
+            let points = points(701, &cell);
+            for radius in [0.3, 0.9] {
+                let fast = BoxTree::build(&points, &cell, radius);
+                let plain = BoxTree { meet: portable, ..BoxTree::build(&points, &cell, radius) };
+                let (mut near, mut found, mut right) = (Vec::new(), Vec::new(), Vec::new());
+                for s in 0..fast.n_super() {
+                    fast.meetings(s, &mut near, &mut found);
+                    plain.meetings(s, &mut near, &mut right);
+                    assert_eq!(found, right);
+                }
+            }
         }
     }
 }

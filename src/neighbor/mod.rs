@@ -7,11 +7,13 @@ mod boxes;
 pub mod buffer;
 pub mod cluster_pairs;
 pub mod clusters;
+mod eight;
 pub mod full;
 pub mod half;
 pub mod packed;
 pub mod pairs;
 pub mod search;
+mod split;
 
 use std::sync::Arc;
 

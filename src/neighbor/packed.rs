@@ -9,14 +9,16 @@
 //! Knows positions, cell and exclusions; not charges, types or forces.
 
 use super::boxes::{BoxTree, Meeting, merge};
-use super::clusters::{CLUSTER, Clusters, HALF, PADDING, SUPER, sorted, wrapped};
+use super::clusters::{CLUSTER, Clusters, HALF, PADDING, SUPER};
+use super::split::{sorted, wrapped};
 use crate::cell::Cell;
 use crate::system::Topology;
 use bytemuck::{Pod, Zeroable};
 use glam::DVec3;
 use rayon::prelude::*;
-use std::mem::MaybeUninit;
+use std::mem::{MaybeUninit, take};
 use std::ops::Range;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// j clusters of an entry.
@@ -91,19 +93,20 @@ pub fn max_rows(n_clusters: usize) -> usize {
 }
 
 impl PackedList {
-    /// Lists every pair of clusters whose halves' boxes come closer than `radius`, so every pair of atoms that do, and every
-    /// excluded pair at any distance.
+    /// Lists every pair of atoms closer than `radius`, and every excluded pair at any distance; by clusters, so others too.
     ///
     /// * `positions` – `[n_atoms]`, nm, wrapped or not
     /// * `radius` – nm; may exceed half the cell
     ///
-    /// No distance of atoms is taken: what boxes list in vain is a matter for pruning. Cost is O(N log N), spread over
-    /// threads; the result does not depend on their number.
+    /// Distances of atoms are taken only where boxes leave doubt; the little that they list in vain is a matter for pruning.
+    /// Cost is O(N log N), spread over threads; the result does not depend on their number.
     pub fn build(positions: &[DVec3], cell: &Cell, topology: &Topology, radius: f64) -> Self {
+        let arrays = SPARE.lock().ok().and_then(|mut spare| spare.pop()).unwrap_or_default();
         let points = sorted(wrapped(positions, cell));
         let tree = BoxTree::build(&points, cell, radius);
-        let clusters = Clusters::from_sorted(&points);
-        let (slots, slot_of) = slots(&clusters, topology);
+        let clusters = Clusters::from_sorted(&points, arrays.order);
+        let (mut slots, mut slot_of) = (arrays.slots, arrays.slot_of);
+        find_slots(&clusters, topology, &mut slots, &mut slot_of);
         let search = Search { tree, clusters: &clusters, slot_of: &slot_of, topology };
         let n_super = search.tree.n_super();
         let per_task = n_super.div_ceil(MANY_TASKS).clamp(1, SUPERS_PER_TASK);
@@ -112,17 +115,8 @@ impl PackedList {
             .into_par_iter()
             .map_init(Scratch::default, |scratch, task| search.super_clusters(range(task), scratch))
             .collect();
-        let joined = join(found, per_task);
-        PackedList {
-            radius,
-            rows: joined.rows,
-            entries: joined.entries,
-            outer: joined.outer,
-            exclusions: joined.exclusions,
-            clusters,
-            slots,
-            slot_of,
-        }
+        let Joined { rows, entries, outer, exclusions } = join(found, per_task, arrays.joined);
+        PackedList { radius, clusters, slots, slot_of, rows, entries, outer, exclusions }
     }
 
     /// The masks of every entry at other positions with a smaller radius: twin of `shaders/prune.wgsl`. A half and a cluster
@@ -167,12 +161,12 @@ impl PackedList {
 /// Atoms that one task finds the slots of.
 const CHUNK: usize = 2048;
 
-/// (atom and type by slot, slot by atom)
-fn slots(clusters: &Clusters, topology: &Topology) -> (Vec<[u32; 2]>, Vec<u32>) {
-    let mut slot_of = vec![0u32; topology.n_atoms()];
+/// Fills `slots` and `slot_of` of a list.
+fn find_slots(clusters: &Clusters, topology: &Topology, slots: &mut Vec<[u32; 2]>, slot_of: &mut Vec<u32>) {
+    slot_of.resize(topology.n_atoms(), 0);
     // SAFETY: borrowed for this long by nobody else, and an atomic word lies like a plain one
     let cells: &[AtomicU32] = unsafe { &*(slot_of.as_mut_slice() as *mut [u32] as *const [AtomicU32]) };
-    let slots = (clusters.order.par_iter().enumerate().with_min_len(CHUNK))
+    (clusters.order.par_iter().enumerate().with_min_len(CHUNK))
         .map(|(slot, &atom)| {
             if atom == PADDING {
                 return [PADDING, 0];
@@ -180,8 +174,51 @@ fn slots(clusters: &Clusters, topology: &Topology) -> (Vec<[u32; 2]>, Vec<u32>) 
             cells[atom as usize].store(slot as u32, Ordering::Relaxed);
             [atom, topology.type_ids[atom as usize]]
         })
-        .collect();
-    (slots, slot_of)
+        .collect_into_vec(slots);
+}
+
+/// Arrays of lists that are gone, for those to come: memory that is new to the process costs more than what is written to it,
+/// and giving it back holds up whoever drops the list, which is the thread that feeds the device.
+static SPARE: Mutex<Vec<Arrays>> = Mutex::new(Vec::new());
+/// One list is in use while the next is made.
+const MOST_SPARE: usize = 2;
+
+#[derive(Default)]
+struct Arrays {
+    order: Vec<u32>,
+    slots: Vec<[u32; 2]>,
+    slot_of: Vec<u32>,
+    joined: Joined,
+}
+
+impl Drop for PackedList {
+    fn drop(&mut self) {
+        let arrays = Arrays {
+            order: take(&mut self.clusters.order),
+            slots: take(&mut self.slots),
+            slot_of: take(&mut self.slot_of),
+            joined: Joined {
+                rows: take(&mut self.rows),
+                entries: take(&mut self.entries),
+                outer: take(&mut self.outer),
+                exclusions: take(&mut self.exclusions),
+            },
+        };
+        if let Ok(mut spare) = SPARE.lock()
+            && spare.len() < MOST_SPARE
+        {
+            spare.push(arrays);
+        }
+    }
+}
+
+/// The vector without what it holds, and with room for `n`.
+fn emptied<T>(mut spare: Vec<T>, n: usize) -> Vec<T> {
+    spare.clear();
+    if spare.capacity() < n {
+        spare.reserve_exact(n + n / 8); // the next list may be a little longer
+    }
+    spare
 }
 
 /// What a task has found: the entries of consecutive super-clusters.
@@ -259,7 +296,10 @@ impl Search<'_> {
                 let half = lane_j as usize / HALF;
                 // clusters of the super-cluster itself meet themselves, so they come first and without a gap
                 let own = j as usize - first;
-                let place = if own < SUPER { Ok(own) } else { meetings.binary_search_by_key(&j, |m| m.j) };
+                let place = match meetings.get(own) {
+                    Some(meeting) if meeting.j == j => Ok(own),
+                    _ => meetings.binary_search_by_key(&j, |m| m.j),
+                };
                 if let Ok(place) = place {
                     meetings[place].clusters[half] |= 1 << k;
                     let (k, lane, lane_j) = (k as u8, (slot % CLUSTER) as u8, lane_j as u8);
@@ -341,6 +381,7 @@ impl Search<'_> {
     }
 }
 
+#[derive(Default)]
 struct Joined {
     rows: Vec<Row>,
     entries: Vec<Entry>,
@@ -351,16 +392,17 @@ struct Joined {
 /// Puts behind each other what tasks have found, and cuts it into rows.
 ///
 /// * `found` – of `per_task` super-clusters each
-fn join(found: Vec<Found>, per_task: usize) -> Joined {
+/// * `spare` – gives its memory
+fn join(found: Vec<Found>, per_task: usize, spare: Joined) -> Joined {
     let n_entries: usize = found.iter().map(|f| f.entries.len()).sum();
     let n_tables: usize = found.iter().map(|f| f.exclusions.len()).sum();
     let longest = n_entries.div_ceil(TARGET_ROWS).max(MIN_ENTRIES);
     let n_rows = |f: &Found| f.ranges().map(|r| r.len().div_ceil(longest)).sum::<usize>();
     let n_all_rows: usize = found.iter().map(n_rows).sum();
 
-    let mut entries = Vec::with_capacity(n_entries);
-    let mut outer = Vec::with_capacity(n_entries);
-    let mut exclusions = Vec::with_capacity(1 + n_tables);
+    let mut entries = emptied(spare.entries, n_entries);
+    let mut outer = emptied(spare.outer, n_entries);
+    let mut exclusions = emptied(spare.exclusions, 1 + n_tables);
     exclusions.push(NOTHING_EXCLUDED);
     let mut cut = Vec::with_capacity(n_all_rows);
     let mut rest = (
@@ -374,10 +416,10 @@ fn join(found: Vec<Found>, per_task: usize) -> Joined {
     for f in found {
         let (n, t) = (f.entries.len(), f.exclusions.len());
         let part = Part {
-            entries: take(&mut rest.0, n),
-            outer: take(&mut rest.1, n),
-            exclusions: take(&mut rest.2, t),
-            rows: take(&mut rest.3, n_rows(&f)),
+            entries: first(&mut rest.0, n),
+            outer: first(&mut rest.1, n),
+            exclusions: first(&mut rest.2, t),
+            rows: first(&mut rest.3, n_rows(&f)),
             first_entry,
             first_table,
             first_super,
@@ -394,7 +436,7 @@ fn join(found: Vec<Found>, per_task: usize) -> Joined {
         exclusions.set_len(1 + n_tables);
         cut.set_len(n_all_rows);
     }
-    Joined { rows: longest_first(cut), entries, outer, exclusions }
+    Joined { rows: longest_first(cut, spare.rows), entries, outer, exclusions }
 }
 
 /// Where one task's entries, tables and rows go.
@@ -447,14 +489,14 @@ impl Part<'_> {
 }
 
 /// The first `n` of what is left.
-fn take<'a, T>(rest: &mut &'a mut [T], n: usize) -> &'a mut [T] {
-    let (first, others) = std::mem::take(rest).split_at_mut(n);
+fn first<'a, T>(rest: &mut &'a mut [T], n: usize) -> &'a mut [T] {
+    let (first, others) = take(rest).split_at_mut(n);
     *rest = others;
     first
 }
 
 /// Sorts by falling work, rows of equal work in their order: by counting, since there are few values.
-fn longest_first(rows: Vec<(u32, Row)>) -> Vec<Row> {
+fn longest_first(rows: Vec<(u32, Row)>, spare: Vec<Row>) -> Vec<Row> {
     let most = rows.iter().map(|r| r.0).max().unwrap_or(0);
     let mut start = vec![0u32; most as usize + 2];
     for (work, _) in &rows {
@@ -463,7 +505,8 @@ fn longest_first(rows: Vec<(u32, Row)>) -> Vec<Row> {
     for k in 1..start.len() {
         start[k] += start[k - 1];
     }
-    let mut sorted = vec![Row::zeroed(); rows.len()];
+    let mut sorted = emptied(spare, rows.len());
+    sorted.resize(rows.len(), Row::zeroed());
     for (work, row) in rows {
         let place = &mut start[(most - work) as usize];
         sorted[*place as usize] = row;
@@ -579,6 +622,19 @@ mod tests {
         check(&cell, &scattered(1200, DVec3::new(3.0, 3.0, 9.0)), &trimers(400), 1e-3);
         let empty = Topology::new(vec!["O".into()], vec![], &[]);
         assert!(check(&cell, &[], &empty, 1.0).rows.is_empty());
+    }
+
+    /// A run that blows up is stopped by its backend; until then a list may be asked for.
+    #[test]
+    fn positions_that_are_not_numbers_make_a_list_too() {
+        let cell = Cell::cubic(2.5).expect("valid");
+        let mut positions = scattered(333, DVec3::splat(2.5));
+        positions[5] = DVec3::NAN;
+        positions[100].x = f64::INFINITY;
+        for positions in [positions, vec![DVec3::NAN; 333]] {
+            let counts = covered(&PackedList::build(&positions, &cell, &trimers(111), 0.9));
+            assert!(trimers(111).excluded_pairs().all(|(i, j)| counts[&(i as u32, j as u32)] == (1, 0)));
+        }
     }
 
     #[test]
