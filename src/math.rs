@@ -4,6 +4,15 @@ pub use libm::{erf, erfc};
 
 use std::f64::consts::PI;
 
+/// 64-bit FNV-1a (Fowler, Noll, Vo; <http://www.isthe.com/chongo/tech/comp/fnv/>).
+///
+/// ```
+/// assert_eq!(hexaqua::math::fnv1a(b"foobar"), 0x85944171f73967e8);
+/// ```
+pub fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &b| (hash ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
 /// Smallest β (nm⁻¹) with erfc(β·cutoff) ≤ `tolerance`, by bisection to the last bit that matters.
 ///
 /// * `cutoff` – nm

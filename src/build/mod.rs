@@ -12,6 +12,7 @@ pub mod pack;
 mod relax;
 mod shape;
 mod sites;
+mod slab;
 mod solution;
 mod whole;
 
@@ -19,5 +20,6 @@ pub use composition::{BoxReport, Composition, Extent, Quantity, SpeciesRow};
 pub use import::{ImportError, Imported, from_structure, sound_positions};
 pub use overlap::{Overlap, closest_contacts, contact_pairs, find_overlap};
 pub use shape::shape_from_bonded_terms;
-pub use solution::{BuildError, Solution, SolutionRequest, solution};
+pub use slab::{SlabBox, SlabRequest, slab};
+pub use solution::{BuildError, Solution, SolutionRequest, solution, solution_between};
 pub use whole::{MoleculeTrees, make_whole};

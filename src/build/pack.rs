@@ -90,7 +90,14 @@ pub struct Full {
 /// The closest contacts are at least [`MIN_HEAVY`] and [`MIN_HYDROGEN`], or the cell is [`Full`].
 ///
 /// * `contact_pairs` – may ions start in contact? If not, [`SOLVENT_SEPARATION`] is kept where there is room
-pub fn pack(kinds: &[Kind], cell: Cell, seed: u64, contact_pairs: bool) -> Result<Vec<DVec3>, Full> {
+/// * `between` – heights that centres of heavy atoms stay between, nm
+pub fn pack(
+    kinds: &[Kind],
+    cell: Cell,
+    seed: u64,
+    contact_pairs: bool,
+    between: Option<[f64; 2]>,
+) -> Result<Vec<DVec3>, Full> {
     let mut draws = Draws::new(seed, Stream::Build, 0);
     let mut packing = Packing::new(kinds, cell, contact_pairs);
     packing.place_units(&mut draws);
@@ -100,7 +107,7 @@ pub fn pack(kinds: &[Kind], cell: Cell, seed: u64, contact_pairs: bool) -> Resul
     }
     packing.assign_sites(&sites);
     packing.turn_small(&mut draws);
-    packing.push_apart()
+    packing.push_apart(between)
 }
 
 /// One molecule to be placed.
@@ -412,7 +419,7 @@ impl<'a> Packing<'a> {
     }
 
     /// Opens what is closer than the limits: first with ions kept apart, then, if that has no room, without.
-    fn push_apart(self) -> Result<Vec<DVec3>, Full> {
+    fn push_apart(self, between: Option<[f64; 2]>) -> Result<Vec<DVec3>, Full> {
         let n_molecules = self.molecules.len();
         // A hair more than is promised.
         let hair = 1e-6;
@@ -422,14 +429,16 @@ impl<'a> Packing<'a> {
         if !self.contact_pairs {
             // A little less than the goal counts as reached.
             let apart = Distances { opposite_ions: 0.95 * SOLVENT_SEPARATION, ..limits };
-            let relaxed = Relaxation::new(self.cell, &self.atoms, positions).run(goals, apart, RELAX_IONS);
+            let relaxed =
+                Relaxation::new(self.cell, &self.atoms, positions).between(between).run(goals, apart, RELAX_IONS);
             if relaxed.1 == 0 {
                 return Ok(relaxed.0);
             }
             positions = relaxed.0;
         }
         let goals = Distances { opposite_ions: 0.0, ..goals };
-        let (positions, crowded) = Relaxation::new(self.cell, &self.atoms, positions).run(goals, limits, RELAX);
+        let (positions, crowded) =
+            Relaxation::new(self.cell, &self.atoms, positions).between(between).run(goals, limits, RELAX);
         if crowded == 0 { Ok(positions) } else { Err(Full { placed: n_molecules.saturating_sub(crowded) }) }
     }
 }

@@ -81,7 +81,12 @@ pub struct Relaxation<'a> {
     bodies: Vec<Body>,
     /// `[n_atoms]`, nm
     positions: Vec<DVec3>,
+    /// Heights that heavy atoms stay between, nm.
+    between: Option<[f64; 2]>,
 }
+
+/// How far hydrogens may stand beyond a height that heavy atoms stay below, nm.
+const BEYOND: f64 = 0.1;
 
 impl<'a> Relaxation<'a> {
     /// * `atoms` – bodies are numbered from 0 without gaps
@@ -102,7 +107,48 @@ impl<'a> Relaxation<'a> {
             Body { atoms, shape, center, turn: DQuat::IDENTITY, inv_mass: 1.0 / n, inv_inertia, radius, moved: 0.0 }
         };
         let bodies = members.into_iter().map(body).collect();
-        Relaxation { cell, atoms, bodies, positions }
+        Relaxation { cell, atoms, bodies, positions, between: None }
+    }
+
+    /// Between two walls normal to z: bodies come back from images of the cell, then stay inside.
+    pub fn between(mut self, heights: Option<[f64; 2]>) -> Self {
+        self.between = heights;
+        let Some([low, high]) = heights else { return self };
+        let height = self.cell.vectors().z_axis.z;
+        let edge = 0.5 * (low + high - height);
+        for body in &mut self.bodies {
+            body.center.z = edge + (body.center.z - edge).rem_euclid(height);
+            for (&i, &r) in body.atoms.iter().zip(&body.shape) {
+                self.positions[i as usize] = body.center + body.turn * r;
+            }
+        }
+        self.confine();
+        self
+    }
+
+    /// Moves bodies that reach through a wall back.
+    fn confine(&mut self) {
+        let Some([low, high]) = self.between else { return };
+        for body in &mut self.bodies {
+            let (mut below, mut above) = (0.0_f64, 0.0_f64);
+            for &i in &body.atoms {
+                let beyond = match self.atoms[i as usize].contact {
+                    Contact::Heavy => 0.0,
+                    Contact::Hydrogen => BEYOND,
+                    Contact::None => continue,
+                };
+                let z = self.positions[i as usize].z;
+                below = below.max(low - beyond - z);
+                above = above.max(z - high - beyond);
+            }
+            // one that is wider than the room stands in its middle
+            let shift = if below > 0.0 && above > 0.0 { 0.5 * (below - above) } else { below - above };
+            if shift != 0.0 {
+                body.center.z += shift;
+                body.moved += shift.abs();
+                body.atoms.iter().for_each(|&i| self.positions[i as usize].z += shift);
+            }
+        }
     }
 
     /// Pushes until no pair is closer than `limits`, aiming at `goals`, or `max_sweeps` are over.
@@ -116,6 +162,7 @@ impl<'a> Relaxation<'a> {
             self.bodies.iter_mut().for_each(|b| b.moved = 0.0);
             for _ in 0..SWEEPS_PER_LIST {
                 crowded = self.sweep(&pairs, &goals, &limits);
+                self.confine();
                 sweep += 1;
                 if crowded == 0 || self.bodies.iter().any(|b| b.moved > 0.5 * SKIN) {
                     break;

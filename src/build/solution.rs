@@ -74,6 +74,10 @@ pub enum BuildError {
         "only {placed} of {wanted} molecules fit into {volume:.3} nm^3 ({density:.3} g/cm3) without overlap; lower the density, enlarge the box or take fewer molecules"
     )]
     TooDense { placed: usize, wanted: usize, volume: f64, density: f64 },
+    #[error(
+        "a gap of {gap} nm has no room for a liquid: the atoms of the surfaces take {least:.2} nm of it; make it larger"
+    )]
+    GapTooSmall { gap: f64, least: f64 },
     #[error("{0} atoms are more than can be numbered")]
     TooMany(usize),
 }
@@ -89,6 +93,16 @@ const MIN_HEIGHT: f64 = 0.6;
 /// Heavy atoms of different molecules are at least [`MIN_HEAVY`] apart, hydrogens [`MIN_HYDROGEN`] from everything;
 /// the same request gives the same coordinates.
 pub fn solution(request: &SolutionRequest) -> Result<Solution, BuildError> {
+    pack_solution(request, None)
+}
+
+/// The same between two walls: centres of heavy atoms stay between these heights (nm), hydrogens a little beyond. The cell
+/// is higher than that by the room that images need.
+pub fn solution_between(request: &SolutionRequest, heights: [f64; 2]) -> Result<Solution, BuildError> {
+    pack_solution(request, Some(heights))
+}
+
+fn pack_solution(request: &SolutionRequest, between: Option<[f64; 2]>) -> Result<Solution, BuildError> {
     let species = request.species;
     let Composition { counts, cell } = Composition::new(species, request.quantities, request.extent)?;
     let report = BoxReport::new(species, &counts, cell);
@@ -108,8 +122,8 @@ pub fn solution(request: &SolutionRequest) -> Result<Solution, BuildError> {
         species.iter().zip(&counts).map(|(s, &n)| kind(s, n, request.geometries)).collect::<Result<_, _>>()?;
     let wanted: usize = counts.iter().sum();
     let too_dense = |placed| BuildError::TooDense { placed, wanted, volume: cell.volume(), density: report.density };
-    let positions =
-        pack::pack(&kinds, cell, request.seed, request.contact_pairs_allowed).map_err(|full| too_dense(full.placed))?;
+    let positions = pack::pack(&kinds, cell, request.seed, request.contact_pairs_allowed, between)
+        .map_err(|full| too_dense(full.placed))?;
 
     let sequence: Vec<u32> = counts.iter().enumerate().flat_map(|(s, &n)| std::iter::repeat_n(s as u32, n)).collect();
     // The packer has promised this; a box that breaks the promise would blow up later and far from its cause.

@@ -25,6 +25,10 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let prepared = prepare::prepare_file(&args.input)?;
     say!("{}\n", prepared.input.title);
     say!("{}", prepared.composition);
+    prepared.layers.iter().for_each(|line| say!("{line}"));
+    if !prepared.layers.is_empty() {
+        say!("");
+    }
     say!("{}", forcefield::pair_table_text(&prepared.assembled));
     for p in &prepared.assembled.provenance {
         say!("{}: {} — {}. {}", p.species, p.model, p.title, p.source);

@@ -37,6 +37,7 @@ pub mod records;
 pub mod run;
 mod shell;
 pub mod simulate;
+mod surface;
 pub mod validate;
 
 use clap::{Parser, Subcommand, ValueEnum};

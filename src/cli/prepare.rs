@@ -1,6 +1,6 @@
 //! From an input file to a system that can be run: the part every subcommand shares.
 
-use super::{BackendChoice, CliError, InputArgs, held, import, interface, observables};
+use super::{BackendChoice, CliError, InputArgs, held, import, interface, observables, surface};
 use crate::build::{self, BoxReport, Extent, Quantity, SolutionRequest};
 use crate::cell::Cell;
 use crate::forcefield::{self, Assembled};
@@ -25,6 +25,8 @@ pub struct Prepared {
     pub system: System,
     pub state: State,
     pub composition: BoxReport,
+    /// Of an interface, what every layer is made of.
+    pub layers: Vec<String>,
     /// Worth telling the user, not worth stopping for.
     pub warnings: Vec<String>,
 }
@@ -56,12 +58,16 @@ pub fn prepare(input: Input, locations: &Locations) -> Result<Prepared, CliError
     let at = |key: &str, error: &dyn std::fmt::Display| CliError::input(locations.explain(key, &error.to_string()));
     if let GeometrySpec::Topology { structure, topology } = &input.system.geometry {
         let imported = import::import(structure, topology, locations)?;
-        return finish(input, locations, imported);
+        return finish(input, locations, imported, Vec::new());
     }
     let library = super::molecules::library(&input.system, locations)?;
     let files = super::molecules::from_files(&input.system, locations)?;
     let assembled = forcefield::assemble_from(&library, &input.system, input.nonbonded.mixing, &files)
         .map_err(|e| at(&e.key().unwrap_or_else(|| "system".into()), &e))?;
+    if let (GeometrySpec::Slab { density }, Some(spec)) = (&input.system.geometry, &input.interface.surface) {
+        let (parts, layers) = surface::build(&input, spec, *density, assembled, &library, locations)?;
+        return finish(input, locations, parts, layers);
+    }
     let mut warnings = assembled.warnings.clone();
     // the water comes first in the library's list and last in the box
     let mut species = assembled.species.clone();
@@ -101,7 +107,7 @@ pub fn prepare(input: Input, locations: &Locations) -> Result<Prepared, CliError
         }
     };
     let topology = Topology::new(assembled.types.clone(), species, &sequence);
-    finish(input, locations, Parts { assembled, topology, state, restraints: Vec::new(), warnings })
+    finish(input, locations, Parts { assembled, topology, state, restraints: Vec::new(), warnings }, Vec::new())
 }
 
 /// A system without its interactions.
@@ -114,7 +120,7 @@ pub struct Parts {
 }
 
 /// Checks the charge, fits the interactions to the cell.
-fn finish(input: Input, locations: &Locations, parts: Parts) -> Result<Prepared, CliError> {
+fn finish(input: Input, locations: &Locations, parts: Parts, layers: Vec<String>) -> Result<Prepared, CliError> {
     let at = |key: &str, error: &dyn std::fmt::Display| CliError::input(locations.explain(key, &error.to_string()));
     let Parts { assembled, topology, state, restraints, mut warnings } = parts;
     let composition = BoxReport::new(&topology.species, &topology.species_counts(), state.cell);
@@ -164,7 +170,7 @@ fn finish(input: Input, locations: &Locations, parts: Parts) -> Result<Prepared,
                        leave its position_restraints out";
         return Err(at("dynamics.barostat", &message));
     }
-    Ok(Prepared { input, assembled, system, state, composition, warnings })
+    Ok(Prepared { input, assembled, system, state, composition, layers, warnings })
 }
 
 fn has_c4(assembled: &Assembled) -> bool {
@@ -172,7 +178,7 @@ fn has_c4(assembled: &Assembled) -> bool {
 }
 
 /// Amounts in the order solutes, water.
-fn quantities(system: &SystemSpec, geometry: &GeometrySpec) -> Vec<Quantity> {
+pub(super) fn quantities(system: &SystemSpec, geometry: &GeometrySpec) -> Vec<Quantity> {
     let solutes = system.solutes.iter().map(|s| match s.amount {
         Amount::Count(n) => Quantity::Count(n),
         Amount::Concentration(c) => Quantity::Concentration(c),
@@ -191,7 +197,7 @@ fn extent(geometry: &GeometrySpec) -> Result<Extent, crate::cell::CellError> {
         GeometrySpec::Density(density) => Extent::Density(*density),
         GeometrySpec::Cell(vectors) => Extent::Cell(cell(vectors)?),
         GeometrySpec::CellAndDensity { cell: vectors, density } => Extent::CellAndDensity(cell(vectors)?, *density),
-        GeometrySpec::Structure(_) | GeometrySpec::Topology { .. } => Extent::Density(1.0),
+        GeometrySpec::Slab { .. } | GeometrySpec::Structure(_) | GeometrySpec::Topology { .. } => Extent::Density(1.0),
     })
 }
 

@@ -50,6 +50,8 @@ pub struct OpenTrajectory {
 /// Observer of one run; `stage` changes as the run goes on.
 pub struct Recorder<'a> {
     pub topology: &'a Topology,
+    /// Names, in the order of the system.
+    pub electrodes: Vec<String>,
     pub folder: &'a OutputFolder,
     pub log: LogWriter,
     pub trajectory: Option<OpenTrajectory>,
@@ -99,6 +101,8 @@ impl Observer for Recorder<'_> {
             return Err(ForceError::DeviceLost(format!("as asked for, at step {}", row.step)).into());
         }
         let terms = row.energies.terms();
+        let charges: Vec<(&str, f64)> =
+            self.electrodes.iter().map(String::as_str).zip(row.energies.electrode_charges).collect();
         let line = log::LogRow {
             step: row.step,
             time: row.time,
@@ -111,6 +115,7 @@ impl Observer for Recorder<'_> {
             potential: row.energies.total(),
             terms: &terms,
             conserved: Some(row.conserved),
+            charges: &charges,
         };
         self.log.write(&line).map_err(output)
     }

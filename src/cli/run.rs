@@ -208,8 +208,10 @@ fn run_stages(
         streams.retain(|s| s.0 != LOG_FILE);
     }
     let log = if log_length > 0 { LogWriter::resume(&log_path, log_length) } else { LogWriter::create(&log_path) };
+    let electrodes = system.external.electrodes.iter().flat_map(|e| &e.electrodes);
     let mut recorder = Recorder {
         topology: &system.topology,
+        electrodes: electrodes.map(|e| e.name.clone()).collect(),
         folder,
         log: log.map_err(CliError::run)?,
         trajectory: None,

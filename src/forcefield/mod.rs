@@ -14,6 +14,7 @@ mod listing;
 mod molecule;
 mod pairs;
 mod select;
+pub mod surface;
 
 pub use assemble::{Assembled, FileMolecule, Provenance, assemble, assemble_from};
 pub use error::{ForceFieldError, SoluteFault};

@@ -13,7 +13,8 @@ pub mod gpu;
 pub mod reference;
 
 use crate::neighbor::NeighborList;
-use crate::system::State;
+use crate::system::external::MOST_ELECTRODES;
+use crate::system::{External, State};
 use glam::{DMat3, DVec3};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -41,6 +42,18 @@ pub enum ForceError {
     /// force term and a remedy: see [`reference::blame`].
     #[error("step {step}: {detail}")]
     BlowUp { step: u64, atom: Option<usize>, detail: String },
+}
+
+/// Charge of every electrode, e.
+///
+/// * `charges` – `[n_atoms]`, e
+pub fn electrode_charges(external: &External, charges: &[f64]) -> [f64; MOST_ELECTRODES] {
+    let mut sums = [0.0; MOST_ELECTRODES];
+    let electrodes = external.electrodes.iter().flat_map(|e| &e.electrodes);
+    for (sum, electrode) in sums.iter_mut().zip(electrodes) {
+        *sum = electrode.atoms.iter().map(|&i| charges[i as usize]).sum();
+    }
+    sums
 }
 
 /// Energies by term, kJ/mol. A term that does not exist in the system is `None` and left out of reports.
@@ -72,6 +85,8 @@ pub struct Energies {
     pub electrode: Option<f64>,
     /// Position restraints
     pub restraint: Option<f64>,
+    /// Not an energy: charge of every electrode in the order of the system, e; zero behind the last.
+    pub electrode_charges: [f64; MOST_ELECTRODES],
     /// Σ of the pair potentials at the cutoff over the pairs inside it. Not part of the total: the conserved quantity
     /// subtracts it, because unshifted energies jump when a pair crosses the cutoff.
     pub cutoff_shift: f64,

@@ -7,6 +7,7 @@
 
 use super::output::{self, OutputError};
 use crate::cell::Cell;
+pub use crate::math::fnv1a;
 use crate::system::State;
 use glam::DVec3;
 use std::collections::BTreeMap;
@@ -63,15 +64,6 @@ pub struct Loaded {
     pub checkpoint: Checkpoint,
     /// Set when the latest file could not be used and the one before it was taken instead.
     pub warning: Option<String>,
-}
-
-/// 64-bit FNV-1a.
-///
-/// ```
-/// assert_eq!(hexaqua::io::checkpoint::fnv1a(b"foobar"), 0x85944171f73967e8);
-/// ```
-pub fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &b| (hash ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 impl Checkpoint {

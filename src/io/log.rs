@@ -42,6 +42,8 @@ pub struct LogRow<'a> {
     pub terms: &'a [(&'static str, f64)],
     /// From potential-shifted pair energies, minus the heat of the thermostat.
     pub conserved: Option<f64>,
+    /// Electrodes and their charges, e, the same in every row of a file.
+    pub charges: &'a [(&'a str, f64)],
 }
 
 /// Appends rows to `log.csv`. Every row reaches the operating system at once, so `tail -f` works.
@@ -82,7 +84,8 @@ impl LogWriter {
 
     /// Adds one row.
     pub fn write(&mut self, row: &LogRow) -> Result<(), LogError> {
-        let names: Vec<String> = row.terms.iter().map(|t| t.0.to_string()).collect();
+        let charges = row.charges.iter().map(|(name, _)| format!("{CHARGE}{name}"));
+        let names: Vec<String> = row.terms.iter().map(|t| t.0.to_string()).chain(charges).collect();
         let mut text = String::new();
         match &self.terms {
             None => {
@@ -116,6 +119,7 @@ impl LogWriter {
         field(Some(row.potential), 6);
         row.terms.iter().for_each(|t| field(Some(t.1), 6));
         field(row.conserved, 6);
+        row.charges.iter().for_each(|c| field(Some(c.1), 9));
         text += &line;
         text.push('\n');
         let written = self.file.write_all(text.as_bytes());
@@ -135,12 +139,17 @@ impl LogWriter {
     }
 }
 
+/// Begins the names of columns with charges of electrodes.
+pub const CHARGE: &str = "charge_";
+
 /// Column names and units in the order of the file.
 fn columns(terms: impl Iterator<Item = String>) -> Vec<(String, &'static str)> {
     let head = [("time", "ps"), ("step", ""), ("stage", ""), ("temperature", "K"), ("pressure", "bar")].map(own);
     let head = head.into_iter().chain([("volume", "nm3"), ("density", "g/cm3")].map(own));
     let energies = [("kinetic", "kJ/mol"), ("potential", "kJ/mol")].map(own);
-    return head.chain(energies).chain(terms.map(|t| (t, "kJ/mol"))).chain([own(("conserved", "kJ/mol"))]).collect();
+    let (charges, terms): (Vec<String>, Vec<String>) = terms.partition(|name| name.starts_with(CHARGE));
+    let terms = terms.into_iter().map(|t| (t, "kJ/mol")).chain([own(("conserved", "kJ/mol"))]);
+    return head.chain(energies).chain(terms).chain(charges.into_iter().map(|c| (c, "e"))).collect();
 
     fn own((name, unit): (&str, &'static str)) -> (String, &'static str) {
         (name.to_string(), unit)
@@ -238,6 +247,7 @@ mod tests {
             potential: -4.25,
             terms: &TERMS,
             conserved: Some(8.25),
+            charges: &[],
         }
     }
 

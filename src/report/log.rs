@@ -52,6 +52,13 @@ pub fn figures(log: &[Column], analysed_from: Option<f64>) -> Vec<Figure> {
         ];
         figures.push(figure("temperature", title, Axis::new("T", &temperature.unit), lines, Some(temperature)));
     }
+    let charges: Vec<&Column> = columns.iter().filter(|c| c.name.starts_with("charge_")).collect();
+    if let Some(last) = charges.last() {
+        let name = |c: &Column| c.name.trim_start_matches("charge_").to_string();
+        let title = format!("Charge of electrodes, mean of {} {:+.4} {}", name(last), mean(&last.values), last.unit);
+        let lines = charges.iter().enumerate().map(|(k, column)| series(name(column), k + 1, column, 0.0)).collect();
+        figures.push(figure("electrode-charge", title, Axis::new("Q", &last.unit), lines, Some(last)));
+    }
     let energies: Vec<&Column> = ["potential", "kinetic", "total"].iter().filter_map(|name| column(name)).collect();
     if let Some(first) = energies.first() {
         // Potential and kinetic energy differ by thousands of kJ/mol; what is worth seeing is how they move.

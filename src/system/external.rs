@@ -3,6 +3,9 @@
 
 use crate::potential::pair_table::PairCoefficients;
 
+/// Electrodes that a system may have: their charges are reported one by one.
+pub const MOST_ELECTRODES: usize = 8;
+
 /// External terms of one system; the default has none.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct External {

@@ -14,12 +14,29 @@ pub struct InterfaceSpec {
     pub finite_field: Option<f64>,
     pub walls: Vec<WallSpec>,
     pub electrodes: Vec<ElectrodeSpec>,
+    pub surface: Option<SurfaceSpec>,
+}
+
+/// `[surface]`: one slab with a liquid on it, or two with a liquid between them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SurfaceSpec {
+    /// Name of an entry of the library.
+    pub material: String,
+    /// Layers of the crystal; `None`: what the entry asks for, else three.
+    pub layers: Option<usize>,
+    /// Lateral size asked for, nm.
+    pub size: [f64; 2],
+    pub two: bool,
+    /// Between the innermost atoms, or the height of the liquid on one slab, nm.
+    pub gap: f64,
+    /// nm
+    pub vacuum: f64,
 }
 
 impl InterfaceSpec {
     /// Is there a surface, so that matter is not the same everywhere?
     pub fn has_surface(&self) -> bool {
-        self.slab_correction || !self.walls.is_empty() || !self.electrodes.is_empty()
+        self.slab_correction || !self.walls.is_empty() || !self.electrodes.is_empty() || self.surface.is_some()
     }
 }
 

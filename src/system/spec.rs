@@ -85,6 +85,8 @@ pub enum GeometrySpec {
     Cell([[f64; 3]; 3]),
     /// Cell vectors (nm) and mass density (g/cm³), from which the number of waters follows.
     CellAndDensity { cell: [[f64; 3]; 3], density: f64 },
+    /// Liquid of a given mass density (g/cm³), or of given amounts, beside the slabs of `[surface]`.
+    Slab { density: Option<f64> },
     /// A structure file; molecules are recognised by residue name. Path relative to the input file is resolved.
     Structure(PathBuf),
     /// A structure file and a GROMACS topology that says what its atoms are and how they interact. The water of

@@ -1,84 +1,20 @@
 //! Electrodes at constant potential: the reference backend against sums over explicit images, and against itself.
 
+use crate::support::capacitor::{Capacitor, N_ELECTRODE, PER_LAYER, WIDTH, capacitor, external};
 use crate::support::compare::assert_relative;
-use crate::support::systems::{all_pairs, ion, spce, truncated};
+use crate::support::systems::all_pairs;
 use glam::DVec3;
-use hexaqua::cell::Cell;
 use hexaqua::electrode::dense::Matrix;
 use hexaqua::electrode::lattice::{Boundary, LatticeSum};
 use hexaqua::electrode::response::Response;
 use hexaqua::forces::reference::ReferenceBackend;
+use hexaqua::forces::reference::pme::Pme;
 use hexaqua::forces::{Backend, Evaluation};
 use hexaqua::neighbor::NeighborList;
-use hexaqua::potential::mixing::Mixing;
-use hexaqua::potential::pair_table::PairTable;
-use hexaqua::random::{Draws, Stream};
-use hexaqua::system::external::{Condition, Electrode, Electrodes};
-use hexaqua::system::{Coulomb, External, State, System, Topology};
+use hexaqua::system::external::Condition;
+use hexaqua::system::{Coulomb, State};
 use hexaqua::units::VOLT;
 use std::sync::Arc;
-
-const WIDTH: f64 = 0.08;
-const GAP: f64 = 1.1;
-/// One layer per electrode, 4 × 4 atoms 0.3 nm apart.
-const PER_LAYER: usize = 16;
-const N_ELECTRODE: usize = 2 * PER_LAYER;
-
-struct Capacitor {
-    system: System,
-    cell: Cell,
-    positions: Vec<DVec3>,
-}
-
-/// Two square layers, six waters and an ion pair between them at pseudo-random places.
-fn capacitor(coulomb: Coulomb, external: External) -> Capacitor {
-    let metal = ion("metal", "Au", 0, 0.0, 197.0);
-    let (plus, minus) = (ion("Na+", "Na", 1, 1.0, 22.99), ion("Cl-", "Cl", 1, -1.0, 35.45));
-    let mut sequence = vec![0; N_ELECTRODE];
-    sequence.extend([1, 2, 3, 3, 3, 3, 3, 3]);
-    let types = ["Au", "Na", "OW", "HW"].map(String::from).to_vec();
-    let lj = [(0.3, 0.5), (0.28, 0.3), (0.3166, 0.65), (0.0, 0.0)];
-    let system = System {
-        topology: Topology::new(types, vec![metal, plus, minus, spce(1.0)], &sequence),
-        pair_table: PairTable::mixed(&lj, |_, _| Mixing::LorentzBerthelot),
-        interactions: truncated(0.6, coulomb),
-        restraints: Vec::new(),
-        external,
-    };
-    let mut positions: Vec<DVec3> = (0..N_ELECTRODE)
-        .map(|k| {
-            let (x, y) = ((k % 4) as f64, (k / 4 % 4) as f64);
-            DVec3::new(0.3 * x, 0.3 * y, if k < PER_LAYER { -0.5 * GAP } else { 0.5 * GAP })
-        })
-        .collect();
-    let mut draws = Draws::new(5, Stream::Build, 0);
-    for m in 0..8 {
-        // on a grid of its own, so that nothing overlaps
-        let (x, y) = (0.3 + 0.6 * f64::from(m % 2), 0.15 + 0.3 * f64::from(m / 2));
-        let at = DVec3::new(x, y, 0.3 * (draws.uniform() - 0.5));
-        positions.push(at);
-        if m > 1 {
-            let turn = std::f64::consts::TAU * draws.uniform();
-            let (a, b) = (DVec3::new(turn.cos(), 0.0, turn.sin()), DVec3::new(-turn.sin(), 0.0, turn.cos()));
-            positions.push(at + 0.1 * a);
-            positions.push(at + 0.1 * (-1.0 / 3.0 * a + 8f64.sqrt() / 3.0 * b));
-        }
-    }
-    Capacitor { system, cell: Cell::orthorhombic(1.2, 1.2, 4.4).expect("valid"), positions }
-}
-
-/// Electrodes of the two layers at `potentials` (V).
-fn external(slab_correction: bool, field_z: f64, potentials: [f64; 2]) -> External {
-    let electrode = |name: &str, layer: usize| Electrode {
-        name: name.into(),
-        atoms: (0..PER_LAYER).map(|k| (layer * PER_LAYER + k) as u32).collect(),
-        condition: Condition::Potential(potentials[layer] * VOLT),
-        gaussian_width: WIDTH,
-        thomas_fermi: 25.0 * layer as f64,
-    };
-    let electrodes = Electrodes { electrodes: vec![electrode("left", 0), electrode("right", 1)], balance: 0.0 };
-    External { slab_correction, field_z, walls: vec![], electrodes: Some(electrodes) }
-}
 
 fn converged() -> Coulomb {
     Coulomb::Ewald { beta: 7.0, n_max: [13, 13, 46], n_sq_max: None }
@@ -252,4 +188,50 @@ fn impossible_electrodes_are_refused() {
     assert!(plain.contains("need an Ewald sum"), "{plain}");
     let twice = refuse(&|c| c.positions[1] = c.positions[0]);
     assert!(twice.contains("atoms on top of each other"), "{twice}");
+}
+
+/// The matrix of the mesh, made from one transform, is what single charges give one by one.
+#[test]
+fn the_mesh_matrix_equals_one_charge_at_a_time() {
+    let c = capacitor(converged(), external(true, 0.0, [0.0, 1.0]));
+    let at: Vec<DVec3> = c.positions[..N_ELECTRODE + 3].iter().map(|r| *r + DVec3::new(0.011, 0.023, 0.007)).collect();
+    for (grid, order) in [([20, 21, 64], 5), ([24, 24, 80], 6), ([18, 16, 48], 4)] {
+        let mesh = Pme::new(grid, order, 5.0);
+        let matrix = mesh.interactions(&c.cell, &at);
+        let mut largest = 0.0_f64;
+        for i in 0..at.len() {
+            let mut unit = vec![0.0; at.len()];
+            unit[i] = 1.0;
+            let (potential, _) = mesh.solve(&c.cell, &mesh.spread(&c.cell, &at, &unit));
+            for (a, b) in mesh.gather_potentials(&c.cell, &at, &potential).iter().zip(&matrix[i * at.len()..]) {
+                largest = largest.max((a - b).abs());
+            }
+        }
+        let scale = matrix.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+        assert!(largest < 1e-12 * scale, "{grid:?} {order}: {largest} of {scale}");
+    }
+}
+
+/// Charges that a potential makes, held as charges, give the same energy up to the work of the source, and the same forces.
+#[test]
+fn given_charges_are_the_other_side_of_given_potentials() {
+    let by_potential = capacitor(converged(), external(true, 0.0, [-0.7, 0.9]));
+    let (charges, at_potential) = solve(&by_potential);
+    let mut by_charge = by_potential.clone();
+    let electrodes = by_charge.system.external.electrodes.as_mut().expect("electrodes");
+    let mut work = 0.0;
+    for electrode in &mut electrodes.electrodes {
+        let sum: f64 = electrode.atoms.iter().map(|&i| charges[i as usize]).sum();
+        work += sum * electrode.condition.potential();
+        electrode.condition = Condition::Charge(sum);
+    }
+    let (same, at_charge) = solve(&by_charge);
+    assert!(charges.iter().zip(&same).all(|(a, b)| (a - b).abs() < 1e-9));
+    assert_relative("energy", at_charge.energies.total(), at_potential.energies.total() + work, 1e-9);
+    let electrodes = by_charge.system.external.electrodes.as_mut().expect("electrodes");
+    electrodes.electrodes[0].condition = Condition::Charge(0.05);
+    electrodes.electrodes[1].condition = Condition::Charge(-0.05);
+    let (other, evaluation) = solve(&by_charge);
+    assert!((evaluation.energies.electrode_charges[0] - 0.05).abs() < 1e-9);
+    assert!((other[..PER_LAYER].iter().sum::<f64>() - 0.05).abs() < 1e-9);
 }

@@ -1,7 +1,7 @@
 //! The fast backend without a GPU: SIMD pair kernels in f32, threads, and a state in f64.
 //!
 //! Passes, each with its twin in `forces/reference`: `nonbonded` (with `kernel` written over `lanes`), `pme`
-//! (with `fft`), `exclusions`, `bonded`, `update`. It does not search neighbors, couple or decide when to report.
+//! (with `fft`), `exclusions`, `bonded`, `external`, `electrode`, `update`. It does not search neighbors, couple or decide when to report.
 //!
 //! **Determinism.** Work is cut into parts that depend on the system and the list alone, each part writes memory of its
 //! own, and partial results are added in the order of the parts: the same bits on any number of threads. Nothing
@@ -9,7 +9,9 @@
 
 mod bonded;
 mod cubic;
+mod electrode;
 mod exclusions;
+mod external;
 mod fft;
 mod kernel;
 mod lanes;
@@ -17,6 +19,7 @@ mod nonbonded;
 mod pme;
 mod prune;
 mod rational;
+mod report;
 mod simd;
 mod smooth;
 mod update;
@@ -26,26 +29,28 @@ pub use simd::SimdLevel;
 use super::reference::blame::{AFTER_A_STEP, BEFORE_ANY_STEP, Scene};
 use super::reference::{self, Contribution, bonded::BondedSums, dispersion::DispersionCorrection, ewald::WaveVectors};
 use super::{Backend, Batch, Chunk, ChunkReport, Energies, Evaluation, FirstStep, ForceError, NeighborKind};
-use crate::cell::Cell;
 use crate::neighbor::half::HalfList;
 use crate::neighbor::{NeighborList, buffer};
 use crate::potential::bspline::MAX_ORDER;
-use crate::potential::coulomb::ReactionField;
 use crate::system::{Coulomb, PositionRestraint, State, System};
 use crate::units::BOLTZMANN;
+use electrode::ConstantPotential;
 use exclusions::Exclusions;
-use glam::{DMat3, DVec3};
+use external::Field;
+use glam::DVec3;
 use nonbonded::Nonbonded;
 use pme::Pme;
 use rayon::prelude::*;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use update::{Atoms, Integrator, Step, StepSums};
+use update::{Atoms, Integrator, Reach, Step, StepSums};
 
 /// Wall time by pass, summed over steps. `pair` and the mesh passes overlap, so they add up to more than the step.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct PassTimes {
+    /// Charges of electrodes: the potentials at them, and the matrix.
+    pub electrodes: Duration,
     pub positions: Duration,
     pub pair: Duration,
     pub mesh: Duration,
@@ -84,6 +89,10 @@ struct Engine {
     nonbonded: Nonbonded,
     long_range: LongRange,
     exclusions: Exclusions,
+    /// Made when a state is loaded.
+    electrodes: Option<ConstantPotential>,
+    /// External terms of the present step; `None` where there are none.
+    field: Option<Field>,
     /// Sorted by atom.
     restraints: Vec<PositionRestraint>,
     dispersion: Option<DispersionCorrection>,
@@ -137,9 +146,13 @@ impl CpuBackend {
             let what = format!("this processor has no {} instructions; let the backend choose", level.name());
             return Err(ForceError::Unsupported { what, instead: "reference" });
         }
-        if let Some(term) = system.external.terms().first() {
-            return Err(ForceError::Unsupported { what: format!("{term} is not there yet"), instead: "reference" });
+        let mut system = system.clone();
+        if let Some(electrodes) = &system.external.electrodes {
+            reference::electrode::check(&system, electrodes)?;
+            // they have what the electrolyte gives them
+            electrodes.atoms().for_each(|atom| system.topology.charges[atom as usize] = 0.0);
         }
+        let system = &system;
         let charges = &system.topology.charges;
         let long_range = match system.interactions.coulomb {
             Coulomb::Pme { beta, grid, order } => {
@@ -170,6 +183,8 @@ impl CpuBackend {
             nonbonded: Nonbonded::new(level, system),
             long_range,
             exclusions: Exclusions::new(system),
+            electrodes: None,
+            field: None,
             restraints,
             dispersion,
             integrator: Integrator::new(&system.topology),
@@ -211,9 +226,17 @@ impl Engine {
     /// * `prune` – radius of new inner lists, nm; `None` keeps those there are
     fn compute_forces(&mut self, report: bool, prune: Option<f64>) -> Result<Contribution, ForceError> {
         let start = Instant::now();
-        let Engine { nonbonded, long_range, state, system, times, .. } = self;
+        self.relax_electrodes()?;
+        self.times.electrodes += start.elapsed();
+        let start = Instant::now();
+        let Engine { nonbonded, long_range, state, system, times, electrodes, field, .. } = self;
         let state = state.as_ref().ok_or(ForceError::NoNeighbors)?;
         nonbonded.gather_positions(&state.positions);
+        let charges = &system.topology.charges;
+        *field = (!system.external.terms().is_empty()).then(|| {
+            let dipole = system.external.slab_correction.then(|| external::dipole(&state.positions, charges));
+            Field::new(&system.external, &state.cell, dipole.as_ref())
+        });
         times.positions += start.elapsed();
         let start = Instant::now();
         let (pair, (sums, mesh)) = rayon::join(
@@ -222,19 +245,19 @@ impl Engine {
                 start.elapsed()
             },
             || {
-                let sums = match long_range {
-                    LongRange::Mesh(pme) => pme.compute(&state.cell, &state.positions, report),
-                    LongRange::Direct(waves, forces) => {
+                let sums = match (long_range, electrodes) {
+                    (LongRange::Mesh(pme), None) => pme.compute(&state.cell, &state.positions, report),
+                    (LongRange::Mesh(pme), Some(e)) => pme.compute_with_fixed(&state.cell, &e.charges, report),
+                    (LongRange::Direct(waves, forces), _) => {
                         forces.fill(DVec3::ZERO);
-                        let charges = &system.topology.charges;
                         reference::ewald::add_forces(&state.cell, &state.positions, charges, waves, forces)
                     }
-                    LongRange::None => Contribution::ZERO,
+                    (LongRange::None, _) => Contribution::ZERO,
                 };
                 (sums, start.elapsed())
             },
         );
-        if let LongRange::Mesh(pme) = long_range {
+        if let LongRange::Mesh(pme) = &self.long_range {
             let [stencils, spread, solve, gather] = pme.laps;
             times.stencils += stencils;
             times.spread += spread;
@@ -250,6 +273,35 @@ impl Engine {
         Ok(sums)
     }
 
+    /// Gives electrode atoms the charges that the present configuration asks for.
+    fn relax_electrodes(&mut self) -> Result<(), ForceError> {
+        let Engine { nonbonded, long_range, state, system, electrodes: Some(electrodes), .. } = self else {
+            return Ok(());
+        };
+        let state = state.as_ref().ok_or(ForceError::NoNeighbors)?;
+        let charges = &mut system.topology.charges;
+        let atoms: Vec<usize> = electrodes.sites.iter().map(|site| site.atom).collect();
+        atoms.iter().for_each(|&atom| charges[atom] = 0.0);
+        let others = system.external.slab_correction.then(|| external::dipole(&state.positions, charges));
+        let (far, near) = rayon::join(
+            || match long_range {
+                LongRange::Mesh(pme) => pme.potentials_of_others(&state.cell, &state.positions),
+                LongRange::Direct(waves, _) => {
+                    let all = reference::ewald::potentials(&state.cell, &state.positions, charges, waves);
+                    atoms.iter().map(|&atom| all[atom]).collect()
+                }
+                LongRange::None => vec![0.0; atoms.len()],
+            },
+            || electrodes.near_potentials(&state.positions, charges),
+        );
+        electrodes.set_charges(&far, &near, others.as_ref());
+        for (&atom, &q) in atoms.iter().zip(&electrodes.charges) {
+            charges[atom] = q;
+            nonbonded.set_charge(atom, q);
+        }
+        Ok(())
+    }
+
     /// Adds up the forces on every atom and, with a `step`, moves the atoms to `next_positions`, `next_velocities`.
     ///
     /// Returns what the molecules and the step sum to, in the order of the tasks.
@@ -261,7 +313,13 @@ impl Engine {
         step: Option<&Step>,
         start: Option<&[DVec3]>,
     ) -> Result<(WithinSums, StepSums, Reach), ForceError> {
-        let Engine { nonbonded, long_range, exclusions, restraints, integrator, state, system, .. } = self;
+        let Engine {
+            nonbonded, long_range, exclusions, restraints, integrator, state, system, electrodes, field, ..
+        } = self;
+        let (external, charges, field) = (&system.external, &system.topology.charges, *field);
+        // few: atoms that touch an electrode
+        let mut shape = electrodes.as_ref().map_or(Vec::new(), |e| e.shape_forces(charges, step.is_none()));
+        shape.sort_by_key(|(atom, _)| *atom);
         let state = state.as_ref().ok_or(ForceError::NoNeighbors)?;
         let list = nonbonded.list().ok_or(ForceError::NoNeighbors)?;
         let topology = &system.topology;
@@ -283,6 +341,14 @@ impl Engine {
                             LongRange::Direct(_, forces) => forces[atom],
                             LongRange::None => DVec3::ZERO,
                         };
+                    if let Some(field) = &field {
+                        let (z, a) = (state.positions[atom].z, topology.type_ids[atom]);
+                        force.z += field.force(external, z, charges[atom], a);
+                    }
+                }
+                let from = |atom: usize| shape.partition_point(|(a, _)| (*a as usize) < atom);
+                for (atom, force) in &shape[from(task.atoms.start)..from(task.atoms.end)] {
+                    forces[*atom as usize - task.atoms.start] += *force;
                 }
                 let mut within = WithinSums::ZERO;
                 for m in task.molecules.clone() {
@@ -334,46 +400,6 @@ impl Engine {
             total.2.add(reach);
         }
         Ok(total)
-    }
-
-    /// Energies and virial of a report, from the sums of its passes.
-    fn energies(&self, cell: &Cell, reciprocal: Contribution, within: &WithinSums) -> (Energies, DMat3) {
-        let excluded = within.excluded;
-        let (pairs, pair_virial) = self.nonbonded.sums();
-        let topology = &self.system.topology;
-        let interactions = &self.system.interactions;
-        let coefficients = self.system.pair_table.coefficients();
-        let mut energies = Energies {
-            lj: coefficients.iter().any(|k| k.c6 != 0.0 || k.c12 != 0.0).then_some(pairs.lj),
-            lj_c4: coefficients.iter().any(|k| k.c4 != 0.0).then_some(pairs.lj_c4),
-            cutoff_shift: pairs.cutoff_shift,
-            restraint: (!self.restraints.is_empty()).then_some(within.restraint),
-            ..Energies::default()
-        };
-        within.bonded.enter(topology, &mut energies);
-        let mut virial = pair_virial + reciprocal.virial + excluded.virial + within.bonded.virial;
-        if topology.charges.iter().any(|&q| q != 0.0) {
-            match interactions.coulomb {
-                Coulomb::Pme { beta, .. } | Coulomb::Ewald { beta, .. } => {
-                    let own = reference::exclusions::ewald_self_energy(&topology.charges, beta);
-                    let background = reference::ewald::neutralizing_background(cell, topology.net_charge(), beta);
-                    energies.coulomb_real = Some(pairs.coulomb);
-                    energies.coulomb_reciprocal = Some(reciprocal.energy + excluded.energy + own + background.energy);
-                    virial += background.virial;
-                }
-                Coulomb::ReactionField { epsilon } => {
-                    let field = ReactionField::new(epsilon, interactions.cutoff);
-                    let own = reference::exclusions::reaction_field_self_energy(&topology.charges, field);
-                    energies.coulomb_real = Some(pairs.coulomb + excluded.energy + own);
-                }
-                Coulomb::Cutoff => energies.coulomb_real = Some(pairs.coulomb),
-            }
-        }
-        if let Some(correction) = &self.dispersion {
-            energies.dispersion_correction = Some(correction.energy(cell));
-            virial += DMat3::from_diagonal(DVec3::splat(correction.virial_trace(cell) / 3.0));
-        }
-        (energies, virial)
     }
 
     /// Radius of new inner lists when this step of `dt` (ps) needs some.
@@ -510,33 +536,6 @@ impl Engine {
     }
 }
 
-/// The farthest that atoms have come, nm²; NaN if one is nowhere.
-#[derive(Debug, Clone, Copy, Default)]
-struct Reach {
-    from_start_sq: f64,
-    from_list_sq: f64,
-}
-
-impl Reach {
-    fn of(positions: &[DVec3], start: &[DVec3], listed: &[DVec3]) -> Self {
-        let mut reach = Reach::default();
-        for ((new, start), listed) in positions.iter().zip(start).zip(listed) {
-            reach.add(&Reach {
-                from_start_sq: (*new - *start).length_squared(),
-                from_list_sq: (*new - *listed).length_squared(),
-            });
-        }
-        reach
-    }
-
-    fn add(&mut self, other: &Reach) {
-        // `max` would drop a NaN
-        let farther = |a: f64, b: f64| if b <= a || a.is_nan() { a } else { b };
-        self.from_start_sq = farther(self.from_start_sq, other.from_start_sq);
-        self.from_list_sq = farther(self.from_list_sq, other.from_list_sq);
-    }
-}
-
 /// The consecutive pieces of a per-atom array that the tasks own.
 fn split_by_task<'a>(tasks: &[update::Task], mut rest: &'a mut [DVec3]) -> Vec<&'a mut [DVec3]> {
     let mut parts = Vec::with_capacity(tasks.len());
@@ -570,8 +569,18 @@ impl Backend for CpuBackend {
         );
         let mut own = state.clone();
         reference::virtual_sites::construct(&self.engine.system.topology, &own.cell, &mut own.positions);
-        self.engine.state = Some(own);
-        self.engine.pruned = false;
+        let CpuBackend { pool, engine, .. } = self;
+        let stays = engine.electrodes.as_ref().is_some_and(|e| e.is_made_for(&own.cell, &own.positions));
+        if !stays {
+            let make = || ConstantPotential::new(engine.level, &engine.system, &own.cell, &own.positions);
+            engine.electrodes = pool.install(make)?;
+            if let (Some(made), LongRange::Mesh(pme)) = (&engine.electrodes, &mut engine.long_range) {
+                let atoms: Vec<u32> = made.sites.iter().map(|site| site.atom as u32).collect();
+                pme.set_fixed(&atoms, &own.cell, &own.positions);
+            }
+        }
+        engine.state = Some(own);
+        engine.pruned = false;
         Ok(())
     }
 
@@ -588,7 +597,12 @@ impl Backend for CpuBackend {
             NeighborList::HalfClusters(list) if list.positions.len() == self.engine.forces.len() => {
                 let CpuBackend { pool, engine, .. } = self;
                 (engine.steps_since_list, engine.inner_radius, engine.pruned) = (0, None, false);
-                pool.install(|| engine.nonbonded.set_list(list));
+                pool.install(|| {
+                    if let Some(electrodes) = &mut engine.electrodes {
+                        electrodes.set_list(&list, &engine.system.topology.charges);
+                    }
+                    engine.nonbonded.set_list(list);
+                });
                 Ok(())
             }
             _ => Err(ForceError::NoNeighbors),
@@ -598,6 +612,16 @@ impl Backend for CpuBackend {
     fn evaluate(&mut self) -> Result<Evaluation, ForceError> {
         let CpuBackend { pool, engine, .. } = self;
         pool.install(|| engine.evaluate())
+    }
+
+    fn charges(&mut self) -> Result<Option<Vec<f64>>, ForceError> {
+        let CpuBackend { pool, engine, .. } = self;
+        if engine.electrodes.is_none() {
+            return Ok(None);
+        }
+        engine.loaded()?;
+        pool.install(|| engine.relax_electrodes())?;
+        Ok(Some(engine.system.topology.charges.clone()))
     }
 
     /// After an error, positions and velocities are those before the step that failed.
@@ -613,6 +637,7 @@ impl Backend for CpuBackend {
     fn time_by_pass(&self) -> Vec<(&'static str, Duration)> {
         let t = self.pass_times();
         vec![
+            ("electrodes", t.electrodes),
             ("positions", t.positions),
             ("pair", t.pair),
             ("mesh", t.mesh),

@@ -202,6 +202,14 @@ impl Nonbonded {
         self.list = Some(list);
     }
 
+    /// Gives an atom another charge, e.
+    pub fn set_charge(&mut self, atom: usize, charge: f64) {
+        let Some(list) = &self.list else { return };
+        let slot = list.slot_of[atom] as usize;
+        self.charges[atom] = (charge * COULOMB.sqrt()) as f32;
+        self.blocks[slot / CLUSTER].q[slot % CLUSTER] = self.charges[atom];
+    }
+
     /// Takes the positions of a step into the clusters' frames. `positions`: `[n_atoms]`, nm.
     pub fn gather_positions(&mut self, positions: &[DVec3]) {
         let Some(list) = &self.list else { return };

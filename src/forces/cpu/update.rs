@@ -32,6 +32,33 @@ pub(super) struct Step {
     pub report: bool,
 }
 
+/// The farthest that atoms have come, nm²; NaN if one is nowhere.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Reach {
+    pub from_start_sq: f64,
+    pub from_list_sq: f64,
+}
+
+impl Reach {
+    pub fn of(positions: &[DVec3], start: &[DVec3], listed: &[DVec3]) -> Self {
+        let mut reach = Reach::default();
+        for ((new, start), listed) in positions.iter().zip(start).zip(listed) {
+            reach.add(&Reach {
+                from_start_sq: (*new - *start).length_squared(),
+                from_list_sq: (*new - *listed).length_squared(),
+            });
+        }
+        reach
+    }
+
+    pub fn add(&mut self, other: &Reach) {
+        // `max` would drop a NaN
+        let farther = |a: f64, b: f64| if b <= a || a.is_nan() { a } else { b };
+        self.from_start_sq = farther(self.from_start_sq, other.from_start_sq);
+        self.from_list_sq = farther(self.from_list_sq, other.from_list_sq);
+    }
+}
+
 /// Sums over one step of a range of molecules, kJ/mol.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StepSums {

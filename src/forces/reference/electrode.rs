@@ -17,6 +17,7 @@ use crate::electrode::response::Response;
 use crate::forces::ForceError;
 use crate::math::erfc;
 use crate::neighbor::pairs::PairList;
+use crate::system::external::Electrodes;
 use crate::system::{Coulomb, System};
 use crate::units::COULOMB;
 use glam::DVec3;
@@ -31,14 +32,104 @@ const SHAPE_AT_CUTOFF: f64 = 1e-9;
 
 /// One electrode atom.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Site {
-    atom: usize,
+pub struct Site {
+    pub atom: usize,
     /// kJ mol⁻¹ e⁻¹
-    potential: f64,
+    pub potential: f64,
     /// nm
-    width: f64,
+    pub width: f64,
     /// kJ mol⁻¹ e⁻²
-    thomas_fermi: f64,
+    pub thomas_fermi: f64,
+}
+
+impl Site {
+    /// Every electrode atom, electrode by electrode.
+    pub fn all(electrodes: &Electrodes) -> Vec<Site> {
+        (electrodes.electrodes.iter())
+            .flat_map(|e| {
+                e.atoms.iter().map(|&atom| Site {
+                    atom: atom as usize,
+                    potential: e.condition.potential(),
+                    width: e.gaussian_width,
+                    thomas_fermi: e.thomas_fermi,
+                })
+            })
+            .collect()
+    }
+
+    /// Energy of a unit charge with itself beyond the point charge of the Ewald sum, kJ mol⁻¹ e⁻².
+    pub fn own(&self) -> f64 {
+        COULOMB * 2.0 / (2f64.sqrt() * self.width * PI.sqrt()) + self.thomas_fermi
+    }
+}
+
+/// β, when the system can have these electrodes at all.
+///
+/// # Errors
+/// Without an Ewald sum, or with Gaussians too wide for the cutoff.
+pub fn check(system: &System, electrodes: &Electrodes) -> Result<f64, ForceError> {
+    let beta = match system.interactions.coulomb {
+        Coulomb::Pme { beta, .. } | Coulomb::Ewald { beta, .. } => beta,
+        Coulomb::ReactionField { .. } | Coulomb::Cutoff => {
+            let what = "electrodes at constant potential need an Ewald sum; choose pme or ewald";
+            return Err(ForceError::Impossible(what.to_string()));
+        }
+    };
+    let cutoff = system.interactions.cutoff;
+    for e in &electrodes.electrodes {
+        if erfc(cutoff / (2f64.sqrt() * e.gaussian_width)) > SHAPE_AT_CUTOFF {
+            let widest = cutoff / (2f64.sqrt() * 4.32);
+            return Err(ForceError::Impossible(format!(
+                "the Gaussian width {} nm of electrode `{}` reaches beyond the cutoff {cutoff} nm; use at most \
+                 {widest:.3} nm or a longer cutoff",
+                e.gaussian_width, e.name
+            )));
+        }
+    }
+    Ok(beta)
+}
+
+/// Response of the electrodes.
+///
+/// * `at` – `[n_sites]`, nm
+/// * `far` – `[n_sites * n_sites]`, reciprocal energy of unit charges, kJ mol⁻¹ e⁻²
+///
+/// # Errors
+/// With electrode atoms on top of each other.
+pub fn response(
+    system: &System,
+    electrodes: &Electrodes,
+    sites: &[Site],
+    cell: &Cell,
+    at: &[DVec3],
+    far: Vec<f64>,
+) -> Result<Response, ForceError> {
+    let beta = check(system, electrodes)?;
+    let (n, cutoff) = (sites.len(), system.interactions.cutoff);
+    let mut matrix = Matrix { n, values: far };
+    matrix.values.par_chunks_mut(n.max(1)).enumerate().for_each(|(i, row)| {
+        for (j, value) in row.iter_mut().enumerate() {
+            let eta = 1.0 / sites[i].width.hypot(sites[j].width);
+            let r = cell.minimum_image(at[j] - at[i]).length();
+            *value += if i == j {
+                sites[i].own() - COULOMB * 2.0 * beta / PI.sqrt()
+            } else if r < cutoff {
+                COULOMB * (erfc(beta * r) - erfc(eta * r)) / r
+            } else {
+                0.0
+            };
+            if system.external.slab_correction {
+                *value += 4.0 * PI * COULOMB / cell.volume() * at[i].z * at[j].z;
+            }
+        }
+    });
+    let (groups, fixed_sums) = electrodes.fixed_sums();
+    Response::new(matrix, &groups, fixed_sums.len()).map_err(|e| {
+        ForceError::Impossible(format!(
+            "the electrode atoms do not hold charges independently: {e}; look for atoms on top of each other or a \
+             Gaussian width far above their distance"
+        ))
+    })
 }
 
 /// The electrodes of one system in one cell, frozen where they are.
@@ -67,84 +158,27 @@ impl ConstantPotential {
     /// Builds and inverts the matrix. `None` when the system has no electrodes.
     ///
     /// * `positions` – `[n_atoms]`, nm; only electrode atoms are looked at
-    /// * `reciprocal` – the reciprocal sum in use
+    /// * `far` – reciprocal energies of unit charges at the positions given, `[n * n]`, by the sum in use
     ///
     /// # Errors
-    /// Without an Ewald sum, with Gaussians too wide for the cutoff, or with electrode atoms on top of each other.
+    /// Those of [`check`] and [`response`].
     pub fn new(
         system: &System,
         cell: &Cell,
         positions: &[DVec3],
-        reciprocal: &Reciprocal,
+        far: impl Fn(&[DVec3]) -> Vec<f64>,
     ) -> Result<Option<Self>, ForceError> {
         let Some(electrodes) = &system.external.electrodes else { return Ok(None) };
-        let beta = match system.interactions.coulomb {
-            Coulomb::Pme { beta, .. } | Coulomb::Ewald { beta, .. } => beta,
-            Coulomb::ReactionField { .. } | Coulomb::Cutoff => {
-                let what = "electrodes at constant potential need an Ewald sum; choose pme or ewald";
-                return Err(ForceError::Impossible(what.to_string()));
-            }
-        };
-        let sites: Vec<Site> = (electrodes.electrodes.iter())
-            .flat_map(|e| {
-                e.atoms.iter().map(|&atom| Site {
-                    atom: atom as usize,
-                    potential: e.condition.potential(),
-                    width: e.gaussian_width,
-                    thomas_fermi: e.thomas_fermi,
-                })
-            })
-            .collect();
-        let cutoff = system.interactions.cutoff;
-        for e in &electrodes.electrodes {
-            if erfc(cutoff / (2f64.sqrt() * e.gaussian_width)) > SHAPE_AT_CUTOFF {
-                let widest = cutoff / (2f64.sqrt() * 4.32);
-                return Err(ForceError::Impossible(format!(
-                    "the Gaussian width {} nm of electrode `{}` reaches beyond the cutoff {cutoff} nm; use at most \
-                     {widest:.3} nm or a longer cutoff",
-                    e.gaussian_width, e.name
-                )));
-            }
-        }
-        let n = sites.len();
-        let mut matrix = Matrix::zero(n);
-        matrix.values.par_chunks_mut(n.max(1)).enumerate().for_each(|(i, row)| {
-            let mut unit = vec![0.0; positions.len()];
-            unit[sites[i].atom] = 1.0;
-            let far = reciprocal(&unit);
-            let at = positions[sites[i].atom];
-            for (j, value) in row.iter_mut().enumerate() {
-                let eta = 1.0 / sites[i].width.hypot(sites[j].width);
-                let other = positions[sites[j].atom];
-                let r = cell.minimum_image(other - at).length();
-                let near = if i == j {
-                    COULOMB * 2.0 * (eta - beta) / PI.sqrt() + sites[i].thomas_fermi
-                } else if r < cutoff {
-                    COULOMB * (erfc(beta * r) - erfc(eta * r)) / r
-                } else {
-                    0.0
-                };
-                let slab = if system.external.slab_correction {
-                    4.0 * PI * COULOMB / cell.volume() * at.z * other.z
-                } else {
-                    0.0
-                };
-                *value = far[sites[j].atom] + near + slab;
-            }
-        });
-        let (groups, fixed_sums) = electrodes.fixed_sums();
-        let response = Response::new(matrix, &groups, fixed_sums.len()).map_err(|e| {
-            ForceError::Impossible(format!(
-                "the electrode atoms do not hold charges independently: {e}; look for atoms on top of each other or a \
-                 Gaussian width far above their distance"
-            ))
-        })?;
+        let beta = check(system, electrodes)?;
+        let sites = Site::all(electrodes);
+        let at: Vec<DVec3> = sites.iter().map(|s| positions[s.atom]).collect();
+        let response = response(system, electrodes, &sites, cell, &at, far(&at))?;
         let mut site_of = vec![None; positions.len()];
         for (k, site) in sites.iter().enumerate() {
             site_of[site.atom] = Some(k as u32);
         }
-        let made_for = (*cell, sites.iter().map(|s| positions[s.atom]).collect());
-        Ok(Some(ConstantPotential { sites, site_of, fixed_sums, beta, response, made_for }))
+        let (_, fixed_sums) = electrodes.fixed_sums();
+        Ok(Some(ConstantPotential { sites, site_of, fixed_sums, beta, response, made_for: (*cell, at) }))
     }
 
     /// Are the electrodes still where they were when the matrix was made?
@@ -235,8 +269,7 @@ impl ConstantPotential {
         }
         for site in &self.sites {
             let q = charges[site.atom];
-            let own = COULOMB * 2.0 / (2f64.sqrt() * site.width * PI.sqrt()) + site.thomas_fermi;
-            sums.electrode += 0.5 * q * q * own - q * site.potential;
+            sums.electrode += 0.5 * q * q * site.own() - q * site.potential;
         }
         sums
     }

@@ -106,6 +106,20 @@ pub fn add_forces(
     total
 }
 
+/// Energies of unit charges at every pair of positions, `[n * n]` row-major, kJ mol⁻¹ e⁻².
+///
+/// * `positions` – `[n]`, nm
+pub fn interactions(cell: &Cell, positions: &[DVec3], waves: &WaveVectors) -> Vec<f64> {
+    let mut unit = vec![0.0; positions.len()];
+    let mut matrix = Vec::with_capacity(positions.len() * positions.len());
+    for i in 0..positions.len() {
+        unit[i] = 1.0;
+        matrix.extend(potentials(cell, positions, &unit, waves));
+        unit[i] = 0.0;
+    }
+    matrix
+}
+
 /// Potential of the reciprocal sum at every atom, the derivative of its energy by the atom's charge, kJ mol⁻¹ e⁻¹.
 ///
 /// Written as the plain double sum: for electrodes and tests, not for dynamics.

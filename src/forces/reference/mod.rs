@@ -21,7 +21,9 @@ pub mod restraints;
 pub mod settle;
 pub mod virtual_sites;
 
-use super::{Backend, Batch, Chunk, ChunkReport, Energies, Evaluation, FirstStep, ForceError, NeighborKind};
+use super::{
+    Backend, Batch, Chunk, ChunkReport, Energies, Evaluation, FirstStep, ForceError, NeighborKind, electrode_charges,
+};
 use crate::cell::Cell;
 use crate::neighbor::{NeighborList, pairs::PairList};
 use crate::potential::bspline::MAX_ORDER;
@@ -137,6 +139,17 @@ impl ReferenceBackend {
         }
     }
 
+    /// Reciprocal energies of unit charges at every pair of positions, `[n * n]`, kJ mol⁻¹ e⁻².
+    fn reciprocal_interactions(&self, cell: &Cell, positions: &[DVec3]) -> Vec<f64> {
+        match (self.system.interactions.coulomb, &self.mesh) {
+            (Coulomb::Pme { .. }, Some(mesh)) => mesh.interactions(cell, positions),
+            (Coulomb::Ewald { beta, n_max, n_sq_max }, _) => {
+                ewald::interactions(cell, positions, &WaveVectors { beta, n_max, n_sq_max })
+            }
+            _ => vec![0.0; positions.len() * positions.len()],
+        }
+    }
+
     /// The system as it is in a configuration: with the charges that electrodes take there.
     fn with_electrode_charges(&self, cell: &Cell, positions: &[DVec3], list: &PairList) -> Option<System> {
         let electrodes = self.electrodes.as_ref()?;
@@ -219,6 +232,7 @@ impl ReferenceBackend {
         }
         if let Some(sums) = electrode {
             energies.electrode = Some(sums.electrode);
+            energies.electrode_charges = electrode_charges(&self.system.external, charges);
             energies.coulomb_real = energies.coulomb_real.map(|e| e + sums.short_range);
         }
         if let Some(correction) = &self.dispersion {
@@ -275,8 +289,8 @@ impl Backend for ReferenceBackend {
         virtual_sites::construct(&self.system.topology, &own.cell, &mut own.positions);
         let stays = self.electrodes.as_ref().is_some_and(|e| e.is_made_for(&own.cell, &own.positions));
         if !stays {
-            let reciprocal = |q: &[f64]| self.reciprocal_potentials(&own.cell, &own.positions, q);
-            self.electrodes = ConstantPotential::new(&self.system, &own.cell, &own.positions, &reciprocal)?;
+            let far = |at: &[DVec3]| self.reciprocal_interactions(&own.cell, at);
+            self.electrodes = ConstantPotential::new(&self.system, &own.cell, &own.positions, far)?;
         }
         self.state = Some(own);
         Ok(())

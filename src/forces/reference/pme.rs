@@ -17,6 +17,7 @@ use crate::forces::ForceError;
 use crate::potential::bspline::{euler_factors, weights};
 use crate::units::COULOMB;
 use glam::{DMat3, DVec3};
+use rayon::prelude::*;
 use rustfft::num_complex::Complex64;
 use rustfft::{Fft, FftDirection, FftPlanner};
 use std::f64::consts::{PI, TAU};
@@ -198,6 +199,49 @@ impl Pme {
             sum
         };
         positions.iter().map(at).collect()
+    }
+
+    /// Reciprocal energy of two unit charges at every pair of positions, `[n * n]` row-major, kJ mol⁻¹ e⁻²: what
+    /// [`Pme::gather_potentials`] finds at one from a charge at the other.
+    ///
+    /// One transform gives the potential G of a charge on a mesh point; with the weights w of both splines the energy is
+    /// Σ_m Σ_m' w_i(m) G(m − m') w_j(m'), and along each axis the two splines meet in one correlation of 2p − 1 numbers.
+    pub fn interactions(&self, cell: &Cell, positions: &[DVec3]) -> Vec<f64> {
+        let [n_a, n_b, n_c] = self.grid;
+        let mut mesh = vec![0.0; n_a * n_b * n_c];
+        mesh[0] = 1.0;
+        let (green, _) = self.solve(cell, &mesh);
+        let stencils: Vec<Stencil> = positions.iter().map(|&r| self.stencil(cell, r)).collect();
+        let width = 2 * self.order - 1;
+        let mut matrix = vec![0.0; positions.len() * positions.len()];
+        matrix.par_chunks_mut(positions.len().max(1)).zip(&stencils).for_each(|(row, i)| {
+            for (value, j) in row.iter_mut().zip(&stencils) {
+                let mut points = [[0; 2 * crate::potential::bspline::MAX_ORDER]; 3];
+                let mut together = [[0.0; 2 * crate::potential::bspline::MAX_ORDER]; 3];
+                for axis in 0..3 {
+                    let n = self.grid[axis];
+                    for d in 0..width {
+                        points[axis][d] =
+                            (i.first[axis] + 2 * n - j.first[axis] + d + n * self.order + 1 - self.order) % n;
+                    }
+                    for k in 0..self.order {
+                        for l in 0..self.order {
+                            together[axis][k + self.order - 1 - l] += i.values[axis][k] * j.values[axis][l];
+                        }
+                    }
+                }
+                for a in 0..width {
+                    let mut plane = 0.0;
+                    for b in 0..width {
+                        let line = &green[(points[0][a] * n_b + points[1][b]) * n_c..][..n_c];
+                        let sum: f64 = (0..width).map(|c| together[2][c] * line[points[2][c]]).sum();
+                        plane += together[1][b] * sum;
+                    }
+                    *value += together[0][a] * plane;
+                }
+            }
+        });
+        matrix
     }
 
     /// Adds −q ∂φ/∂r of every atom.

@@ -4,7 +4,7 @@ use super::fault::{Faults, Place};
 use super::quantity::Dimension;
 use super::table::{Bound, Table};
 use super::tree::{Node, Value};
-use crate::system::external::WallForm;
+use crate::system::external::{MOST_ELECTRODES, WallForm};
 use crate::system::interface::{ConditionSpec, ElectrodeSpec, InterfaceSpec, ThomasFermiSpec, WallSpec};
 use crate::system::spec::{CoulombSpec, NonbondedSpec, StageKind, StageSpec};
 
@@ -15,14 +15,13 @@ const FORMS: [&str; 2] = ["nine-three", "steele"];
 
 /// w of carbon, nm: η = 19.79 /nm of S. K. Reed, O. J. Lanning, P. A. Madden, J. Chem. Phys. 126, 084704 (2007).
 const GAUSSIAN_WIDTH: f64 = 0.0505;
-/// Electrodes whose charges a log has columns for.
-pub const MOST_ELECTRODES: usize = 8;
 
 /// Reads the three; what needs other sections is for [`check`].
 pub(super) fn read(top: &Table) -> InterfaceSpec {
     let mut spec = InterfaceSpec {
         walls: tables(top, "wall", &WALL_KEYS).filter_map(|wall| read_wall(&wall)).collect(),
         electrodes: electrodes(top),
+        surface: super::surface::read(top),
         ..InterfaceSpec::default()
     };
     let Some(table) = top.table("external", "[external]", &KEYS) else { return spec };

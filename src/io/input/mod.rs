@@ -20,6 +20,7 @@ mod nonbonded;
 mod observables;
 pub mod quantity;
 mod stages;
+mod surface;
 mod system;
 mod table;
 mod tree;
@@ -91,8 +92,8 @@ pub fn parse_located(
     Ok((input, Locations { document }))
 }
 
-const KEYS: [&str; 9] =
-    ["title", "system", "nonbonded", "external", "wall", "electrode", "dynamics", "stage", "analysis"];
+const KEYS: [&str; 10] =
+    ["title", "system", "surface", "nonbonded", "external", "wall", "electrode", "dynamics", "stage", "analysis"];
 
 fn interpret(document: &Document, origin: &str, base_dir: &Path) -> Result<Input, InputError> {
     let faults = Faults::new(&document.sources);
@@ -106,7 +107,10 @@ fn interpret(document: &Document, origin: &str, base_dir: &Path) -> Result<Input
     let system = system::read(&top, base_dir);
     let box_vectors = system.as_ref().and_then(|s| match s.geometry {
         GeometrySpec::Cell(cell) | GeometrySpec::CellAndDensity { cell, .. } => Some(cell),
-        GeometrySpec::Density(_) | GeometrySpec::Structure(_) | GeometrySpec::Topology { .. } => None,
+        GeometrySpec::Density(_)
+        | GeometrySpec::Slab { .. }
+        | GeometrySpec::Structure(_)
+        | GeometrySpec::Topology { .. } => None,
     });
     let mut nonbonded = nonbonded::read(&top, box_vectors);
     let interface = interface::read(&top);
@@ -185,6 +189,7 @@ mod tests {
             .chain(&system::KEYS)
             .chain(&nonbonded::KEYS)
             .chain(&interface::KEYS)
+            .chain(&surface::KEYS)
             .chain(&interface::WALL_KEYS)
             .chain(&interface::ELECTRODE_KEYS)
             .chain(&dynamics::KEYS)

@@ -52,7 +52,10 @@ pub(super) fn read(top: &Table, base_dir: &Path) -> Option<SystemSpec> {
             system.faults.add(&key.place, message, "add topology = \"topol.top\", or remove it");
         }
     }
-    let geometry = geometry(&system, base_dir);
+    let geometry = match top.entry("surface") {
+        Some(_) => beside_slabs(&system),
+        None => geometry(&system, base_dir),
+    };
     let water = water(&system, geometry.as_ref());
     let solutes = solutes(&system, matches!(geometry, Some(GeometrySpec::Structure(_))), base_dir);
     Some(SystemSpec {
@@ -100,6 +103,18 @@ fn geometry(system: &Table, base_dir: &Path) -> Option<GeometrySpec> {
             None
         }
     }
+}
+
+/// A liquid whose cell follows from `[surface]`.
+fn beside_slabs(system: &Table) -> Option<GeometrySpec> {
+    for key in ["box", "structure"] {
+        if let Some((key, _)) = system.entry(key) {
+            let message = format!("`{}` beside [surface], which makes the cell itself", key.name);
+            system.faults.add(&key.place, message, "remove it: size, gap and vacuum of [surface] fix the cell");
+        }
+    }
+    let density = system.quantity("density", Dimension::MassDensity, Bound::Positive).map(|d| d.value);
+    Some(GeometrySpec::Slab { density })
 }
 
 /// `topology` with `structure`, `include` and `define`; everything else about the system stands in the topology.
@@ -211,6 +226,14 @@ fn water(system: &Table, geometry: Option<&GeometrySpec>) -> Option<WaterSpec> {
     match (geometry, place) {
         (Some(GeometrySpec::Structure(_)), Some(place)) => {
             system.faults.add(place, "the number of waters is counted from the structure", "remove `molecules`");
+        }
+        (Some(GeometrySpec::Slab { density: Some(_) }), Some(place)) => system.faults.add(
+            place,
+            "[system] gives the number of waters and a density, and [surface] the volume",
+            "the three contradict each other: remove `molecules` or `density`",
+        ),
+        (Some(GeometrySpec::Slab { density: None }), None) => {
+            water.missing("molecules", "add `molecules`, or [system] density, from which the number follows");
         }
         (Some(GeometrySpec::CellAndDensity { .. }), Some(place)) => system.faults.add(
             place,

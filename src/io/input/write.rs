@@ -134,6 +134,11 @@ fn system(text: &mut Lines, spec: &SystemSpec) {
             cell_line(text, cell);
             text.quantity("density", *density, Dimension::MassDensity);
         }
+        GeometrySpec::Slab { density } => {
+            if let Some(density) = density {
+                text.quantity("density", *density, Dimension::MassDensity);
+            }
+        }
         GeometrySpec::Structure(path) => text.pair("structure", string(&path.to_string_lossy())),
         GeometrySpec::Topology { .. } => unreachable!("written above"),
     }
@@ -224,6 +229,18 @@ fn nonbonded(text: &mut Lines, spec: &NonbondedSpec, imported: bool) {
 fn interface(text: &mut Lines, spec: &InterfaceSpec) {
     if *spec == InterfaceSpec::default() {
         return;
+    }
+    if let Some(surface) = &spec.surface {
+        text.head("[surface]");
+        text.pair("material", string(&surface.material));
+        if let Some(layers) = surface.layers {
+            text.pair("layers", layers);
+        }
+        let size: Vec<String> = surface.size.iter().map(|&x| quoted(x, Dimension::Length)).collect();
+        text.pair("size", format!("[{}]", size.join(", ")));
+        text.pair("slabs", if surface.two { 2 } else { 1 });
+        text.quantity("gap", surface.gap, Dimension::Length);
+        text.quantity("vacuum", surface.vacuum, Dimension::Length);
     }
     text.head("[external]");
     text.pair("slab_correction", spec.slab_correction);

@@ -1,5 +1,6 @@
 //! What several test modules share.
 
+pub mod capacitor;
 pub mod compare;
 pub mod electrolyte;
 pub mod gpu;

@@ -5,7 +5,7 @@ use glam::DVec3;
 use hexaqua::cell::Cell;
 use hexaqua::neighbor::pairs::{PairList, brute_force, linked_cells};
 use hexaqua::potential::mixing::Mixing;
-use hexaqua::potential::pair_table::PairTable;
+use hexaqua::potential::pair_table::{PairCoefficients, PairOrigin, PairTable};
 use hexaqua::random::{Draws, Stream, block, normals};
 use hexaqua::system::topology::{RigidWater, Species, SpeciesAtom};
 use hexaqua::system::{Coulomb, External, Interactions, LjModifier, System, Topology};
@@ -110,6 +110,7 @@ impl EngineCase {
                 let sequence = species_sequence(&names, &[("ZN", 1), ("OTF", 8), ("SOL", 3)]);
                 molecules::zinc_triflate(&sequence, interactions)
             }
+            "graphene_slab_ew3dc" => charged_graphene(&names, interactions),
             "tip4p2005_500" => molecules::tip4p_2005_box(names.len() / 4, interactions),
             _ => electrolyte(&species_sequence(&names, &[("ZN", 1), ("CL", 1), ("SOL", 3)]), interactions),
         };
@@ -131,6 +132,25 @@ impl EngineCase {
     pub fn list(&self) -> PairList {
         linked_cells(&self.positions, &self.cell, &self.system.topology, self.system.interactions.cutoff)
     }
+}
+
+/// Graphene sheets of ±0.005 e per atom, frozen, with zinc chloride solution between them, as a single slab. Carbons (σ 0.34
+/// nm, ε 0.2328 kJ/mol; D. M. Cheng, W. A. Steele, J. Chem. Phys. 92, 3867 (1990)) do not see each other.
+fn charged_graphene(residues: &[&str], interactions: Interactions) -> System {
+    let sequence = species_sequence(residues, &[("ZN", 1), ("CL", 1), ("SOL", 3), ("GRP", 1), ("GRN", 1)]);
+    let mut species = electrolyte(&[], interactions).topology.species;
+    species.push(ion("GRP", "C", 4, 0.005, 12.011));
+    species.push(ion("GRN", "C", 4, -0.005, 12.011));
+    let mut types = Vec::from(TYPES);
+    types.push((0.34, 0.2328));
+    let mut pair_table = PairTable::mixed(&types, |_, _| Mixing::LorentzBerthelot);
+    pair_table.set(4, 4, PairCoefficients::default(), PairOrigin::Explicit);
+    let names = ["Zn2+", "Cl-", "OW", "HW", "CG"].map(String::from).to_vec();
+    let mut topology = Topology::new(names, species, &sequence);
+    let is_carbon = |a: &u32| *a == 4;
+    topology.frozen = topology.type_ids.iter().map(is_carbon).collect();
+    let external = External { slab_correction: true, ..External::default() };
+    System { topology, pair_table, interactions, restraints: Vec::new(), external }
 }
 
 /// The species index of every molecule, from the residue name of every atom and the (name, size) of every species.

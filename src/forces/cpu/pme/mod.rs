@@ -6,6 +6,10 @@
 //! do not depend on threads. Inside a plane a row is one c with all b, so that atoms add eight contiguous numbers and
 //! transforms along c run over contiguous b.
 //!
+//! **Electrodes.** Atoms that stay where they are while their charges change have stencils of their own. Their charges follow
+//! from the potential of all others, so a step solves twice: [`Pme::potentials_of_others`] keeps the spectrum of the others,
+//! and [`Pme::compute_with_fixed`] transforms the electrodes alone and adds what was kept.
+//!
 //! Self, excluded-pair and background terms are not known here.
 
 mod planes;
@@ -19,7 +23,7 @@ use glam::{DMat3, DVec3};
 use planes::{Scratch, forward_plane, inverse_plane, transform};
 use rayon::prelude::*;
 use std::time::{Duration, Instant};
-use stencils::{Spline, Stencil, gather_atoms, locate, spread_atoms};
+use stencils::{Spline, Stencil, gather_atoms, gather_potentials, locate, spread_atoms};
 
 /// `n` rounded up to whole vectors.
 fn padded(n: usize) -> usize {
@@ -46,19 +50,11 @@ pub(super) struct Pme {
     /// `[n_columns / 64]` blocks of `[grid_a][64]`
     influence: Vec<Vec<f32>>,
     cell: Option<Cell>,
-    /// Atoms with a charge, and the charge
-    charged: Vec<(u32, f32)>,
-    /// Last plane each of them touches (the first, counted from the edge of the cell, that it stands behind)
-    bin_of_charged: Vec<u32>,
-    /// By plane
-    stencils: Vec<Stencil>,
-    /// first atom of each plane's bin, `[grid_a + 1]`
-    bins: Vec<u32>,
+    others: Charged,
+    /// Electrode atoms.
+    fixed: Option<Charged>,
     planes: Vec<Plane>,
     blocks: Vec<Block>,
-    forces: Vec<DVec3>,
-    /// atom → index into `forces`, or none for an atom without charge
-    place: Vec<u32>,
     /// Wall time of the last computation: stencils, spread, solve, gather.
     pub laps: [Duration; 4],
 }
@@ -75,7 +71,91 @@ struct Plane {
 struct Block {
     re: Vec<f32>,
     im: Vec<f32>,
+    /// Of the charges that were transformed before; empty without electrodes.
+    kept: (Vec<f32>, Vec<f32>),
     sums: Contribution,
+}
+
+/// What happens to the spectrum of the charges on the mesh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spectrum {
+    /// It is all there is.
+    Alone,
+    /// It is kept for later.
+    Keep,
+    /// What was kept is added to it.
+    AddKept,
+}
+
+/// Atoms with charges, and where they stand on the mesh.
+struct Charged {
+    /// Atom and charge, e
+    atoms: Vec<(u32, f32)>,
+    /// Last plane each of them touches (the first, counted from the edge of the cell, that it stands behind)
+    bin_of: Vec<u32>,
+    /// By plane
+    stencils: Vec<Stencil>,
+    /// first atom of each plane's bin, `[grid_a + 1]`
+    bins: Vec<u32>,
+    forces: Vec<DVec3>,
+    /// atom → index into `stencils` and `forces`, or none for an atom that is not here
+    place: Vec<u32>,
+}
+
+impl Charged {
+    /// * `n_atoms` – of the system
+    fn new(atoms: Vec<(u32, f32)>, n_atoms: usize, n_a: usize) -> Self {
+        let mut place = vec![UNCHARGED; n_atoms];
+        for (k, &(atom, _)) in atoms.iter().enumerate() {
+            place[atom as usize] = k as u32;
+        }
+        Charged {
+            stencils: vec![Stencil::default(); atoms.len()],
+            bin_of: vec![0; atoms.len()],
+            bins: vec![0; n_a + 1],
+            forces: vec![DVec3::ZERO; atoms.len()],
+            atoms,
+            place,
+        }
+    }
+
+    /// Puts the atoms on the mesh, sorted by the first plane they touch; ties keep the order of the atoms.
+    fn locate(&mut self, level: SimdLevel, order: usize, grid: [usize; 3], cell: &Cell, positions: &[DVec3]) {
+        let n_a = grid[0];
+        // the a row of the inverse: s_a needs no more
+        let row = cell.inverse().transpose().x_axis;
+        let bin_of = |atom: u32| -> u32 {
+            let s = row.dot(positions[atom as usize]);
+            (((s - s.floor()) * n_a as f64) as u32).min(n_a as u32 - 1)
+        };
+        self.bin_of.par_chunks_mut(ATOMS_PER_TASK).zip(self.atoms.par_chunks(ATOMS_PER_TASK)).for_each(
+            |(bins, atoms)| {
+                for (bin, &(atom, _)) in bins.iter_mut().zip(atoms) {
+                    *bin = bin_of(atom);
+                }
+            },
+        );
+        self.bins.fill(0);
+        for &bin in &self.bin_of {
+            self.bins[bin as usize + 1] += 1;
+        }
+        for k in 0..n_a {
+            self.bins[k + 1] += self.bins[k];
+        }
+        let mut next = self.bins.clone();
+        for (&(atom, charge), &bin) in self.atoms.iter().zip(&self.bin_of) {
+            let place = next[bin as usize] as usize;
+            next[bin as usize] += 1;
+            self.stencils[place].atom = atom;
+            self.stencils[place].charge = charge;
+            self.stencils[place].first[0] = bin;
+            self.place[atom as usize] = place as u32;
+        }
+        let inverse = cell.inverse();
+        self.stencils
+            .par_chunks_mut(ATOMS_PER_TASK)
+            .for_each(|atoms| locate(level, atoms, order, grid, &inverse, positions));
+    }
 }
 
 const UNCHARGED: u32 = u32::MAX;
@@ -88,17 +168,14 @@ impl Pme {
     pub fn new(level: SimdLevel, grid: [usize; 3], order: usize, beta: f64, charges: &[f64]) -> Self {
         let [n_a, n_b, n_c] = grid;
         let n_columns = n_b * padded(n_c / 2 + 1);
-        let mut place = vec![UNCHARGED; charges.len()];
         let charged: Vec<(u32, f32)> =
             charges.iter().enumerate().filter(|&(_, &q)| q != 0.0).map(|(i, &q)| (i as u32, q as f32)).collect();
-        for (k, &(atom, _)) in charged.iter().enumerate() {
-            place[atom as usize] = k as u32;
-        }
         let plane =
             || Plane { mesh: vec![0.0; n_c * (n_b + LANES)], re: vec![0.0; n_columns], im: vec![0.0; n_columns] };
         let block = || Block {
             re: vec![0.0; n_a * COLUMNS_PER_TASK],
             im: vec![0.0; n_a * COLUMNS_PER_TASK],
+            kept: (Vec::new(), Vec::new()),
             sums: Contribution::ZERO,
         };
         Pme {
@@ -110,24 +187,23 @@ impl Pme {
             plans: grid.map(Fft::new),
             influence: Vec::new(),
             cell: None,
-            stencils: vec![Stencil::default(); charged.len()],
-            bin_of_charged: vec![0; charged.len()],
-            bins: vec![0; n_a + 1],
+            others: Charged::new(charged, charges.len(), n_a),
+            fixed: None,
             planes: (0..n_a).map(|_| plane()).collect(),
             blocks: (0..n_columns.div_ceil(COLUMNS_PER_TASK)).map(|_| block()).collect(),
-            forces: vec![DVec3::ZERO; charged.len()],
-            charged,
-            place,
             laps: [Duration::ZERO; 4],
         }
     }
 
-    /// Force on an atom after [`Pme::compute`], kJ/mol/nm.
+    /// Force on an atom after [`Pme::compute`] or [`Pme::compute_with_fixed`], kJ/mol/nm.
     #[inline]
     pub fn force(&self, atom: usize) -> DVec3 {
-        match self.place[atom] {
-            UNCHARGED => DVec3::ZERO,
-            k => self.forces[k as usize],
+        match self.others.place[atom] {
+            UNCHARGED => match &self.fixed {
+                Some(fixed) if fixed.place[atom] != UNCHARGED => fixed.forces[fixed.place[atom] as usize],
+                _ => DVec3::ZERO,
+            },
+            k => self.others.forces[k as usize],
         }
     }
 
@@ -135,23 +211,77 @@ impl Pme {
     ///
     /// * `positions` – `[n_atoms]`, nm
     pub fn compute(&mut self, cell: &Cell, positions: &[DVec3], report: bool) -> Contribution {
-        if self.cell != Some(*cell) {
-            self.set_cell(cell);
-        }
+        self.set_cell(cell);
         let start = Instant::now();
-        self.sort(cell, positions);
-        self.make_stencils(cell, positions);
+        self.others.locate(self.level, self.spline.order, self.grid, cell, positions);
         let stencils = start.elapsed();
-        self.spread();
+        self.spread(Atoms::Others);
         let spread = start.elapsed();
-        let sums = self.solve(cell, report);
+        let sums = self.solve(cell, report, Spectrum::Alone);
         let solve = start.elapsed();
-        self.gather(cell);
+        self.gather(cell, Atoms::Others);
         self.laps = [stencils, spread - stencils, solve - spread, start.elapsed() - solve];
         sums
     }
 
+    /// Says which atoms are electrodes, and where they stay.
+    ///
+    /// * `atoms` – none of which has a charge of its own
+    /// * `positions` – `[n_atoms]`, nm
+    pub fn set_fixed(&mut self, atoms: &[u32], cell: &Cell, positions: &[DVec3]) {
+        let mut fixed = Charged::new(atoms.iter().map(|&a| (a, 0.0)).collect(), positions.len(), self.grid[0]);
+        fixed.locate(self.level, self.spline.order, self.grid, cell, positions);
+        self.fixed = Some(fixed);
+        let size = self.grid[0] * COLUMNS_PER_TASK;
+        self.blocks.iter_mut().for_each(|block| block.kept = (vec![0.0; size], vec![0.0; size]));
+    }
+
+    /// Reciprocal potential of all other charges at the electrode atoms, `[n_fixed]`, kJ mol⁻¹ e⁻¹.
+    pub fn potentials_of_others(&mut self, cell: &Cell, positions: &[DVec3]) -> Vec<f64> {
+        self.set_cell(cell);
+        let start = Instant::now();
+        self.others.locate(self.level, self.spline.order, self.grid, cell, positions);
+        let stencils = start.elapsed();
+        self.spread(Atoms::Others);
+        let spread = start.elapsed();
+        self.solve(cell, false, Spectrum::Keep);
+        let solve = start.elapsed();
+        let Some(fixed) = &self.fixed else { return Vec::new() };
+        let mut by_place = vec![0.0; fixed.stencils.len()];
+        let (level, grid, spline, planes) = (self.level, self.grid, &self.spline, &self.planes[..]);
+        by_place
+            .par_chunks_mut(ATOMS_PER_TASK)
+            .zip(fixed.stencils.par_chunks(ATOMS_PER_TASK))
+            .for_each(|(values, stencils)| gather_potentials(level, stencils, planes, spline, grid, values));
+        self.laps = [stencils, spread - stencils, solve - spread, start.elapsed() - solve];
+        fixed.atoms.iter().map(|&(atom, _)| by_place[fixed.place[atom as usize] as usize]).collect()
+    }
+
+    /// Forces of all charges after [`Pme::potentials_of_others`] of the same configuration.
+    ///
+    /// * `charges` – `[n_fixed]`, e
+    pub fn compute_with_fixed(&mut self, cell: &Cell, charges: &[f64], report: bool) -> Contribution {
+        let start = Instant::now();
+        if let Some(fixed) = &mut self.fixed {
+            for (&(atom, _), &q) in fixed.atoms.iter().zip(charges) {
+                fixed.stencils[fixed.place[atom as usize] as usize].charge = q as f32;
+            }
+        }
+        self.spread(Atoms::Fixed);
+        let spread = start.elapsed();
+        let sums = self.solve(cell, report, Spectrum::AddKept);
+        let solve = start.elapsed();
+        self.gather(cell, Atoms::Others);
+        self.gather(cell, Atoms::Fixed);
+        let laps = [Duration::ZERO, spread, solve - spread, start.elapsed() - solve];
+        self.laps.iter_mut().zip(laps).for_each(|(sum, lap)| *sum += lap);
+        sums
+    }
+
     fn set_cell(&mut self, cell: &Cell) {
+        if self.cell == Some(*cell) {
+            return;
+        }
         let [n_a, n_b, n_c] = self.grid;
         let columns = padded(n_c / 2 + 1);
         let reference = &self.reference;
@@ -176,51 +306,15 @@ impl Pme {
         self.cell = Some(*cell);
     }
 
-    /// Sorts the charged atoms by the first plane they touch; ties keep the order of the atoms.
-    fn sort(&mut self, cell: &Cell, positions: &[DVec3]) {
-        let n_a = self.grid[0];
-        // the a row of the inverse: s_a needs no more
-        let row = cell.inverse().transpose().x_axis;
-        let bin_of = |atom: u32| -> u32 {
-            let s = row.dot(positions[atom as usize]);
-            (((s - s.floor()) * n_a as f64) as u32).min(n_a as u32 - 1)
-        };
-        let (charged, bin_of_charged) = (&self.charged, &mut self.bin_of_charged);
-        bin_of_charged.par_chunks_mut(ATOMS_PER_TASK).zip(charged.par_chunks(ATOMS_PER_TASK)).for_each(
-            |(bins, atoms)| {
-                for (bin, &(atom, _)) in bins.iter_mut().zip(atoms) {
-                    *bin = bin_of(atom);
-                }
-            },
-        );
-        self.bins.fill(0);
-        for &bin in &self.bin_of_charged {
-            self.bins[bin as usize + 1] += 1;
-        }
-        for k in 0..n_a {
-            self.bins[k + 1] += self.bins[k];
-        }
-        let mut next = self.bins.clone();
-        for (&(atom, charge), &bin) in self.charged.iter().zip(&self.bin_of_charged) {
-            let place = next[bin as usize] as usize;
-            next[bin as usize] += 1;
-            self.stencils[place].atom = atom;
-            self.stencils[place].charge = charge;
-            self.stencils[place].first[0] = bin;
-            self.place[atom as usize] = place as u32;
-        }
-    }
-
-    fn make_stencils(&mut self, cell: &Cell, positions: &[DVec3]) {
-        let (level, grid, order, inverse) = (self.level, self.grid, self.spline.order, cell.inverse());
-        self.stencils
-            .par_chunks_mut(ATOMS_PER_TASK)
-            .for_each(|atoms| locate(level, atoms, order, grid, &inverse, positions));
-    }
-
     /// Charges to planes, and every plane to its two-dimensional spectrum.
-    fn spread(&mut self) {
-        let Pme { level, grid, spline, plans, stencils, bins, .. } = self;
+    fn spread(&mut self, atoms: Atoms) {
+        let Pme { level, grid, spline, plans, others, fixed, .. } = self;
+        let Some(Charged { stencils, bins, .. }) = (match atoms {
+            Atoms::Others => Some(&*others),
+            Atoms::Fixed => fixed.as_ref(),
+        }) else {
+            return;
+        };
         let (level, grid, order, spline) = (*level, *grid, spline.order, &*spline);
         let (stencils, bins, plans): (&[Stencil], &[u32], &[Fft; 3]) = (stencils, bins, plans);
         let per_task = grid[0].div_ceil(SPREAD_TASKS).clamp(1, MAX_PLANES);
@@ -247,7 +341,7 @@ impl Pme {
         );
     }
 
-    fn solve(&mut self, cell: &Cell, report: bool) -> Contribution {
+    fn solve(&mut self, cell: &Cell, report: bool, spectrum_is: Spectrum) -> Contribution {
         let Pme { level, grid, beta, plans, planes, blocks, influence, reference, .. } = self;
         let (level, grid, beta) = (*level, *grid, *beta);
         let (plans, reference): (&[Fft; 3], &Reference) = (plans, reference);
@@ -264,6 +358,14 @@ impl Pme {
                     block.im[at..at + width].copy_from_slice(&plane.im[first..first + width]);
                 }
                 transform(level, &plans[0], Direction::Forward, block, work);
+                match spectrum_is {
+                    Spectrum::Alone => {}
+                    Spectrum::Keep => {
+                        block.kept.0.copy_from_slice(&block.re);
+                        block.kept.1.copy_from_slice(&block.im);
+                    }
+                    Spectrum::AddKept => add_kept(level, block),
+                }
                 if report {
                     block.sums = sums_of_block(cell, grid, beta, reference, first, width, block, influence);
                 }
@@ -295,10 +397,16 @@ impl Pme {
         total
     }
 
-    fn gather(&mut self, cell: &Cell) {
+    fn gather(&mut self, cell: &Cell, atoms: Atoms) {
         let [n_a, n_b, n_c] = self.grid.map(|n| n as f64);
         let to_cartesian = cell.inverse().transpose() * DMat3::from_diagonal(DVec3::new(n_a, n_b, n_c));
-        let Pme { level, grid, spline, stencils, planes, forces, .. } = self;
+        let Pme { level, grid, spline, others, fixed, planes, .. } = self;
+        let Some(Charged { stencils, forces, .. }) = (match atoms {
+            Atoms::Others => Some(others),
+            Atoms::Fixed => fixed.as_mut(),
+        }) else {
+            return;
+        };
         let (level, grid, spline) = (*level, *grid, &*spline);
         let planes: &[Plane] = planes;
         forces.par_chunks_mut(ATOMS_PER_TASK).zip(stencils.par_chunks(ATOMS_PER_TASK)).for_each(
@@ -306,6 +414,26 @@ impl Pme {
                 gather_atoms(level, stencils, planes, spline, grid, &to_cartesian, forces);
             },
         );
+    }
+}
+
+/// Which charges a pass is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Atoms {
+    Others,
+    /// Electrodes.
+    Fixed,
+}
+
+vectorised!(fn add_kept(block: &mut Block) => add_kept_to_block);
+
+#[inline(always)]
+fn add_kept_to_block(block: &mut Block) {
+    for (x, kept) in block.re.iter_mut().zip(&block.kept.0) {
+        *x += kept;
+    }
+    for (x, kept) in block.im.iter_mut().zip(&block.kept.1) {
+        *x += kept;
     }
 }
 

@@ -231,6 +231,51 @@ unsafe fn gather_from_planes<L: Lanes>(
     }
 }
 
+laned!(
+    pub fn gather_potentials(
+        stencils: &[Stencil], planes: &[Plane], spline: &Spline, grid: [usize; 3], potentials: &mut [f64]
+    ) => potentials_from_planes
+);
+
+/// Interpolates the potential at every atom.
+#[inline(always)]
+unsafe fn potentials_from_planes<L: Lanes>(
+    stencils: &[Stencil],
+    planes: &[Plane],
+    spline: &Spline,
+    [n_a, n_b, n_c]: [usize; 3],
+    potentials: &mut [f64],
+) {
+    let (stride, order) = (n_b + LANES, spline.order);
+    for (s, potential) in stencils.iter().zip(potentials) {
+        let [mut w_a, mut w_c] = [[0.0f32; LANES]; 2];
+        *potential = 0.0;
+        // SAFETY: rows and weights are LANES long
+        unsafe {
+            for part in 0..L::PARTS {
+                L::store_lanes(w_a.as_mut_ptr(), part, spline.values::<L>(L::splat(s.t[0]), part));
+                L::store_lanes(w_c.as_mut_ptr(), part, spline.values::<L>(L::splat(s.t[2]), part));
+            }
+            for part in 0..L::PARTS {
+                let mut value = L::splat(0.0);
+                let mut a = s.first[0] as usize;
+                for &weight_a in &w_a[..order] {
+                    let mesh = &planes[a].mesh;
+                    let mut c = s.first[2] as usize;
+                    for &weight_c in &w_c[..order] {
+                        let row = &mesh[c * stride + s.first[1] as usize..][..LANES];
+                        value = L::mul_add(L::splat(weight_a * weight_c), L::load_lanes(row.as_ptr(), part), value);
+                        c = if c + 1 == n_c { 0 } else { c + 1 };
+                    }
+                    a = if a + 1 == n_a { 0 } else { a + 1 };
+                }
+                let b = spline.values::<L>(L::splat(s.t[1]), part);
+                *potential += f64::from(L::sum(L::mul(value, b)));
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,310 @@
+//! Surfaces of the library: crystal cells, how a slab is cut, and the types that a slab adds to a box.
+//!
+//! Knows crystals and parameters. Where a slab stands in a box is the business of `build`.
+
+use super::Provenance;
+use super::assemble::Assembled;
+use super::error::ForceFieldError;
+use crate::potential::mixing::Mixing;
+use crate::potential::pair_table::{PairCoefficients, PairOrigin, PairTable};
+use crate::suggest::nearest;
+use glam::{DMat3, DVec3};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+const BUILTIN: &str = include_str!("../../forcefields/surfaces.toml");
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Surfaces {
+    /// u, by element
+    mass: BTreeMap<String, f64>,
+    #[serde(rename = "surface")]
+    surfaces: Vec<Surface>,
+}
+
+/// One entry of `forcefields/surfaces.toml`; see its head for units.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Surface {
+    pub name: String,
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    pub title: String,
+    /// Takes cell and parameters of this entry.
+    like: Option<String>,
+    /// The only number of layers that makes sense.
+    pub layers: Option<usize>,
+    #[serde(default)]
+    vectors: [[f64; 3]; 3],
+    #[serde(default)]
+    frame: [[i32; 3]; 3],
+    /// Height of one layer, nm
+    #[serde(default)]
+    pub layer: f64,
+    #[serde(default)]
+    cut: f64,
+    #[serde(default)]
+    basis: Vec<BasisAtom>,
+    #[serde(default)]
+    pub sites: Vec<SurfaceSite>,
+    #[serde(default)]
+    explicit: Vec<ExplicitPair>,
+    pub source: String,
+    /// What was chosen by this project.
+    pub own: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BasisAtom {
+    site: String,
+    f: [f64; 3],
+}
+
+/// A kind of atom of a surface.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SurfaceSite {
+    pub name: String,
+    pub element: String,
+    /// e
+    pub charge: f64,
+    /// nm
+    pub sigma: f64,
+    /// kJ/mol
+    pub epsilon: f64,
+    /// u
+    #[serde(default)]
+    pub mass: f64,
+}
+
+/// Lennard-Jones parameters with the oxygen of one water model.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExplicitPair {
+    site: String,
+    /// Name or alias of the model.
+    water: String,
+    sigma: f64,
+    epsilon: f64,
+    source: String,
+}
+
+/// Atoms of a slab cell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SlabCell {
+    /// Along x and y, nm
+    pub lateral: [f64; 2],
+    /// (index into [`Surface::sites`], position in nm with the lowest atom at z = 0)
+    pub atoms: Vec<(usize, DVec3)>,
+    /// From the lowest atom to the highest, nm
+    pub thickness: f64,
+}
+
+fn builtin() -> Result<&'static Surfaces, ForceFieldError> {
+    static READ: OnceLock<Result<Surfaces, String>> = OnceLock::new();
+    let read = || toml::from_str::<Surfaces>(BUILTIN).map_err(|e| format!("surfaces.toml: {e}"));
+    READ.get_or_init(read).as_ref().map_err(|e| ForceFieldError::Broken(e.clone()))
+}
+
+/// Names of all surfaces with their titles.
+///
+/// # Errors
+/// When the library itself is broken.
+pub fn list() -> Result<Vec<(String, String)>, ForceFieldError> {
+    Ok(builtin()?.surfaces.iter().map(|s| (s.name.clone(), s.title.clone())).collect())
+}
+
+/// The surface of this name or alias, complete; or what to write instead.
+pub fn find(name: &str) -> Result<Surface, String> {
+    let library = builtin().map_err(|e| e.to_string())?;
+    let of = |name: &str| {
+        let same =
+            |s: &&Surface| s.name.eq_ignore_ascii_case(name) || s.aliases.iter().any(|a| a.eq_ignore_ascii_case(name));
+        library.surfaces.iter().find(same)
+    };
+    let Some(found) = of(name) else {
+        let names = || library.surfaces.iter().flat_map(|s| std::iter::once(&s.name).chain(&s.aliases));
+        let near =
+            nearest(name, names().map(String::as_str)).map(|n| format!("did you mean `{n}`? ")).unwrap_or_default();
+        let known: Vec<&str> = library.surfaces.iter().map(|s| s.name.as_str()).collect();
+        return Err(format!("there is no surface `{name}`\n{near}there are {}", known.join(", ")));
+    };
+    let mut surface = found.clone();
+    if let Some(base) = surface.like.as_deref().and_then(of) {
+        let Surface { name, aliases, title, layers, source, own, like, .. } = surface;
+        surface = Surface { name, aliases, title, layers, source, own, like, ..base.clone() };
+    }
+    for site in &mut surface.sites {
+        site.mass = library.mass.get(&site.element).copied().unwrap_or(1.0);
+    }
+    surface.neutralise();
+    Ok(surface)
+}
+
+impl Surface {
+    /// What rounding leaves of the charge of a cell is taken from all its atoms alike.
+    fn neutralise(&mut self) {
+        let charge = |s: &Self, name: &str| s.sites.iter().find(|k| k.name == name).map_or(0.0, |k| k.charge);
+        let total: f64 = self.basis.iter().map(|atom| charge(self, &atom.site)).sum();
+        let share = total / self.basis.len().max(1) as f64;
+        self.sites.iter_mut().for_each(|site| site.charge -= share);
+    }
+
+    /// The smallest rectangular piece of a slab of some layers.
+    pub fn slab_cell(&self, layers: usize) -> SlabCell {
+        let rows = self.vectors.map(DVec3::from_array);
+        let crystal = DMat3::from_cols(rows[0], rows[1], rows[2]);
+        let axes = self.frame.map(|m| crystal * DVec3::new(f64::from(m[0]), f64::from(m[1]), f64::from(m[2])));
+        let lengths = axes.map(|a| a.length());
+        let unit = [0, 1, 2].map(|k| axes[k] / lengths[k]);
+        let height = self.layer * layers as f64;
+        let mut atoms = Vec::new();
+        // every lattice point whose basis may fall inside; a hair keeps an atom on a face from being there twice
+        let reach = 3 + (height / lengths[2]).ceil() as i32 * 2;
+        let range = -4 * reach..=4 * reach;
+        const HAIR: f64 = 1e-4;
+        for i in range.clone() {
+            for j in range.clone() {
+                for k in range.clone() {
+                    for atom in &self.basis {
+                        let f = DVec3::from_array(atom.f) + DVec3::new(f64::from(i), f64::from(j), f64::from(k));
+                        let r = crystal * f;
+                        let s = [0, 1, 2].map(|k| r.dot(unit[k]));
+                        let inside = |x: f64, length: f64| (-HAIR..length - HAIR).contains(&x);
+                        if inside(s[0], lengths[0]) && inside(s[1], lengths[1]) && inside(s[2] - self.cut, height) {
+                            let site = self.sites.iter().position(|k| k.name == atom.site).unwrap_or(0);
+                            atoms.push((site, DVec3::new(s[0], s[1], s[2] - self.cut)));
+                        }
+                    }
+                }
+            }
+        }
+        atoms.sort_by(|a, b| a.1.z.total_cmp(&b.1.z).then(a.1.y.total_cmp(&b.1.y)).then(a.1.x.total_cmp(&b.1.x)));
+        let lowest = atoms.first().map_or(0.0, |a| a.1.z);
+        atoms.iter_mut().for_each(|a| a.1.z -= lowest);
+        let thickness = atoms.last().map_or(0.0, |a| a.1.z);
+        SlabCell { lateral: [lengths[0], lengths[1]], atoms, thickness }
+    }
+
+    /// The largest distance at which a wall atom of this surface touches others, nm: σ of its outermost kind.
+    pub fn sigma(&self) -> f64 {
+        self.sites.iter().map(|s| s.sigma).fold(0.0, f64::max)
+    }
+}
+
+impl Assembled {
+    /// Adds the types of a surface; they mix with all others by `mixing` and not with each other, for slabs stay as they are.
+    ///
+    /// * `water` – names of the water model of the box
+    /// * returns the first new type
+    pub fn add_surface(&mut self, surface: &Surface, water: &[&str], oxygen: Option<u32>, mixing: Mixing) -> u32 {
+        let first = self.types.len();
+        let n = first + surface.sites.len();
+        let mut table = PairTable::mixed(&vec![(0.0, 0.0); n], |_, _| mixing);
+        for a in 0..first {
+            for b in a..first {
+                table.set(a, b, self.pair_table.get(a, b), self.pair_table.origin(a, b));
+            }
+        }
+        for (k, site) in surface.sites.iter().enumerate() {
+            for b in 0..first {
+                let own = self.pair_table.get(b, b);
+                if own.c6 == 0.0 || own.c12 == 0.0 {
+                    continue;
+                }
+                let other = ((own.c12 / own.c6).powf(1.0 / 6.0), own.c6 * own.c6 / (4.0 * own.c12));
+                let (sigma, epsilon) = mixing.mix((site.sigma, site.epsilon), other);
+                let mixed = PairCoefficients::from_sigma_epsilon(sigma, epsilon);
+                table.set(first + k, b, mixed, PairOrigin::Mixed(mixing));
+            }
+            for pair in surface.explicit.iter().filter(|p| p.site == site.name) {
+                if let Some(oxygen) = oxygen.filter(|_| water.iter().any(|w| w.eq_ignore_ascii_case(&pair.water))) {
+                    let k_o = PairCoefficients::from_sigma_epsilon(pair.sigma, pair.epsilon);
+                    table.set(first + k, oxygen as usize, k_o, PairOrigin::Explicit);
+                    self.warnings.push(format!("{} with water: {}", surface.name, pair.source));
+                }
+            }
+            for other in first..n {
+                table.set(first + k, other, PairCoefficients::default(), PairOrigin::Explicit);
+            }
+            self.types.push(format!("{}:{}", surface.name, site.name));
+            self.type_models.push(surface.name.clone());
+        }
+        self.pair_table = table;
+        let flags = surface.own.iter().map(|_| "own choice".to_string()).collect();
+        self.provenance.push(Provenance {
+            species: surface.name.clone(),
+            model: surface.name.clone(),
+            title: surface.title.clone(),
+            source: surface.source.clone(),
+            flags,
+        });
+        if let Some(own) = &surface.own {
+            self.warnings.push(format!("{}: a choice of this project: {own}", surface.name));
+        }
+        first as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_surface_is_whole_neutral_and_as_dense_as_its_crystal() {
+        for (name, _) in list().expect("the library reads") {
+            let surface = find(&name).expect("its own name");
+            for layers in [1, 2, 3] {
+                let slab = surface.slab_cell(layers);
+                let charge: f64 = slab.atoms.iter().map(|a| surface.sites[a.0].charge).sum();
+                assert!(charge.abs() < 1e-9, "{name}, {layers} layers: {charge} e");
+                let rows = surface.vectors.map(DVec3::from_array);
+                let volume = DMat3::from_cols(rows[0], rows[1], rows[2]).determinant();
+                let expected = surface.basis.len() as f64 / volume
+                    * slab.lateral[0]
+                    * slab.lateral[1]
+                    * surface.layer
+                    * layers as f64;
+                assert!((slab.atoms.len() as f64 - expected).abs() < 0.01, "{name}: {} {expected}", slab.atoms.len());
+                // nothing closer than a bond, across the lateral boundaries too
+                for (i, a) in slab.atoms.iter().enumerate() {
+                    for b in &slab.atoms[i + 1..] {
+                        let mut d = a.1 - b.1;
+                        d.x -= slab.lateral[0] * (d.x / slab.lateral[0]).round();
+                        d.y -= slab.lateral[1] * (d.y / slab.lateral[1]).round();
+                        assert!(d.length() > 0.13, "{name}: {:?} {:?}", a, b);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn graphene_has_three_neighbors_at_its_bond_length() {
+        let slab = find("Graphene").expect("an alias").slab_cell(1);
+        assert_eq!(slab.atoms.len(), 4);
+        assert!(slab.thickness < 1e-9);
+        let bonds = slab.atoms[1..].iter().filter(|b| {
+            let mut d = b.1 - slab.atoms[0].1;
+            d.x -= slab.lateral[0] * (d.x / slab.lateral[0]).round();
+            d.y -= slab.lateral[1] * (d.y / slab.lateral[1]).round();
+            (d.length() - 0.1418).abs() < 1e-3
+        });
+        assert!(bonds.count() >= 1);
+        assert!(find("graphit").expect_err("unknown").contains("did you mean `graphite`?"));
+    }
+
+    #[test]
+    fn oxide_faces_carry_oxygen() {
+        for name in ["tio2-rutile", "tio2-anatase", "mno2", "v2o5", "voh", "ti3c2o2"] {
+            let surface = find(name).expect("known");
+            let slab = surface.slab_cell(surface.layers.unwrap_or(2));
+            for face in [slab.atoms[0], slab.atoms[slab.atoms.len() - 1]] {
+                assert_eq!(surface.sites[face.0].element, "O", "{name}");
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Energies and virial of a step that is reported, put together from the sums of its passes.
+
+use super::{Engine, WithinSums};
+use crate::cell::Cell;
+use crate::forces::reference::{self, Contribution};
+use crate::forces::{Energies, electrode_charges};
+use crate::potential::coulomb::ReactionField;
+use crate::system::Coulomb;
+use glam::{DMat3, DVec3};
+
+impl Engine {
+    /// Energies and virial of a report, from the sums of its passes.
+    pub(super) fn energies(&self, cell: &Cell, reciprocal: Contribution, within: &WithinSums) -> (Energies, DMat3) {
+        let excluded = within.excluded;
+        let (pairs, pair_virial) = self.nonbonded.sums();
+        let topology = &self.system.topology;
+        let interactions = &self.system.interactions;
+        let coefficients = self.system.pair_table.coefficients();
+        let mut energies = Energies {
+            lj: coefficients.iter().any(|k| k.c6 != 0.0 || k.c12 != 0.0).then_some(pairs.lj),
+            lj_c4: coefficients.iter().any(|k| k.c4 != 0.0).then_some(pairs.lj_c4),
+            cutoff_shift: pairs.cutoff_shift,
+            restraint: (!self.restraints.is_empty()).then_some(within.restraint),
+            ..Energies::default()
+        };
+        within.bonded.enter(topology, &mut energies);
+        let mut virial = pair_virial + reciprocal.virial + excluded.virial + within.bonded.virial;
+        if topology.charges.iter().any(|&q| q != 0.0) {
+            match interactions.coulomb {
+                Coulomb::Pme { beta, .. } | Coulomb::Ewald { beta, .. } => {
+                    let own = reference::exclusions::ewald_self_energy(&topology.charges, beta);
+                    let background = reference::ewald::neutralizing_background(cell, topology.net_charge(), beta);
+                    energies.coulomb_real = Some(pairs.coulomb);
+                    energies.coulomb_reciprocal = Some(reciprocal.energy + excluded.energy + own + background.energy);
+                    virial += background.virial;
+                }
+                Coulomb::ReactionField { epsilon } => {
+                    let field = ReactionField::new(epsilon, interactions.cutoff);
+                    let own = reference::exclusions::reaction_field_self_energy(&topology.charges, field);
+                    energies.coulomb_real = Some(pairs.coulomb + excluded.energy + own);
+                }
+                Coulomb::Cutoff => energies.coulomb_real = Some(pairs.coulomb),
+            }
+        }
+        if let Some(state) = &self.state
+            && !self.system.external.terms().is_empty()
+        {
+            let external = &self.system.external;
+            let mut unused = vec![DVec3::ZERO; state.n_atoms()];
+            let charges = &topology.charges;
+            let outside =
+                reference::external::add_forces(external, topology, charges, cell, &state.positions, &mut unused);
+            energies.slab_correction = outside.slab_correction;
+            energies.external_field = outside.field;
+            energies.wall = outside.wall;
+            virial += outside.virial;
+            if let Some(electrodes) = &self.electrodes {
+                let (short_range, electrode) = electrodes.energies(charges);
+                energies.coulomb_real = energies.coulomb_real.map(|e| e + short_range);
+                energies.electrode = Some(electrode);
+                energies.electrode_charges = electrode_charges(external, charges);
+            }
+        }
+        if let Some(correction) = &self.dispersion {
+            energies.dispersion_correction = Some(correction.energy(cell));
+            virial += DMat3::from_diagonal(DVec3::splat(correction.virial_trace(cell) / 3.0));
+        }
+        (energies, virial)
+    }
+}

@@ -1,0 +1,221 @@
+//! Electrodes on the `cpu` backend: against the twin, over time, and cut at a checkpoint.
+
+use crate::dynamics::{KeptMoment, Memory, TEMPERATURE, plan, regression};
+use crate::support::capacitor::{Capacitor, N_ELECTRODE, capacitor, external, with_virtual_sites};
+use crate::support::compare::{assert_forces, assert_relative, rms_error};
+use crate::support::systems::{EngineCase, all_pairs};
+use hexaqua::dynamics::engine::StagePlan;
+use hexaqua::dynamics::schedule::Schedule;
+use hexaqua::dynamics::{Engine, velocities};
+use hexaqua::forces::cpu::{CpuBackend, SimdLevel};
+use hexaqua::forces::reference::ReferenceBackend;
+use hexaqua::forces::{Backend, Evaluation};
+use hexaqua::neighbor::NeighborList;
+use hexaqua::system::external::{Condition, Electrode, Electrodes};
+use hexaqua::system::spec::ThermostatSpec;
+use hexaqua::system::{Coulomb, State, System};
+use hexaqua::units::VOLT;
+use std::sync::Arc;
+
+fn mesh() -> Coulomb {
+    Coulomb::Pme { beta: 6.5, grid: [32, 32, 112], order: 6 }
+}
+
+fn on_cpu(c: &Capacitor, level: SimdLevel) -> (Vec<f64>, Evaluation) {
+    let mut backend = CpuBackend::with_level(&c.system, Some(2), level).expect("the cpu backend runs electrodes");
+    backend.load(&State::at_rest(c.cell, c.positions.clone())).expect("a matrix");
+    // some pairs are listed under several images
+    let list = backend.build_neighbors(0.75).expect("loaded");
+    backend.set_neighbors(list).expect("the right kind");
+    let charges = backend.charges().expect("loaded").expect("electrodes");
+    let evaluation = backend.evaluate().expect("finite");
+    assert_eq!(backend.charges().expect("loaded").expect("electrodes"), charges, "an evaluation changes nothing");
+    (charges, evaluation)
+}
+
+fn in_f64(c: &Capacitor) -> (Vec<f64>, Evaluation) {
+    let mut backend = ReferenceBackend::new(&c.system).expect("runs");
+    backend.load(&State::at_rest(c.cell, c.positions.clone())).expect("a matrix");
+    let list = all_pairs(&c.system, &c.cell, &c.positions);
+    backend.set_neighbors(NeighborList::Pairs(Arc::new(list))).expect("loaded");
+    let charges = Backend::charges(&mut backend).expect("loaded").expect("electrodes");
+    (charges, backend.evaluate().expect("finite"))
+}
+
+/// Largest difference of a charge to the largest charge of an electrode atom.
+fn worst(cpu: &[f64], twin: &[f64]) -> f64 {
+    let scale = twin[..N_ELECTRODE].iter().fold(0.0_f64, |m, q| m.max(q.abs()));
+    cpu.iter().zip(twin).map(|(a, b)| (a - b).abs() / scale).fold(0.0, f64::max)
+}
+
+/// f32 sums of about 200 terms, and a matrix that multiplies errors of the potential by its condition, of order ten.
+const CHARGES: f64 = 2e-5;
+
+#[test]
+#[ignore = "not run since the cutoff was moved off the lattice: see that forces hold before it decides"]
+fn charges_forces_and_energies_match_the_twin() {
+    let field = VOLT / 4.4;
+    let charged = || {
+        let mut terms = external(true, 0.0, [0.3, -0.2]);
+        let electrodes = terms.electrodes.as_mut().expect("electrodes");
+        electrodes.electrodes[1].condition = Condition::Charge(0.2);
+        terms
+    };
+    let three = |terms| capacitor(mesh(), terms);
+    let four = |terms| with_virtual_sites(mesh(), terms);
+    let direct = |terms| capacitor(Coulomb::Ewald { beta: 6.5, n_max: [11, 11, 40], n_sq_max: None }, terms);
+    for (name, mut c) in [
+        ("slab", three(external(true, 0.0, [-0.5, 0.5]))),
+        ("slab and field", three(external(true, 30.0, [0.2, 1.0]))),
+        ("finite field", three(external(false, field, [0.0, 0.0]))),
+        ("given charge", three(charged())),
+        ("virtual sites", four(external(true, 0.0, [-0.5, 0.5]))),
+        ("direct sum", direct(external(true, 0.0, [-0.5, 0.5]))),
+    ] {
+        // no multiple of the lattice: pairs at the cutoff itself are in or out by rounding
+        c.system.interactions.cutoff = 0.59;
+        let (charges, twin) = in_f64(&c);
+        for level in SimdLevel::available() {
+            let (cpu_charges, cpu) = on_cpu(&c, level);
+            println!(
+                "{name}, {level:?}: charges {:.1e}, forces {:.1e}, total {:.1e}",
+                worst(&cpu_charges, &charges),
+                rms_error(&cpu.forces, &twin.forces),
+                (cpu.energies.total() / twin.energies.total() - 1.0).abs()
+            );
+            assert!(worst(&cpu_charges, &charges) < CHARGES, "{name}, {level:?}: {}", worst(&cpu_charges, &charges));
+            assert!(cpu_charges[..N_ELECTRODE].iter().sum::<f64>().abs() < 1e-6, "{name}: neutral together");
+            assert_forces(name, &cpu.forces, &twin.forces, 5e-6);
+            for ((term, a), (_, b)) in cpu.energies.terms().into_iter().zip(twin.energies.terms()) {
+                assert_relative(&format!("{name}, {term}"), a, b, 2e-5);
+            }
+            assert_eq!(cpu.energies.terms().len(), twin.energies.terms().len());
+        }
+    }
+}
+
+/// What must not pass: electrodes that differ a little, or a matrix without one of its parts.
+#[test]
+#[ignore = "the control of the test above"]
+fn slightly_wrong_electrodes_are_rejected() {
+    let mut right = capacitor(mesh(), external(true, 0.0, [-0.5, 0.5]));
+    right.system.interactions.cutoff = 0.59;
+    let (charges, twin) = in_f64(&right);
+    let wrong: [&dyn Fn(&mut Electrodes); 3] =
+        [&|e| e.electrodes[0].gaussian_width *= 1.001, &|e| e.electrodes[1].thomas_fermi *= 1.01, &|e| {
+            e.electrodes[1].condition = Condition::Potential(0.501 * VOLT)
+        }];
+    for (k, change) in wrong.into_iter().enumerate() {
+        let mut c = right.clone();
+        change(c.system.external.electrodes.as_mut().expect("electrodes"));
+        let (other, evaluation) = on_cpu(&c, SimdLevel::available()[0]);
+        assert!(worst(&other, &charges) > CHARGES, "change {k}: {}", worst(&other, &charges));
+        assert!(rms_error(&evaluation.forces, &twin.forces) > 5e-6, "change {k}");
+    }
+}
+
+/// Graphene at ±0.5 V with zinc chloride solution between, every charge of the sheets free.
+fn graphene(volts: f64) -> (System, State) {
+    let beta = hexaqua::math::ewald_beta(1.0, 1e-5);
+    let case = EngineCase::read("graphene_slab_ew3dc", |_, _| Coulomb::Pme { beta, grid: [24, 24, 100], order: 5 });
+    let mut system = case.system;
+    let sheet = |name: &str, species: u32, potential: f64| Electrode {
+        name: name.into(),
+        atoms: (0..system.topology.n_atoms() as u32)
+            .filter(|&i| {
+                let m = system.topology.molecule_of[i as usize] as usize;
+                system.topology.molecules[m].species == species
+            })
+            .collect(),
+        condition: Condition::Potential(potential * VOLT),
+        gaussian_width: 0.0505,
+        thomas_fermi: 0.0,
+    };
+    let electrodes = vec![sheet("lower", 3, -0.5 * volts), sheet("upper", 4, 0.5 * volts)];
+    system.external.electrodes = Some(Electrodes { electrodes, balance: 0.0 });
+    (system, State::at_rest(case.cell, case.positions))
+}
+
+fn stage(system: &System, state: &State, thermostat: ThermostatSpec, n_steps: u64, log: u64) -> StagePlan {
+    let base = plan(system, state, thermostat, n_steps, log);
+    StagePlan { schedule: Schedule { com: 0, ..base.schedule.clone() }, list_radius: 1.1, ..base }
+}
+
+fn run(
+    system: &System,
+    state: State,
+    thermostat: ThermostatSpec,
+    n_steps: u64,
+    log: u64,
+    threads: usize,
+) -> (Memory, State) {
+    let plan = stage(system, &state, thermostat, n_steps, log);
+    let backend = CpuBackend::new(system, Some(threads)).expect("the cpu backend runs electrodes");
+    let mut engine = Engine::new(system, Box::new(backend), state);
+    let mut memory = Memory::default();
+    engine.run_stage(&plan, 0, &mut memory).expect("the run is stable");
+    (memory, engine.state)
+}
+
+/// Frozen start: thermal velocities for what moves.
+fn warm(volts: f64) -> (System, State) {
+    let (system, mut state) = graphene(volts);
+    state.velocities = velocities::maxwell_boltzmann(&system.topology, &state.cell, &state.positions, TEMPERATURE, 5);
+    let bath = ThermostatSpec::Langevin { temperature: TEMPERATURE, friction: 10.0 };
+    let (_, state) = run(&system, state, bath, 500, 0, 2);
+    (system, state)
+}
+
+const NVE: ThermostatSpec = ThermostatSpec::None { initial_temperature: TEMPERATURE };
+
+/// Length of the run, ps: `HEXAQUA_DRIFT_PS` makes it longer.
+fn duration() -> f64 {
+    std::env::var("HEXAQUA_DRIFT_PS").ok().and_then(|t| t.parse().ok()).unwrap_or(6.0)
+}
+
+#[test]
+fn energy_is_conserved_while_charges_follow() {
+    let (system, state) = warm(2.0);
+    let (memory, _) = run(&system, state, NVE, (duration() / 0.002) as u64, 25, 2);
+    let n_atoms = (system.topology.n_atoms() - 480) as f64;
+    let time: Vec<f64> = memory.rows.iter().map(|r| r.time * 1e-3).collect();
+    let energy: Vec<f64> = memory.rows.iter().map(|r| r.conserved / n_atoms).collect();
+    let (slope, error) = regression(&time, &energy);
+    let charges: Vec<f64> = memory.rows.iter().map(|r| r.energies.electrode_charges[1]).collect();
+    let spread = charges.iter().fold(f64::MIN, |m, &q| m.max(q)) - charges.iter().fold(f64::MAX, |m, &q| m.min(q));
+    println!("drift {slope:.4} ± {error:.4} kJ/mol/ns/atom, charge of the upper sheet over a range of {spread:.3} e");
+    assert!(slope.abs() < 0.1 + 2.0 * error && error < 0.1, "{slope} ± {error}");
+    assert!(spread > 0.01, "the charges must have moved");
+    // with the work of the source and the self terms left out, the sum is not conserved
+    let without: Vec<f64> =
+        memory.rows.iter().map(|r| (r.conserved - r.energies.electrode.unwrap_or(0.0)) / n_atoms).collect();
+    let deviation = |e: &[f64]| {
+        let mean = e.iter().sum::<f64>() / e.len() as f64;
+        (e.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / e.len() as f64).sqrt()
+    };
+    assert!(deviation(&without) > 5.0 * deviation(&energy), "{} {}", deviation(&without), deviation(&energy));
+}
+
+#[test]
+fn a_run_cut_at_a_checkpoint_continues_bit_for_bit() {
+    let (system, state) = graphene(1.0);
+    let bath = ThermostatSpec::Csvr { temperature: TEMPERATURE, time_constant: 0.1 };
+    let (memory, whole) = run(&system, state.clone(), bath, 400, 40, 2);
+    let (_, one_thread) = run(&system, state, bath, 400, 40, 1);
+    assert_eq!(one_thread, whole, "threads");
+    let KeptMoment { stage_step: step, state: cut, kinetic, heat, chain, .. } = memory.checkpoints[0].clone();
+    assert_eq!(step, 200);
+    let plan = stage(&system, &cut, bath, 400, 40);
+    let backend = CpuBackend::new(&system, Some(2)).expect("the cpu backend runs electrodes");
+    let mut engine = Engine::new(&system, Box::new(backend), cut);
+    (engine.kinetic, engine.heat, engine.chain) = (kinetic, heat, chain);
+    let mut rest = Memory::default();
+    engine.run_stage(&plan, step, &mut rest).expect("the run is stable");
+    assert_eq!(engine.state, whole);
+    assert_eq!(
+        rest.rows,
+        memory.rows[memory.rows.len() - rest.rows.len()..],
+        "log rows, charges of electrodes among them"
+    );
+    assert!(whole.positions.iter().take(480).eq(memory.checkpoints[0].state.positions.iter().take(480)), "frozen");
+}
