@@ -35,8 +35,8 @@ impl Response {
             })
             .collect();
         let mut between = Matrix::zero(n_groups);
-        for g in 0..n_groups {
-            for (&h, value) in groups.iter().zip(&sums[g]) {
+        for (g, of_group) in sums.iter().enumerate() {
+            for (&h, value) in groups.iter().zip(of_group) {
                 between.values[g * n_groups + h as usize] += value;
             }
         }

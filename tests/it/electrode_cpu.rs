@@ -2,7 +2,7 @@
 
 use crate::dynamics::{KeptMoment, Memory, TEMPERATURE, plan, regression};
 use crate::support::capacitor::{Capacitor, N_ELECTRODE, capacitor, external, with_virtual_sites};
-use crate::support::compare::{assert_forces, assert_relative, rms_error};
+use crate::support::compare::{assert_forces, rms_error};
 use crate::support::systems::{EngineCase, all_pairs};
 use hexaqua::dynamics::engine::StagePlan;
 use hexaqua::dynamics::schedule::Schedule;
@@ -14,7 +14,7 @@ use hexaqua::neighbor::NeighborList;
 use hexaqua::system::external::{Condition, Electrode, Electrodes};
 use hexaqua::system::spec::ThermostatSpec;
 use hexaqua::system::{Coulomb, State, System};
-use hexaqua::units::VOLT;
+use hexaqua::units::{COULOMB, VOLT};
 use std::sync::Arc;
 
 fn mesh() -> Coulomb {
@@ -48,17 +48,28 @@ fn worst(cpu: &[f64], twin: &[f64]) -> f64 {
     cpu.iter().zip(twin).map(|(a, b)| (a - b).abs() / scale).fold(0.0, f64::max)
 }
 
+/// Σ k_e |q q'|/r over the pairs inside the cutoff, kJ/mol.
+fn bare_coulomb(c: &Capacitor, charges: &[f64]) -> f64 {
+    let list = all_pairs(&c.system, &c.cell, &c.positions);
+    let bare = |&(i, j): &(u32, u32)| {
+        let (i, j) = (i as usize, j as usize);
+        let r = c.cell.minimum_image(c.positions[i] - c.positions[j]).length();
+        if r < c.system.interactions.cutoff { COULOMB * (charges[i] * charges[j]).abs() / r } else { 0.0 }
+    };
+    list.pairs.iter().map(bare).sum()
+}
+
 /// f32 sums of about 200 terms, and a matrix that multiplies errors of the potential by its condition, of order ten.
 const CHARGES: f64 = 2e-5;
 
 #[test]
-#[ignore = "not run since the cutoff was moved off the lattice: see that forces hold before it decides"]
 fn charges_forces_and_energies_match_the_twin() {
     let field = VOLT / 4.4;
     let charged = || {
         let mut terms = external(true, 0.0, [0.3, -0.2]);
         let electrodes = terms.electrodes.as_mut().expect("electrodes");
         electrodes.electrodes[1].condition = Condition::Charge(0.2);
+        electrodes.balance = -0.2;
         terms
     };
     let three = |terms| capacitor(mesh(), terms);
@@ -86,8 +97,11 @@ fn charges_forces_and_energies_match_the_twin() {
             assert!(worst(&cpu_charges, &charges) < CHARGES, "{name}, {level:?}: {}", worst(&cpu_charges, &charges));
             assert!(cpu_charges[..N_ELECTRODE].iter().sum::<f64>().abs() < 1e-6, "{name}: neutral together");
             assert_forces(name, &cpu.forces, &twin.forces, 5e-6);
+            // the screened energy of a pair is a small difference of bare ones, in single precision
+            let rounding = f64::from(f32::EPSILON) * bare_coulomb(&c, &charges);
             for ((term, a), (_, b)) in cpu.energies.terms().into_iter().zip(twin.energies.terms()) {
-                assert_relative(&format!("{name}, {term}"), a, b, 2e-5);
+                let allowed = 2e-5 * b.abs() + rounding;
+                assert!((a - b).abs() < allowed, "{name}, {term}: {a} and {b}, {allowed:.1e} allowed");
             }
             assert_eq!(cpu.energies.terms().len(), twin.energies.terms().len());
         }
@@ -96,7 +110,6 @@ fn charges_forces_and_energies_match_the_twin() {
 
 /// What must not pass: electrodes that differ a little, or a matrix without one of its parts.
 #[test]
-#[ignore = "the control of the test above"]
 fn slightly_wrong_electrodes_are_rejected() {
     let mut right = capacitor(mesh(), external(true, 0.0, [-0.5, 0.5]));
     right.system.interactions.cutoff = 0.59;
@@ -110,7 +123,8 @@ fn slightly_wrong_electrodes_are_rejected() {
         change(c.system.external.electrodes.as_mut().expect("electrodes"));
         let (other, evaluation) = on_cpu(&c, SimdLevel::available()[0]);
         assert!(worst(&other, &charges) > CHARGES, "change {k}: {}", worst(&other, &charges));
-        assert!(rms_error(&evaluation.forces, &twin.forces) > 5e-6, "change {k}");
+        // a hundredth of the Thomas-Fermi term moves charges, but hardly the forces
+        assert!(k == 1 || rms_error(&evaluation.forces, &twin.forces) > 5e-6, "change {k}");
     }
 }
 

@@ -412,7 +412,7 @@ vectorised!(fn screened(chunk: &Chunk, smooth: &Smooth, cutoff_sq: f32) -> f32 =
 #[inline(always)]
 fn screened_chunk(chunk: &Chunk, smooth: &Smooth, cutoff_sq: f32) -> f32 {
     let mut terms = [0.0f32; CHUNK];
-    for lane in 0..CHUNK {
+    for (lane, term) in terms.iter_mut().enumerate() {
         let t = chunk.r_sq[lane].min(cutoff_sq);
         let mut numerator = smooth.numerator[NUMERATOR];
         for k in (0..NUMERATOR).rev() {
@@ -423,7 +423,7 @@ fn screened_chunk(chunk: &Chunk, smooth: &Smooth, cutoff_sq: f32) -> f32 {
             denominator = denominator * t + smooth.denominator[k];
         }
         let value = chunk.q[lane] * (1.0 / t.sqrt() - numerator / denominator);
-        terms[lane] = if chunk.r_sq[lane] < cutoff_sq { value } else { 0.0 };
+        *term = if chunk.r_sq[lane] < cutoff_sq { value } else { 0.0 };
     }
     terms.iter().sum()
 }

@@ -220,9 +220,8 @@ impl Pme {
                 let mut together = [[0.0; 2 * crate::potential::bspline::MAX_ORDER]; 3];
                 for axis in 0..3 {
                     let n = self.grid[axis];
-                    for d in 0..width {
-                        points[axis][d] =
-                            (i.first[axis] + 2 * n - j.first[axis] + d + n * self.order + 1 - self.order) % n;
+                    for (d, point) in points[axis][..width].iter_mut().enumerate() {
+                        *point = (i.first[axis] + 2 * n - j.first[axis] + d + n * self.order + 1 - self.order) % n;
                     }
                     for k in 0..self.order {
                         for l in 0..self.order {

@@ -343,7 +343,10 @@ mod tests {
 
     #[test]
     fn no_spelling_belongs_to_two_units() {
-        let spellings: Vec<&str> = ALL.iter().flat_map(|d| d.units()).flat_map(|u| u.spellings).copied().collect();
+        // energies of wells are given as temperatures, too
+        let is_well = |d: &Dimension, u: &Unit| *d == Dimension::Energy && u.spellings == ["K", "kelvin"];
+        let units = ALL.iter().flat_map(|d| d.units().iter().filter(move |u| !is_well(d, u)));
+        let spellings: Vec<&str> = units.flat_map(|u| u.spellings).copied().collect();
         let mut unique = spellings.clone();
         unique.sort_unstable();
         unique.dedup();
