@@ -118,10 +118,15 @@ fn run(
     threads: usize,
 ) -> (Memory, State) {
     let plan = plan(system, &state, thermostat, n_steps, log);
-    let backend = CpuBackend::new(system, Some(threads)).expect("the cpu backend runs water");
+    run_plan(system, state, &plan, threads)
+}
+
+/// Runs a stage on the `cpu` backend and returns what was seen and the final state.
+pub fn run_plan(system: &System, state: State, plan: &StagePlan, threads: usize) -> (Memory, State) {
+    let backend = CpuBackend::new(system, Some(threads)).expect("the cpu backend runs the system");
     let mut engine = Engine::new(system, Box::new(backend), state);
     let mut memory = Memory::default();
-    engine.run_stage(&plan, 0, &mut memory).expect("the run is stable");
+    engine.run_stage(plan, 0, &mut memory).expect("the run is stable");
     (memory, engine.state)
 }
 

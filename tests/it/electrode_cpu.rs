@@ -1,8 +1,8 @@
 //! Electrodes on the `cpu` backend: against the twin, over time, and cut at a checkpoint.
 
-use crate::dynamics::{KeptMoment, Memory, TEMPERATURE, plan, regression};
+use crate::dynamics::{KeptMoment, Memory, TEMPERATURE, plan, regression, run_plan};
 use crate::support::capacitor::{Capacitor, N_ELECTRODE, capacitor, external, with_virtual_sites};
-use crate::support::compare::{assert_forces, rms_error};
+use crate::support::compare::{assert_forces, assert_relative, rms_error};
 use crate::support::systems::{EngineCase, all_pairs};
 use hexaqua::dynamics::engine::StagePlan;
 use hexaqua::dynamics::schedule::Schedule;
@@ -104,6 +104,7 @@ fn charges_forces_and_energies_match_the_twin() {
                 assert!((a - b).abs() < allowed, "{name}, {term}: {a} and {b}, {allowed:.1e} allowed");
             }
             assert_eq!(cpu.energies.terms().len(), twin.energies.terms().len());
+            assert_relative(name, cpu.energies.total(), twin.energies.total(), 2e-6);
         }
     }
 }
@@ -164,11 +165,7 @@ fn run(
     threads: usize,
 ) -> (Memory, State) {
     let plan = stage(system, &state, thermostat, n_steps, log);
-    let backend = CpuBackend::new(system, Some(threads)).expect("the cpu backend runs electrodes");
-    let mut engine = Engine::new(system, Box::new(backend), state);
-    let mut memory = Memory::default();
-    engine.run_stage(&plan, 0, &mut memory).expect("the run is stable");
-    (memory, engine.state)
+    run_plan(system, state, &plan, threads)
 }
 
 /// Frozen start: thermal velocities for what moves.
