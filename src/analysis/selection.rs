@@ -271,11 +271,12 @@ impl Resolver<'_> {
             available: available(topology),
         };
         if let Some(owner) = owner
-            && !topology.species.iter().any(|s| s.name == owner.text || s.residue == owner.text)
+            && !topology.species.iter().any(|s| s.name == owner.text || s.has_residue(&owner.text))
         {
             return Err(unknown(owner));
         }
-        let exists = |m: &Matcher| topology.species.iter().any(|s| s.atoms.iter().any(|a| m.matches(s, a, topology)));
+        let exists =
+            |m: &Matcher| topology.species.iter().any(|s| (0..s.atoms.len()).any(|i| m.matches(s, i, topology)));
         let word = name.text.as_str();
         let found = match keyword.as_deref() {
             Some("species") => Some(Matcher::Species(word)).filter(exists),
@@ -292,11 +293,15 @@ impl Resolver<'_> {
         // For every species, which of its atoms are wanted.
         let wanted: Vec<Vec<usize>> = (topology.species.iter().zip(&self.counts))
             .map(|(species, &count)| {
-                let owned = owner.as_ref().is_none_or(|o| species.name == o.text || species.residue == o.text);
-                if count == 0 || !owned {
+                // an owner is a species, or a residue of one
+                let owned = |local: usize| {
+                    owner.as_ref().is_none_or(|o| species.name == o.text || species.residue_of(local).1 == o.text)
+                };
+                if count == 0 {
                     return Vec::new();
                 }
-                let hit = |(_, atom): &(usize, &SpeciesAtom)| matcher.matches(species, atom, topology);
+                let hit =
+                    |&(local, _): &(usize, &SpeciesAtom)| owned(local) && matcher.matches(species, local, topology);
                 species.atoms.iter().enumerate().filter(hit).map(|(local, _)| local).collect()
             })
             .collect();
@@ -321,11 +326,12 @@ enum Matcher<'a> {
 }
 
 impl Matcher<'_> {
-    fn matches(&self, species: &Species, atom: &SpeciesAtom, topology: &Topology) -> bool {
+    fn matches(&self, species: &Species, local: usize, topology: &Topology) -> bool {
+        let atom = &species.atoms[local];
         let massive = atom.mass > 0.0;
         match *self {
             Matcher::Species(name) => massive && species.name == name,
-            Matcher::Residue(name) => massive && species.residue == name,
+            Matcher::Residue(name) => massive && species.residue_of(local).1 == name,
             Matcher::Water => massive && species.is_water,
             Matcher::Element(element) => massive && atom.element == element,
             Matcher::Name(name) => atom.name == name,

@@ -160,7 +160,7 @@ pub struct GroOverflow {
 
 /// The text of one configuration.
 ///
-/// * molecules whole, their first atoms inside the cell; atoms and residues (one per molecule) numbered from 1, modulo
+/// * molecules whole, their first atoms inside the cell; atoms and residues numbered from 1, modulo
 ///   100000
 /// * `velocities` – `[n_atoms]`, nm/ps, or `None`
 /// * `decimals` – of positions; velocities get one more, the box three more
@@ -179,15 +179,19 @@ pub(super) fn format_gro(
     text.extend(title.chars().map(|c| if c.is_control() { ' ' } else { c }));
     // Writing to a String cannot fail.
     let _ = writeln!(text, "\n{:5}", placed.len());
+    let mut before = 0; // residues of the molecules before this one
     for (i, r) in placed.iter().enumerate() {
         let (species, local) = topology.site(i);
-        let molecule = topology.molecule_of[i] as usize + 1;
+        if local == 0 && i > 0 {
+            before += topology.site(i - 1).0.n_residues();
+        }
+        let (ordinal, residue) = species.residue_of(local);
         let label = |s: &str| s.chars().take(5).collect::<String>();
         let _ = write!(
             text,
             "{:5}{:<5}{:>5}{:5}",
-            molecule % 100_000,
-            label(&species.residue),
+            (before + ordinal + 1) % 100_000,
+            label(residue),
             label(&species.atoms[local].name),
             (i + 1) % 100_000
         );

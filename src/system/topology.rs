@@ -37,6 +37,9 @@ pub struct Species {
     pub name: String,
     /// Residue name in structure files, at most five letters, e.g. `ZN`, `SOL`.
     pub residue: String,
+    /// First atom (local index, ascending from 0) and name of every residue of a molecule that has several, as a polymer does;
+    /// empty for one that is a single residue.
+    pub residues: Vec<(u32, String)>,
     /// Is this the solvent water?
     pub is_water: bool,
     pub atoms: Vec<SpeciesAtom>,
@@ -55,6 +58,24 @@ pub struct Species {
 }
 
 impl Species {
+    /// How many residues a molecule has.
+    pub fn n_residues(&self) -> usize {
+        self.residues.len().max(1)
+    }
+
+    /// Which residue of its molecule an atom belongs to, from 0, and the name of that residue.
+    pub fn residue_of(&self, local: usize) -> (usize, &str) {
+        match self.residues.partition_point(|&(first, _)| first as usize <= local) {
+            0 => (0, &self.residue),
+            n => (n - 1, &self.residues[n - 1].1),
+        }
+    }
+
+    /// Is any residue called this?
+    pub fn has_residue(&self, name: &str) -> bool {
+        self.residue == name || self.residues.iter().any(|(_, r)| r == name)
+    }
+
     /// u
     pub fn mass(&self) -> f64 {
         self.atoms.iter().map(|a| a.mass).sum()

@@ -2,15 +2,16 @@
 
 use crate::support::compare::{assert_absolute, assert_forces, assert_relative};
 use glam::DVec3;
+use hexaqua::analysis::selection::select;
 use hexaqua::cell::Cell;
 use hexaqua::forces::reference::ReferenceBackend;
 use hexaqua::forces::reference::ewald::choose_n_max;
 use hexaqua::forces::{Energies, Evaluation};
 use hexaqua::io::gromacs::{GromacsTopology, read_topology, to_top};
-use hexaqua::io::structure::read_structure;
+use hexaqua::io::structure::{read_structure, write_gro};
 use hexaqua::neighbor::pairs::linked_cells;
 use hexaqua::potential::pair_table::PairCoefficients;
-use hexaqua::system::{Coulomb, External, Interactions, LjModifier, System, Topology};
+use hexaqua::system::{Coulomb, External, Interactions, LjModifier, State, System, Topology};
 use hexaqua::units::COULOMB;
 use std::path::{Path, PathBuf};
 
@@ -291,8 +292,28 @@ fn warnings_say_what_is_unusual() {
         twice.warnings
     );
     assert_eq!(twice.species[0].bonded.bonds[0].k, 20.0);
-    let residues = read(&four(&ATOMS.replace("4 D 1 M", "4 D 2 N")));
-    assert!(residues.warnings[0].contains("several residues (M 1, N 2, …)"), "{:?}", residues.warnings);
+}
+
+/// A polymer has many residues in one molecule: structures, exports and selections keep them apart.
+#[test]
+fn residues_of_one_molecule_are_kept() {
+    let text = four(&ATOMS.replace("3 C 1 M", "3 C 2 M").replace("4 D 1 M", "4 D 3 N")).replace("M 1\n", "M 2\n");
+    let imported = read(&text);
+    assert!(imported.warnings.is_empty(), "{:?}", imported.warnings);
+    let system = system(&imported);
+    let positions: Vec<DVec3> = (0..8).map(|i| DVec3::new(0.1 * f64::from(i), 1.0, 1.0)).collect();
+    let state = State::at_rest(Cell::cubic(5.0).unwrap(), positions);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("two.gro");
+    write_gro(&path, &system.topology, &state, "two molecules of three residues").unwrap();
+    let again = read_structure(&path).unwrap();
+    assert_eq!(again.residue_ids, [1, 1, 2, 3, 4, 4, 5, 6]);
+    assert_eq!(again.residue_names, ["M", "M", "M", "N", "M", "M", "M", "N"]);
+    let exported = to_top(&system, "two").unwrap();
+    assert_eq!(read(&exported).species[0].residues, imported.species[0].residues);
+    let select = |text| select(text, &system.topology).unwrap();
+    assert_eq!(select("residue N"), [3, 7]);
+    assert_eq!(select("residue M"), [0, 1, 2, 4, 5, 6]);
 }
 
 /// The charges of a box that does not add up to an integer are worth a word, not an error; names that differ in numbers, too.

@@ -327,12 +327,13 @@ impl MoleculeWriter<'_> {
         let (bonds, graph) = self.bonds();
         let (nrexcl, exclusions) = self.exclusions(&graph);
         let _ = write!(text, "\n[ moleculetype ]\n; name nrexcl\n{name} {nrexcl}\n");
-        let residue: String = species.residue.split_whitespace().collect();
-        let residue = if residue.is_empty() { "MOL" } else { &residue };
         let row = |(i, a): (usize, &SpeciesAtom)| {
+            let (ordinal, residue) = species.residue_of(i);
+            let residue: String = residue.split_whitespace().collect();
+            let residue = if residue.is_empty() { "MOL" } else { &residue };
             let (charge, mass) = (number(a.charge), number(a.mass));
             let atom = if a.name.is_empty() { "X" } else { &a.name };
-            format!("{0} {1} 1 {residue} {atom} {0} {charge} {mass}", i + 1, self.types.name(a.type_id))
+            format!("{0} {1} {2} {residue} {atom} {0} {charge} {mass}", i + 1, self.types.name(a.type_id), ordinal + 1)
         };
         let rows: Vec<String> = species.atoms.iter().enumerate().map(row).collect();
         section(text, "[ atoms ]\n; nr type resnr residue atom cgnr charge mass", &rows);

@@ -177,6 +177,18 @@ impl<'a> Maker<'a> {
         }
         self.species.name = self.molecule.name.clone();
         self.species.residue = self.molecule.atoms[0].residue.clone();
+        let same = |a: &super::records::AtomRow, b: &super::records::AtomRow| {
+            (&a.residue_number, &a.residue) == (&b.residue_number, &b.residue)
+        };
+        let mut residues = Vec::new();
+        let mut first = 0;
+        for residue in self.molecule.atoms.chunk_by(same) {
+            residues.push((first, residue[0].residue.clone()));
+            first += residue.len() as u32;
+        }
+        if residues.len() > 1 {
+            self.species.residues = residues;
+        }
         Ok(())
     }
 
@@ -471,14 +483,6 @@ impl<'a> Maker<'a> {
         let (name, charge) = (&self.species.name, self.species.charge());
         if (charge - charge.round()).abs() > CHARGE_TOLERANCE {
             warnings.push(format!("the charge of {name} is {charge:+.6} e, not an integer"));
-        }
-        let residues = |a: &super::records::AtomRow| (a.residue_number.clone(), a.residue.clone());
-        let first = residues(&self.molecule.atoms[0]);
-        if let Some(other) = self.molecule.atoms.iter().map(residues).find(|r| *r != first) {
-            warnings.push(format!(
-                "{name} has several residues ({} {}, {} {}, …): structures are written with the first one for all its atoms",
-                first.1, first.0, other.1, other.0
-            ));
         }
         let excluded = |a, b| self.species.exclusions.binary_search(&(a, b)).is_ok();
         if self.species.rigid_water.is_some() && ![(0, 1), (0, 2), (1, 2)].iter().all(|&(a, b)| excluded(a, b)) {

@@ -235,9 +235,10 @@ fn unwritable(path: &Path, step: u64, what: String) -> TrajectoryError {
 /// No bonds: the only format here that holds them is PDB, which would repeat every bond of the water in every frame.
 fn chemfiles_frame(topology: &Topology, format: Format) -> Result<chemfiles::Frame, chemfiles::Error> {
     let mut frame = chemfiles::Frame::new();
+    let mut residues = Vec::new();
     for (m, molecule) in topology.molecules.iter().enumerate() {
         let species = topology.species_of(m);
-        let mut residue = chemfiles::Residue::with_id(species.residue.as_str(), m as i64 + 1);
+        let before = residues.len();
         for (local, template) in species.atoms.iter().enumerate() {
             let element = if template.element.is_empty() { "X" } else { template.element.as_str() };
             let name = if format == Format::Xyz { element } else { template.name.as_str() };
@@ -246,9 +247,15 @@ fn chemfiles_frame(topology: &Topology, format: Format) -> Result<chemfiles::Fra
             atom.set_mass(template.mass);
             atom.set_charge(template.charge);
             frame.add_atom(&atom, [0.0; 3], None);
-            residue.add_atom(molecule.first_atom as usize + local);
+            let (ordinal, name) = species.residue_of(local);
+            if before + ordinal == residues.len() {
+                residues.push(chemfiles::Residue::with_id(name, residues.len() as i64 + 1));
+            }
+            residues[before + ordinal].add_atom(molecule.first_atom as usize + local);
         }
-        frame.add_residue(&residue)?;
+    }
+    for residue in &residues {
+        frame.add_residue(residue)?;
     }
     Ok(frame)
 }
