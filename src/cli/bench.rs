@@ -41,6 +41,10 @@ pub struct Args {
     /// Untimed steps before them
     #[arg(long, value_name = "N", default_value_t = 500)]
     warm_up: u64,
+    /// Besides, time the same steps with the charges of the electrodes held where they are, turn by turn, and print the
+    /// ratio: what constant potential costs
+    #[arg(long, requires = "input")]
+    fixed_charges: bool,
     /// Instead of steps, measure what they are made of on the best GPU adapter: a dependent and an independent dispatch,
     /// integer atomics, a transform in workgroup memory, a submission
     #[arg(long, conflicts_with_all = ["input", "atoms", "systems", "steps", "warm_up"])]
@@ -308,6 +312,7 @@ fn measure(args: &Args, name: &str, mut prepared: Prepared, copies: usize) -> Re
     let before = engine.backend.time_by_pass();
     let done = time(&mut engine, &plan)?;
     let after = engine.backend.time_by_pass();
+    let cost = if args.fixed_charges { Some(constant_potential(args, prepared, &mut engine, &plan)?) } else { None };
 
     let ms = |seconds: f64| 1e3 * seconds / n_steps as f64;
     let ms_per_step = ms(done.wall);
@@ -340,6 +345,15 @@ fn measure(args: &Args, name: &str, mut prepared: Prepared, copies: usize) -> Re
             "  list: radius {list_radius:.3} nm, {lifetime} steps, {pairs_per_atom:.0} pairs per atom looked at, {list_ms:.2} ms to build, widened {} times",
             done.n_widened
         );
+        if let Some(cost) = &cost {
+            say!(
+                "  constant potential: {:.3} ms/step, with fixed charges {:.3}, ratio {:.3} (medians of {TURNS} turns of {} steps)",
+                cost.relaxed,
+                cost.fixed,
+                cost.ratio,
+                cost.n_steps
+            );
+        }
         if let Some(bytes) = peak {
             say!("  peak memory: {:.1} MB, {:.0} bytes per atom", bytes as f64 * 1e-6, bytes as f64 / n_atoms as f64);
         }
@@ -366,9 +380,56 @@ fn measure(args: &Args, name: &str, mut prepared: Prepared, copies: usize) -> Re
             "build_ms": list_ms,
             "widened": done.n_widened,
         },
+        "constant_potential": cost.map(|c| json!({ "ms_per_step": c.relaxed, "fixed_ms_per_step": c.fixed, "ratio": c.ratio })),
         "peak_memory": peak,
         "device_memory": device_memory,
     }))
+}
+
+/// Medians, ms/step, and of the ratio of turns that followed each other.
+struct Cost {
+    relaxed: f64,
+    fixed: f64,
+    ratio: f64,
+    n_steps: u64,
+}
+
+/// Turns of both kinds.
+const TURNS: usize = 11;
+
+/// Times steps at constant potential and with the charges of the moment, turn by turn, so that a busy machine is busy for both.
+fn constant_potential(
+    args: &Args,
+    prepared: &Prepared,
+    engine: &mut Engine<'_>,
+    plan: &StagePlan,
+) -> Result<Cost, CliError> {
+    let Some(charges) = engine.backend.charges().map_err(CliError::run)? else {
+        return Err(CliError::Input("--fixed-charges: the input has no electrodes".into()));
+    };
+    let mut system = prepared.system.clone();
+    system.external.electrodes = None;
+    system.topology.charges = charges;
+    let backend = prepare::backend(args.backend, &system)?;
+    let mut fixed = Engine::new(&system, backend, engine.state.clone());
+    let mut plan = plan.clone();
+    let lifetime = plan.schedule.neighbor.max(1);
+    plan.schedule.n_steps = (plan.schedule.n_steps / TURNS as u64).div_ceil(lifetime) * lifetime;
+    let turn = |engine: &mut Engine<'_>| -> Result<f64, CliError> {
+        let done = engine.run_stage(&plan, 0, &mut Silent).map_err(CliError::run)?;
+        Ok(1e3 * done.wall / plan.schedule.n_steps as f64)
+    };
+    turn(&mut fixed)?;
+    let mut times = [Vec::new(), Vec::new(), Vec::new()];
+    for _ in 0..TURNS {
+        let (a, b) = (turn(engine)?, turn(&mut fixed)?);
+        times.iter_mut().zip([a, b, a / b]).for_each(|(list, value)| list.push(value));
+    }
+    let [relaxed, fixed, ratio] = times.map(|mut list| {
+        list.sort_by(f64::total_cmp);
+        list[TURNS / 2]
+    });
+    Ok(Cost { relaxed, fixed, ratio, n_steps: plan.schedule.n_steps })
 }
 
 /// Settings of the last dynamics stage.

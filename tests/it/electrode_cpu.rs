@@ -101,7 +101,8 @@ fn charges_forces_and_energies_match_the_twin() {
             let rounding = f64::from(f32::EPSILON) * bare_coulomb(&c, &charges);
             for ((term, a), (_, b)) in cpu.energies.terms().into_iter().zip(twin.energies.terms()) {
                 let allowed = 2e-5 * b.abs() + rounding;
-                assert!((a - b).abs() < allowed, "{name}, {term}: {a} and {b}, {allowed:.1e} allowed");
+                println!("  {term}: {:.1e} of {b:.3}, {allowed:.1e} allowed", (a - b).abs());
+                assert!((a - b).abs() < allowed, "{name}, {level:?}, {term}: {a} and {b}, {allowed:.1e} allowed");
             }
             assert_eq!(cpu.energies.terms().len(), twin.energies.terms().len());
             assert_relative(name, cpu.energies.total(), twin.energies.total(), 2e-6);

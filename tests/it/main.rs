@@ -22,6 +22,7 @@ mod electrode_engines;
 mod electrolytes;
 mod external;
 mod forcefield;
+mod frozen;
 mod good_input;
 mod gpu_backend;
 mod interfaces;

@@ -1,13 +1,12 @@
 //! Electrodes on the host: their charges from a matrix made once, every step.
 //!
 //! Twin: `forces/reference/electrode.rs`, whose matrix is taken over. Per step: the potential of the other charges at the
-//! electrode atoms by the mesh (`super::pme`), by real space ([`ConstantPotential::add_near`], over a list of its own) and by
-//! the slab term; the product with C in f32, and a correction that restores the sums of charges; forces by the ordinary
+//! electrode atoms by the mesh (`super::pme`), by real space (`near`, over a list of its own) and by the slab term; the product with C in f32, and a correction that restores the sums of charges; forces by the ordinary
 //! passes with the new charges. The Gaussians differ from points only where atoms all but touch: those pairs are found while
 //! the potential is added up.
 
-use super::nonbonded::ewald_beta;
-use super::rational::{DENOMINATOR, NUMERATOR, Rational, fit_energy};
+use super::near::{NearField, Screen, Touching};
+use super::nonbonded::{Nonbonded, ewald_beta};
 use super::simd::{SimdLevel, vectorised};
 use crate::cell::Cell;
 use crate::electrode::cache;
@@ -16,39 +15,20 @@ use crate::forces::ForceError;
 use crate::forces::reference::electrode::{Site, check, response};
 use crate::forces::reference::{ewald, external::Dipole, pme::Pme as ReferencePme};
 use crate::math::erfc;
-use crate::neighbor::clusters::{CLUSTER, HALF, PADDING};
-use crate::neighbor::half::{HalfList, offset};
+use crate::neighbor::half::HalfList;
 use crate::system::{Coulomb, System};
 use crate::units::COULOMB;
 use glam::DVec3;
 use rayon::prelude::*;
 use std::f64::consts::PI;
+use std::sync::Arc;
 
 /// erfc of this is 1e-9: beyond, a Gaussian is a point.
-const POINT: f64 = 4.32;
+pub(super) const POINT: f64 = 4.32;
 /// Sites per task.
-const SITES_PER_TASK: usize = 16;
-/// Pairs evaluated together.
-const CHUNK: usize = 16;
+pub(super) const SITES_PER_TASK: usize = 16;
 /// Entries of a row of C that are summed in single precision.
 const RUN: usize = 128;
-
-/// Other atoms around one electrode atom.
-#[derive(Debug, Default, Clone)]
-struct Near {
-    atoms: Vec<u32>,
-    /// `[n_near]`, nm: where the site stands for the image that this pair is about.
-    at: Vec<DVec3>,
-}
-
-/// A pair of a site and another atom so close that the Gaussian shows.
-#[derive(Debug, Clone, Copy)]
-struct Touching {
-    site: u32,
-    atom: u32,
-    /// From the site to the atom, nm
-    d: DVec3,
-}
 
 /// The electrodes of one system, frozen where they are.
 pub(super) struct ConstantPotential {
@@ -66,30 +46,13 @@ pub(super) struct ConstantPotential {
     shares: Vec<Vec<f64>>,
     /// Ψ + E_z z, `[n_sites]`, kJ mol⁻¹ e⁻¹
     held: Vec<f64>,
-    /// erf(β r)/r as a function of r²
-    smooth: Smooth,
-    cutoff_sq: f32,
-    /// nm²: square of the distance from which the Gaussian of a site is a point, `[n_sites]`
-    reach_sq: Vec<f32>,
-    near: Vec<Near>,
+    screen: Screen,
+    near: NearField,
     /// Pairs of sites whose Gaussians overlap, with their displacement (nm).
     overlaps: Vec<(u32, u32, DVec3)>,
     touching: Vec<Touching>,
     /// e, `[n_sites]`
     pub charges: Vec<f64>,
-}
-
-/// A rational function in single precision.
-#[derive(Debug, Clone, Copy)]
-struct Smooth {
-    numerator: [f32; NUMERATOR + 1],
-    denominator: [f32; DENOMINATOR + 1],
-}
-
-impl Smooth {
-    fn new(r: &Rational) -> Self {
-        Smooth { numerator: r.numerator.map(|x| x as f32), denominator: r.denominator.map(|x| x as f32) }
-    }
 }
 
 impl ConstantPotential {
@@ -139,10 +102,8 @@ impl ConstantPotential {
             stride,
             shares: solved.shares().to_vec(),
             held: sites.iter().zip(&at).map(|(s, r)| s.potential + field * r.z).collect(),
-            smooth: Smooth::new(&fit_energy((beta * cutoff).powi(2)).scaled(beta, beta * beta)),
-            cutoff_sq: (cutoff * cutoff) as f32,
-            reach_sq: sites.iter().map(|s| (POINT * s.width).powi(2) as f32).collect(),
-            near: vec![Near::default(); sites.len()],
+            screen: Screen::new(beta, cutoff),
+            near: NearField::default(),
             overlaps: (0..sites.len())
                 .into_par_iter()
                 .flat_map_iter(|i| (0..i).filter_map(move |j| overlap(i, j)))
@@ -159,123 +120,21 @@ impl ConstantPotential {
         *cell == self.cell && self.sites.iter().zip(&self.at).all(|(s, r)| positions[s.atom] == *r)
     }
 
-    /// Takes from a half list the pairs of an electrode atom with a charge that is not of an electrode.
+    /// Takes a new list.
     ///
     /// * `charges` – `[n_atoms]`, e
-    pub fn set_list(&mut self, list: &HalfList, charges: &[f64]) {
-        let mut site_of = vec![u32::MAX; charges.len()];
-        for (k, site) in self.sites.iter().enumerate() {
-            site_of[site.atom] = k as u32;
-        }
-        let order = &list.clusters.order;
-        let is_site = |slot: usize| order[slot] != PADDING && site_of[order[slot] as usize] != u32::MAX;
-        let is_charge = |slot: usize| {
-            let atom = order[slot];
-            atom != PADDING && site_of[atom as usize] == u32::MAX && charges[atom as usize] != 0.0
-        };
-        let holds = |of: &(dyn Fn(usize) -> bool + Sync)| -> Vec<bool> {
-            (0..list.clusters.n_clusters()).map(|c| (c * CLUSTER..(c + 1) * CLUSTER).any(of)).collect()
-        };
-        let (with_sites, with_charges) = (holds(&is_site), holds(&is_charge));
-        let radius_sq = list.radius * list.radius;
-        let found: Vec<Vec<(u32, u32, DVec3)>> = (list.parts.par_iter())
-            .map(|part| {
-                let mut pairs = Vec::new();
-                for (half, row) in part.list.rows.iter().enumerate() {
-                    let c = part.clusters.start + half / 2;
-                    let first = c * CLUSTER + half % 2 * HALF;
-                    for e in row.first..row.end {
-                        let entry = &part.list.entries[e as usize];
-                        let j = entry.j as usize;
-                        // a cluster with itself has every pair twice, one of them masked
-                        let mask = if e < row.plain {
-                            part.list.masks[(row.masks + e - row.first) as usize]
-                        } else {
-                            u32::MAX
-                        };
-                        if !(with_sites[c] && with_charges[j] || with_charges[c] && with_sites[j]) {
-                            continue;
-                        }
-                        let shift = &list.shifts[entry.shift as usize];
-                        let between = offset(&list.origins[c], &list.origins[j], shift);
-                        let between = DVec3::new(f64::from(between[0]), f64::from(between[1]), f64::from(between[2]));
-                        for a in first..first + HALF {
-                            for b in j * CLUSTER..(j + 1) * CLUSTER {
-                                if mask >> (CLUSTER * (a - first) + b - j * CLUSTER) & 1 == 0 {
-                                    continue;
-                                }
-                                let (site, other, sign) = if is_site(a) && is_charge(b) {
-                                    (a, b, 1.0)
-                                } else if is_charge(a) && is_site(b) {
-                                    (b, a, -1.0)
-                                } else {
-                                    continue;
-                                };
-                                // r_a − r_b = x_a − x_b − t, with a lattice vector t
-                                let t = list.cell.to_cartesian(
-                                    list.cell.to_fractional(list.frame[a] - list.frame[b] + between).round(),
-                                );
-                                let (k, atom) = (site_of[order[site] as usize], order[other]);
-                                let at = self.at[k as usize] - sign * t;
-                                if (list.positions[atom as usize] - at).length_squared() < radius_sq {
-                                    pairs.push((k, atom, at));
-                                }
-                            }
-                        }
-                    }
-                }
-                pairs
-            })
-            .collect();
-        self.near.iter_mut().for_each(|near| {
-            near.atoms.clear();
-            near.at.clear();
-        });
-        for (k, atom, at) in found.into_iter().flatten() {
-            self.near[k as usize].atoms.push(atom);
-            self.near[k as usize].at.push(at);
-        }
+    pub fn set_list(&mut self, list: Arc<HalfList>, charges: &[f64]) {
+        self.near.set_list(list, &self.sites, &self.at, charges);
     }
 
     /// Real-space potential of the other charges at every site, `[n_sites]`, kJ mol⁻¹ e⁻¹.
     ///
+    /// * `pairs` – with the present positions gathered
     /// * `positions`, `charges` – `[n_atoms]`, nm and e
-    pub fn near_potentials(&mut self, positions: &[DVec3], charges: &[f64]) -> Vec<f64> {
-        let mut potentials = vec![0.0; self.sites.len()];
-        let (level, smooth, cutoff_sq) = (self.level, self.smooth, self.cutoff_sq);
-        let (near, reach_sq, sites) = (&self.near, &self.reach_sq, &self.sites);
-        let touching: Vec<Vec<Touching>> = (potentials.par_chunks_mut(SITES_PER_TASK).enumerate())
-            .map(|(task, potentials)| {
-                let mut touching = Vec::new();
-                for (k, potential) in (task * SITES_PER_TASK..).zip(potentials) {
-                    let (mut sum, mut chunk) = (0.0, Chunk::EMPTY);
-                    let around = &near[k];
-                    for (atoms, at) in around.atoms.chunks(CHUNK).zip(around.at.chunks(CHUNK)) {
-                        let mut closest = f32::INFINITY;
-                        for (lane, (&atom, at)) in atoms.iter().zip(at).enumerate() {
-                            let d = (positions[atom as usize] - *at).as_vec3();
-                            let r_sq = d.length_squared();
-                            chunk.r_sq[lane] = r_sq;
-                            chunk.q[lane] = charges[atom as usize] as f32;
-                            closest = closest.min(r_sq);
-                        }
-                        chunk.q[atoms.len()..].fill(0.0);
-                        sum += f64::from(screened(level, &chunk, &smooth, cutoff_sq));
-                        if closest < reach_sq[k] {
-                            let close = atoms.iter().zip(at).zip(chunk.r_sq).filter(|(_, r_sq)| *r_sq < reach_sq[k]);
-                            for ((&atom, at), _) in close {
-                                let d = positions[atom as usize] - *at;
-                                sum -= charges[atom as usize] * erfc(d.length() / sites[k].width) / d.length();
-                                touching.push(Touching { site: k as u32, atom, d });
-                            }
-                        }
-                    }
-                    *potential = COULOMB * sum;
-                }
-                touching
-            })
-            .collect();
-        self.touching = touching.into_iter().flatten().collect();
+    pub fn near_potentials(&mut self, pairs: &Nonbonded, positions: &[DVec3], charges: &[f64]) -> Vec<f64> {
+        let (potentials, touching) =
+            self.near.potentials(self.level, &self.screen, &self.sites, pairs.blocks(), positions, charges);
+        self.touching = touching;
         potentials
     }
 
@@ -392,40 +251,6 @@ fn rows_in_f32(response: &Response) -> (Vec<f32>, usize) {
         row.iter_mut().zip(response.matrix().row(i)).for_each(|(x, &c)| *x = c as f32);
     }
     (rows, stride)
-}
-
-/// Charges at distances.
-struct Chunk {
-    /// nm²
-    r_sq: [f32; CHUNK],
-    /// e
-    q: [f32; CHUNK],
-}
-
-impl Chunk {
-    const EMPTY: Chunk = Chunk { r_sq: [1.0; CHUNK], q: [0.0; CHUNK] };
-}
-
-vectorised!(fn screened(chunk: &Chunk, smooth: &Smooth, cutoff_sq: f32) -> f32 => screened_chunk);
-
-/// Σ q erfc(β r)/r over the charges inside the cutoff.
-#[inline(always)]
-fn screened_chunk(chunk: &Chunk, smooth: &Smooth, cutoff_sq: f32) -> f32 {
-    let mut terms = [0.0f32; CHUNK];
-    for (lane, term) in terms.iter_mut().enumerate() {
-        let t = chunk.r_sq[lane].min(cutoff_sq);
-        let mut numerator = smooth.numerator[NUMERATOR];
-        for k in (0..NUMERATOR).rev() {
-            numerator = numerator * t + smooth.numerator[k];
-        }
-        let mut denominator = smooth.denominator[DENOMINATOR];
-        for k in (0..DENOMINATOR).rev() {
-            denominator = denominator * t + smooth.denominator[k];
-        }
-        let value = chunk.q[lane] * (1.0 / t.sqrt() - numerator / denominator);
-        *term = if chunk.r_sq[lane] < cutoff_sq { value } else { 0.0 };
-    }
-    terms.iter().sum()
 }
 
 vectorised!(fn product(row: &[f32], x: &[f32]) -> f64 => product_of_row);

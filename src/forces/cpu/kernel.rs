@@ -470,7 +470,7 @@ unsafe fn energy_quotient<L: Lanes>(p: &Params, t: L::V) -> L::V {
         for k in (0..DENOMINATOR).rev() {
             denominator = L::mul_add(denominator, t, L::splat(p.energy_denominator[k]));
         }
-        L::mul(numerator, L::inverse(denominator))
+        L::div(numerator, denominator)
     }
 }
 
@@ -509,6 +509,8 @@ unsafe fn one_vector<
         // F/r of two unit charges
         let coulomb = L::mul_add(inv_r, inv_r_sq, constants.smooth.factor(r_sq));
         if ENERGY {
+            // the Newton step of `inv_sqrt` errs to one side only, which a sum over all pairs of bare terms would show
+            let inv_r = L::div(L::splat(1.0), L::sqrt(r_sq));
             let potential = if S::EWALD {
                 L::sub(inv_r, energy_quotient::<L>(p, r_sq))
             } else {

@@ -15,6 +15,7 @@ mod external;
 mod fft;
 mod kernel;
 mod lanes;
+mod near;
 mod nonbonded;
 mod pme;
 mod prune;
@@ -27,6 +28,7 @@ mod update;
 pub use simd::SimdLevel;
 
 use super::reference::blame::{AFTER_A_STEP, BEFORE_ANY_STEP, Scene};
+use super::reference::frozen::FrozenVirial;
 use super::reference::{self, Contribution, bonded::BondedSums, dispersion::DispersionCorrection, ewald::WaveVectors};
 use super::{Backend, Batch, Chunk, ChunkReport, Energies, Evaluation, FirstStep, ForceError, NeighborKind};
 use crate::neighbor::half::HalfList;
@@ -91,6 +93,8 @@ struct Engine {
     exclusions: Exclusions,
     /// Made when a state is loaded.
     electrodes: Option<ConstantPotential>,
+    /// The same.
+    frozen: Option<FrozenVirial>,
     /// External terms of the present step; `None` where there are none.
     field: Option<Field>,
     /// Sorted by atom.
@@ -184,6 +188,7 @@ impl CpuBackend {
             long_range,
             exclusions: Exclusions::new(system),
             electrodes: None,
+            frozen: None,
             field: None,
             restraints,
             dispersion,
@@ -221,17 +226,26 @@ impl Engine {
         self.state.as_ref().zip(self.nonbonded.list()).ok_or(ForceError::NoNeighbors)
     }
 
+    fn gather_positions(&mut self) -> Result<(), ForceError> {
+        self.loaded()?;
+        self.state.iter().for_each(|state| self.nonbonded.gather_positions(&state.positions));
+        Ok(())
+    }
+
     /// Pair and long-range forces of the current positions; energy and virial of the long-range part for a report.
     ///
     /// * `prune` – radius of new inner lists, nm; `None` keeps those there are
-    fn compute_forces(&mut self, report: bool, prune: Option<f64>) -> Result<Contribution, ForceError> {
+    /// * `all` – forces on electrode atoms, too, which do not move
+    fn compute_forces(&mut self, report: bool, prune: Option<f64>, all: bool) -> Result<Contribution, ForceError> {
+        let start = Instant::now();
+        self.gather_positions()?;
+        self.times.positions += start.elapsed();
         let start = Instant::now();
         self.relax_electrodes()?;
         self.times.electrodes += start.elapsed();
         let start = Instant::now();
         let Engine { nonbonded, long_range, state, system, times, electrodes, field, .. } = self;
         let state = state.as_ref().ok_or(ForceError::NoNeighbors)?;
-        nonbonded.gather_positions(&state.positions);
         let charges = &system.topology.charges;
         *field = (!system.external.terms().is_empty()).then(|| {
             let dipole = system.external.slab_correction.then(|| external::dipole(&state.positions, charges));
@@ -247,7 +261,7 @@ impl Engine {
             || {
                 let sums = match (long_range, electrodes) {
                     (LongRange::Mesh(pme), None) => pme.compute(&state.cell, &state.positions, report),
-                    (LongRange::Mesh(pme), Some(e)) => pme.compute_with_fixed(&state.cell, &e.charges, report),
+                    (LongRange::Mesh(pme), Some(e)) => pme.compute_with_fixed(&state.cell, &e.charges, report, all),
                     (LongRange::Direct(waves, forces), _) => {
                         forces.fill(DVec3::ZERO);
                         reference::ewald::add_forces(&state.cell, &state.positions, charges, waves, forces)
@@ -273,7 +287,7 @@ impl Engine {
         Ok(sums)
     }
 
-    /// Gives electrode atoms the charges that the present configuration asks for.
+    /// Gives electrode atoms the charges that the present configuration asks for, whose positions have been gathered.
     fn relax_electrodes(&mut self) -> Result<(), ForceError> {
         let Engine { nonbonded, long_range, state, system, electrodes: Some(electrodes), .. } = self else {
             return Ok(());
@@ -292,7 +306,7 @@ impl Engine {
                 }
                 LongRange::None => vec![0.0; atoms.len()],
             },
-            || electrodes.near_potentials(&state.positions, charges),
+            || electrodes.near_potentials(&*nonbonded, &state.positions, charges),
         );
         electrodes.set_charges(&far, &near, others.as_ref());
         for (&atom, &q) in atoms.iter().zip(&electrodes.charges) {
@@ -428,7 +442,7 @@ impl Engine {
     fn evaluate(&mut self) -> Result<Evaluation, ForceError> {
         self.loaded()?;
         self.pruned = false;
-        let reciprocal = self.compute_forces(true, Some(self.system.interactions.cutoff + ROUNDING))?;
+        let reciprocal = self.compute_forces(true, Some(self.system.interactions.cutoff + ROUNDING), true)?;
         let (within, ..) = self.finish(true, None, None)?;
         let (state, _) = self.loaded()?;
         let (energies, virial) = self.energies(&state.cell, reciprocal, &within);
@@ -464,7 +478,7 @@ impl Engine {
                 report: first,
             };
             let prune = self.prune_radius(chunk.dt, chunk.langevin.map(|bath| bath.temperature))?;
-            let reciprocal = self.compute_forces(first, prune)?;
+            let reciprocal = self.compute_forces(first, prune, false)?;
             let start = Instant::now();
             let (within, sums, reach) = self.finish(first, Some(&step), start_positions.as_deref())?;
             self.check_step(number, chunk.max_displacement, &reach)?;
@@ -579,6 +593,9 @@ impl Backend for CpuBackend {
                 pme.set_fixed(&atoms, &own.cell, &own.positions);
             }
         }
+        if !engine.frozen.as_ref().is_some_and(|frozen| frozen.is_made_for(&own.cell, &own.positions)) {
+            engine.frozen = FrozenVirial::new(&engine.system, &own.cell, &own.positions);
+        }
         engine.state = Some(own);
         engine.pruned = false;
         Ok(())
@@ -599,7 +616,7 @@ impl Backend for CpuBackend {
                 (engine.steps_since_list, engine.inner_radius, engine.pruned) = (0, None, false);
                 pool.install(|| {
                     if let Some(electrodes) = &mut engine.electrodes {
-                        electrodes.set_list(&list, &engine.system.topology.charges);
+                        electrodes.set_list(list.clone(), &engine.system.topology.charges);
                     }
                     engine.nonbonded.set_list(list);
                 });
@@ -619,8 +636,10 @@ impl Backend for CpuBackend {
         if engine.electrodes.is_none() {
             return Ok(None);
         }
-        engine.loaded()?;
-        pool.install(|| engine.relax_electrodes())?;
+        pool.install(|| {
+            engine.gather_positions()?;
+            engine.relax_electrodes()
+        })?;
         Ok(Some(engine.system.topology.charges.clone()))
     }
 

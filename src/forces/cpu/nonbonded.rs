@@ -202,6 +202,11 @@ impl Nonbonded {
         self.list = Some(list);
     }
 
+    /// Atoms in the frames of their clusters, as [`Nonbonded::gather_positions`] left them.
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
     /// Gives an atom another charge, e.
     pub fn set_charge(&mut self, atom: usize, charge: f64) {
         let Some(list) = &self.list else { return };

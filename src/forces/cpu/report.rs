@@ -1,6 +1,6 @@
 //! Energies and virial of a step that is reported, put together from the sums of its passes.
 
-use super::{Engine, WithinSums};
+use super::{Engine, LongRange, WithinSums};
 use crate::cell::Cell;
 use crate::forces::reference::{self, Contribution};
 use crate::forces::{Energies, electrode_charges};
@@ -64,6 +64,13 @@ impl Engine {
         if let Some(correction) = &self.dispersion {
             energies.dispersion_correction = Some(correction.energy(cell));
             virial += DMat3::from_diagonal(DVec3::splat(correction.virial_trace(cell) / 3.0));
+        }
+        if let Some(frozen) = &self.frozen {
+            let known = match &self.long_range {
+                LongRange::Mesh(pme) if !frozen.has_other_charges() => pme.virial_of_fixed(),
+                _ => None,
+            };
+            virial -= frozen.of(&topology.charges, known);
         }
         (energies, virial)
     }

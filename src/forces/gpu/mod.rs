@@ -46,6 +46,7 @@ use crate::forces::reference::blame::BEFORE_ANY_STEP;
 use crate::forces::reference::dispersion::DispersionCorrection;
 use crate::forces::reference::ewald::{WaveVectors, neutralizing_background};
 use crate::forces::reference::exclusions::{ewald_self_energy, reaction_field_self_energy};
+use crate::forces::reference::frozen::FrozenVirial;
 use crate::forces::reference::virtual_sites::{construct as construct_sites, spread_forces as spread_site_forces};
 use crate::neighbor::NeighborList;
 use crate::neighbor::clusters::CLUSTER;
@@ -132,6 +133,8 @@ pub struct GpuBackend {
     /// After a new list, and after new positions alone.
     pack: [Pass; 2],
     dispersion: Option<DispersionCorrection>,
+    /// Made when a state is loaded.
+    frozen: Option<FrozenVirial>,
     buffers: Buffers,
     cell: Option<Cell>,
     /// `[n_atoms]`, unwrapped, as of the last read-back
@@ -240,6 +243,7 @@ impl GpuBackend {
             integrator,
             pack,
             dispersion: system.interactions.dispersion_correction.then(|| DispersionCorrection::new(system)),
+            frozen: None,
             buffers,
             cell: None,
             fixed: Vec::new(),
@@ -353,6 +357,9 @@ impl GpuBackend {
             energies.dispersion_correction = Some(correction.energy(cell));
             virial += DMat3::from_diagonal(DVec3::splat(correction.virial_trace(cell) / 3.0));
         }
+        if let Some(frozen) = &self.frozen {
+            virial -= frozen.of(&topology.charges, None);
+        }
         (energies, virial)
     }
 
@@ -409,6 +416,9 @@ impl Backend for GpuBackend {
         }
         let mut placed = state.positions.clone();
         construct_sites(topology, &state.cell, &mut placed);
+        if !self.frozen.as_ref().is_some_and(|frozen| frozen.is_made_for(&state.cell, &placed)) {
+            self.frozen = FrozenVirial::new(&self.system, &state.cell, &placed);
+        }
         self.fixed = placed.iter().map(|&r| FixedPosition::from_cartesian(&state.cell, r)).collect();
         Molecules::check_restraints(&self.system, &state.cell, &self.fixed)?;
         let positions: Vec<[i32; 4]> = self

@@ -14,6 +14,7 @@ pub mod electrode;
 pub mod ewald;
 pub mod exclusions;
 pub mod external;
+pub mod frozen;
 pub mod integrate;
 pub mod pair;
 pub mod pme;
@@ -33,6 +34,7 @@ use blame::{AFTER_A_STEP, BEFORE_ANY_STEP, Scene};
 use dispersion::DispersionCorrection;
 use electrode::ConstantPotential;
 use ewald::WaveVectors;
+use frozen::FrozenVirial;
 use glam::{DMat3, DVec3};
 use integrate::{Integrator, Step};
 use pme::Pme;
@@ -71,6 +73,8 @@ pub struct ReferenceBackend {
     dispersion: Option<DispersionCorrection>,
     /// Made when a state is loaded, for the electrodes where they are then.
     electrodes: Option<ConstantPotential>,
+    /// The same of all frozen atoms.
+    frozen: Option<FrozenVirial>,
     state: Option<State>,
     list: Option<Arc<PairList>>,
     /// `[n_atoms]`, nm: positions when the list was set
@@ -99,6 +103,7 @@ impl ReferenceBackend {
             mesh,
             dispersion,
             electrodes: None,
+            frozen: None,
             state: None,
             list: None,
             list_positions: Vec::new(),
@@ -239,6 +244,11 @@ impl ReferenceBackend {
             energies.dispersion_correction = Some(correction.energy(cell));
             virial += DMat3::from_diagonal(DVec3::splat(correction.virial_trace(cell) / 3.0));
         }
+        let moved = self.frozen.as_ref().is_some_and(|frozen| !frozen.is_made_for(cell, positions));
+        let anew = if moved { FrozenVirial::new(&self.system, cell, positions) } else { None };
+        if let Some(frozen) = anew.as_ref().or(self.frozen.as_ref()) {
+            virial -= frozen.of(charges, None);
+        }
         Evaluation { forces, energies, virial }
     }
 
@@ -291,6 +301,9 @@ impl Backend for ReferenceBackend {
         if !stays {
             let far = |at: &[DVec3]| self.reciprocal_interactions(&own.cell, at);
             self.electrodes = ConstantPotential::new(&self.system, &own.cell, &own.positions, far)?;
+        }
+        if !self.frozen.as_ref().is_some_and(|frozen| frozen.is_made_for(&own.cell, &own.positions)) {
+            self.frozen = FrozenVirial::new(&self.system, &own.cell, &own.positions);
         }
         self.state = Some(own);
         Ok(())

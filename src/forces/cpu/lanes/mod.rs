@@ -48,6 +48,10 @@ pub trait Lanes {
     unsafe fn inv_sqrt(x: Self::V) -> Self::V;
     /// 1/x to f32 accuracy
     unsafe fn inverse(x: Self::V) -> Self::V;
+    /// a/b, rounded correctly; slow
+    unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
+    /// √x, rounded correctly; slow
+    unsafe fn sqrt(x: Self::V) -> Self::V;
     unsafe fn less(a: Self::V, b: Self::V) -> Self::M;
     /// Is any lane set?
     unsafe fn any(m: Self::M) -> bool;
@@ -140,6 +144,14 @@ impl Lanes for Portable {
     #[inline(always)]
     unsafe fn inverse(x: [f32; 4]) -> [f32; 4] {
         x.map(|x| 1.0 / x)
+    }
+    #[inline(always)]
+    unsafe fn div(a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        zip(a, b, |a, b| a / b)
+    }
+    #[inline(always)]
+    unsafe fn sqrt(x: [f32; 4]) -> [f32; 4] {
+        x.map(f32::sqrt)
     }
     #[inline(always)]
     unsafe fn less(a: [f32; 4], b: [f32; 4]) -> [u32; 4] {

@@ -80,6 +80,14 @@ impl Lanes for Sse2 {
         }
     }
     #[inline(always)]
+    unsafe fn div(a: __m128, b: __m128) -> __m128 {
+        unsafe { _mm_div_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn sqrt(x: __m128) -> __m128 {
+        unsafe { _mm_sqrt_ps(x) }
+    }
+    #[inline(always)]
     unsafe fn inverse(x: __m128) -> __m128 {
         unsafe {
             let y = _mm_rcp_ps(x);
@@ -198,6 +206,14 @@ impl Lanes for Avx2 {
             let half = _mm256_mul_ps(_mm256_mul_ps(x, _mm256_set1_ps(0.5)), y);
             _mm256_mul_ps(y, _mm256_fnmadd_ps(half, y, _mm256_set1_ps(1.5)))
         }
+    }
+    #[inline(always)]
+    unsafe fn div(a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_div_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn sqrt(x: __m256) -> __m256 {
+        unsafe { _mm256_sqrt_ps(x) }
     }
     #[inline(always)]
     unsafe fn inverse(x: __m256) -> __m256 {
@@ -336,6 +352,14 @@ impl Lanes for Avx512 {
             let half = _mm512_mul_ps(_mm512_mul_ps(x, _mm512_set1_ps(0.5)), y);
             _mm512_mul_ps(y, _mm512_fnmadd_ps(half, y, _mm512_set1_ps(1.5)))
         }
+    }
+    #[inline(always)]
+    unsafe fn div(a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_div_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn sqrt(x: __m512) -> __m512 {
+        unsafe { _mm512_sqrt_ps(x) }
     }
     #[inline(always)]
     unsafe fn inverse(x: __m512) -> __m512 {

@@ -6,12 +6,17 @@
 //! do not depend on threads. Inside a plane a row is one c with all b, so that atoms add eight contiguous numbers and
 //! transforms along c run over contiguous b.
 //!
+//! The axis with the most mesh points is taken for a: along the normal of a slab most planes are vacuum, and planes that no
+//! atom touches are neither transformed nor transformed back.
+//!
 //! **Electrodes.** Atoms that stay where they are while their charges change have stencils of their own. Their charges follow
-//! from the potential of all others, so a step solves twice: [`Pme::potentials_of_others`] keeps the spectrum of the others,
-//! and [`Pme::compute_with_fixed`] transforms the electrodes alone and adds what was kept.
+//! from the potential of all others, so a step solves twice: [`Pme::potentials_of_others`] keeps the spectrum of the others
+//! and goes back to the few planes of the electrodes alone, and [`Pme::compute_with_fixed`] transforms these planes and adds
+//! what was kept.
 //!
 //! Self, excluded-pair and background terms are not known here.
 
+mod charged;
 mod planes;
 mod stencils;
 
@@ -19,11 +24,12 @@ use super::fft::{Direction, Fft, LANES};
 use super::simd::{SimdLevel, vectorised};
 use crate::cell::Cell;
 use crate::forces::reference::{Contribution, ewald::wave_virial, pme::Pme as Reference};
+use charged::Charged;
 use glam::{DMat3, DVec3};
 use planes::{Scratch, forward_plane, inverse_plane, transform};
 use rayon::prelude::*;
 use std::time::{Duration, Instant};
-use stencils::{Spline, Stencil, gather_atoms, gather_potentials, locate, spread_atoms};
+use stencils::{Spline, Stencil, gather_atoms, gather_potentials, spread_atoms};
 
 /// `n` rounded up to whole vectors.
 fn padded(n: usize) -> usize {
@@ -42,9 +48,13 @@ const COLUMNS_PER_TASK: usize = 64;
 /// Mesh, plans and everything that lives from step to step only to save allocation.
 pub(super) struct Pme {
     level: SimdLevel,
+    /// Which vector of the cell each axis of the mesh is along.
+    axes: [usize; 3],
+    /// Along the axes of the mesh, as everything here.
     grid: [usize; 3],
     spline: Spline,
     beta: f64,
+    /// With the axes of the cell.
     reference: Reference,
     plans: [Fft; 3],
     /// `[n_columns / 64]` blocks of `[grid_a][64]`
@@ -74,6 +84,8 @@ struct Block {
     /// Of the charges that were transformed before; empty without electrodes.
     kept: (Vec<f32>, Vec<f32>),
     sums: Contribution,
+    /// Of the electrodes alone.
+    of_fixed: Contribution,
 }
 
 /// What happens to the spectrum of the charges on the mesh.
@@ -87,77 +99,6 @@ enum Spectrum {
     AddKept,
 }
 
-/// Atoms with charges, and where they stand on the mesh.
-struct Charged {
-    /// Atom and charge, e
-    atoms: Vec<(u32, f32)>,
-    /// Last plane each of them touches (the first, counted from the edge of the cell, that it stands behind)
-    bin_of: Vec<u32>,
-    /// By plane
-    stencils: Vec<Stencil>,
-    /// first atom of each plane's bin, `[grid_a + 1]`
-    bins: Vec<u32>,
-    forces: Vec<DVec3>,
-    /// atom → index into `stencils` and `forces`, or none for an atom that is not here
-    place: Vec<u32>,
-}
-
-impl Charged {
-    /// * `n_atoms` – of the system
-    fn new(atoms: Vec<(u32, f32)>, n_atoms: usize, n_a: usize) -> Self {
-        let mut place = vec![UNCHARGED; n_atoms];
-        for (k, &(atom, _)) in atoms.iter().enumerate() {
-            place[atom as usize] = k as u32;
-        }
-        Charged {
-            stencils: vec![Stencil::default(); atoms.len()],
-            bin_of: vec![0; atoms.len()],
-            bins: vec![0; n_a + 1],
-            forces: vec![DVec3::ZERO; atoms.len()],
-            atoms,
-            place,
-        }
-    }
-
-    /// Puts the atoms on the mesh, sorted by the first plane they touch; ties keep the order of the atoms.
-    fn locate(&mut self, level: SimdLevel, order: usize, grid: [usize; 3], cell: &Cell, positions: &[DVec3]) {
-        let n_a = grid[0];
-        // the a row of the inverse: s_a needs no more
-        let row = cell.inverse().transpose().x_axis;
-        let bin_of = |atom: u32| -> u32 {
-            let s = row.dot(positions[atom as usize]);
-            (((s - s.floor()) * n_a as f64) as u32).min(n_a as u32 - 1)
-        };
-        self.bin_of.par_chunks_mut(ATOMS_PER_TASK).zip(self.atoms.par_chunks(ATOMS_PER_TASK)).for_each(
-            |(bins, atoms)| {
-                for (bin, &(atom, _)) in bins.iter_mut().zip(atoms) {
-                    *bin = bin_of(atom);
-                }
-            },
-        );
-        self.bins.fill(0);
-        for &bin in &self.bin_of {
-            self.bins[bin as usize + 1] += 1;
-        }
-        for k in 0..n_a {
-            self.bins[k + 1] += self.bins[k];
-        }
-        let mut next = self.bins.clone();
-        for (&(atom, charge), &bin) in self.atoms.iter().zip(&self.bin_of) {
-            let place = next[bin as usize] as usize;
-            next[bin as usize] += 1;
-            self.stencils[place].atom = atom;
-            self.stencils[place].charge = charge;
-            self.stencils[place].first[0] = bin;
-            self.place[atom as usize] = place as u32;
-        }
-        let inverse = cell.inverse();
-        self.stencils
-            .par_chunks_mut(ATOMS_PER_TASK)
-            .for_each(|atoms| locate(level, atoms, order, grid, &inverse, positions));
-    }
-}
-
 const UNCHARGED: u32 = u32::MAX;
 
 impl Pme {
@@ -166,6 +107,10 @@ impl Pme {
     /// * `beta` – nm⁻¹
     /// * `charges` – `[n_atoms]`, e
     pub fn new(level: SimdLevel, grid: [usize; 3], order: usize, beta: f64, charges: &[f64]) -> Self {
+        let reference = Reference::new(grid, order, beta);
+        let first = (1..3).fold(0, |most, axis| if grid[axis] > grid[most] { axis } else { most });
+        let axes = [first, (first + 1) % 3, (first + 2) % 3];
+        let grid = axes.map(|axis| grid[axis]);
         let [n_a, n_b, n_c] = grid;
         let n_columns = n_b * padded(n_c / 2 + 1);
         let charged: Vec<(u32, f32)> =
@@ -177,13 +122,15 @@ impl Pme {
             im: vec![0.0; n_a * COLUMNS_PER_TASK],
             kept: (Vec::new(), Vec::new()),
             sums: Contribution::ZERO,
+            of_fixed: Contribution::ZERO,
         };
         Pme {
             level,
+            axes,
             grid,
             spline: Spline::new(order),
             beta,
-            reference: Reference::new(grid, order, beta),
+            reference,
             plans: grid.map(Fft::new),
             influence: Vec::new(),
             cell: None,
@@ -213,7 +160,7 @@ impl Pme {
     pub fn compute(&mut self, cell: &Cell, positions: &[DVec3], report: bool) -> Contribution {
         self.set_cell(cell);
         let start = Instant::now();
-        self.others.locate(self.level, self.spline.order, self.grid, cell, positions);
+        self.others.locate(self.level, self.spline.order, self.grid, &rows(cell, self.axes), positions);
         let stencils = start.elapsed();
         self.spread(Atoms::Others);
         let spread = start.elapsed();
@@ -230,7 +177,7 @@ impl Pme {
     /// * `positions` – `[n_atoms]`, nm
     pub fn set_fixed(&mut self, atoms: &[u32], cell: &Cell, positions: &[DVec3]) {
         let mut fixed = Charged::new(atoms.iter().map(|&a| (a, 0.0)).collect(), positions.len(), self.grid[0]);
-        fixed.locate(self.level, self.spline.order, self.grid, cell, positions);
+        fixed.locate(self.level, self.spline.order, self.grid, &rows(cell, self.axes), positions);
         self.fixed = Some(fixed);
         let size = self.grid[0] * COLUMNS_PER_TASK;
         self.blocks.iter_mut().for_each(|block| block.kept = (vec![0.0; size], vec![0.0; size]));
@@ -240,7 +187,7 @@ impl Pme {
     pub fn potentials_of_others(&mut self, cell: &Cell, positions: &[DVec3]) -> Vec<f64> {
         self.set_cell(cell);
         let start = Instant::now();
-        self.others.locate(self.level, self.spline.order, self.grid, cell, positions);
+        self.others.locate(self.level, self.spline.order, self.grid, &rows(cell, self.axes), positions);
         let stencils = start.elapsed();
         self.spread(Atoms::Others);
         let spread = start.elapsed();
@@ -260,7 +207,8 @@ impl Pme {
     /// Forces of all charges after [`Pme::potentials_of_others`] of the same configuration.
     ///
     /// * `charges` – `[n_fixed]`, e
-    pub fn compute_with_fixed(&mut self, cell: &Cell, charges: &[f64], report: bool) -> Contribution {
+    /// * `all` – forces on the electrode atoms, too, which do not move; else theirs are those of the last time
+    pub fn compute_with_fixed(&mut self, cell: &Cell, charges: &[f64], report: bool, all: bool) -> Contribution {
         let start = Instant::now();
         if let Some(fixed) = &mut self.fixed {
             for (&(atom, _), &q) in fixed.atoms.iter().zip(charges) {
@@ -272,10 +220,18 @@ impl Pme {
         let sums = self.solve(cell, report, Spectrum::AddKept);
         let solve = start.elapsed();
         self.gather(cell, Atoms::Others);
-        self.gather(cell, Atoms::Fixed);
+        if all {
+            self.gather(cell, Atoms::Fixed);
+        }
         let laps = [Duration::ZERO, spread, solve - spread, start.elapsed() - solve];
         self.laps.iter_mut().zip(laps).for_each(|(sum, lap)| *sum += lap);
         sums
+    }
+
+    /// Virial of the electrodes' charges alone at the last report, kJ/mol; `None` without electrodes.
+    pub fn virial_of_fixed(&self) -> Option<DMat3> {
+        self.fixed.as_ref()?;
+        Some(self.blocks.iter().fold(DMat3::ZERO, |sum, block| sum + block.of_fixed.virial))
     }
 
     fn set_cell(&mut self, cell: &Cell) {
@@ -284,7 +240,7 @@ impl Pme {
         }
         let [n_a, n_b, n_c] = self.grid;
         let columns = padded(n_c / 2 + 1);
-        let reference = &self.reference;
+        let (reference, axes) = (&self.reference, self.axes);
         let factor = |a: usize, column: usize| {
             let (b, c) = (column / columns, column % columns);
             if b >= n_b || c > n_c / 2 {
@@ -292,8 +248,8 @@ impl Pme {
             }
             // a frequency at exactly half a mesh stands for both its signs
             let opposite = [(n_a - a) % n_a, (n_b - b) % n_b, (n_c - c) % n_c];
-            let mean = 0.5 * (reference.influence(cell, [a, b, c]).0 + reference.influence(cell, opposite).0);
-            mean as f32
+            let of = |m: [usize; 3]| reference.influence(cell, in_cell(axes, m)).0;
+            (0.5 * (of([a, b, c]) + of(opposite))) as f32
         };
         self.influence = (0..self.blocks.len())
             .into_par_iter()
@@ -306,23 +262,27 @@ impl Pme {
         self.cell = Some(*cell);
     }
 
-    /// Charges to planes, and every plane to its two-dimensional spectrum.
+    /// Charges to planes, and every plane that has some to its two-dimensional spectrum.
     fn spread(&mut self, atoms: Atoms) {
         let Pme { level, grid, spline, plans, others, fixed, .. } = self;
-        let Some(Charged { stencils, bins, .. }) = (match atoms {
+        let Some(Charged { stencils, bins, touches, .. }) = (match atoms {
             Atoms::Others => Some(&*others),
             Atoms::Fixed => fixed.as_ref(),
         }) else {
             return;
         };
         let (level, grid, order, spline) = (*level, *grid, spline.order, &*spline);
-        let (stencils, bins, plans): (&[Stencil], &[u32], &[Fft; 3]) = (stencils, bins, plans);
+        let (stencils, bins, touches, plans): (&[Stencil], &[u32], &[bool], &[Fft; 3]) =
+            (stencils, bins, touches, plans);
         let per_task = grid[0].div_ceil(SPREAD_TASKS).clamp(1, MAX_PLANES);
         self.planes.par_chunks_mut(per_task).enumerate().for_each_init(
             || Scratch::new(grid),
             |scratch, (task, planes)| {
-                planes.iter_mut().for_each(|plane| plane.mesh.fill(0.0));
                 let first = task * per_task;
+                if !touches[first..first + planes.len()].contains(&true) {
+                    return;
+                }
+                planes.iter_mut().for_each(|plane| plane.mesh.fill(0.0));
                 // an atom of bin i touches the planes i − order + 1 … i; weight k belongs to i − order + 1 + k
                 let n_bins = (planes.len() + order - 1).min(grid[0]);
                 for bin in (first..first + n_bins).map(|bin| bin % grid[0]) {
@@ -334,16 +294,25 @@ impl Pme {
                     let atoms = &stencils[bins[bin] as usize..bins[bin + 1] as usize];
                     spread_atoms(level, atoms, &targets, spline, grid, planes);
                 }
-                for plane in planes {
-                    forward_plane(level, plane, scratch, plans, grid, order);
+                for (plane, touched) in planes.iter_mut().zip(&touches[first..]) {
+                    if *touched {
+                        forward_plane(level, plane, scratch, plans, grid, order);
+                    }
                 }
             },
         );
     }
 
     fn solve(&mut self, cell: &Cell, report: bool, spectrum_is: Spectrum) -> Contribution {
-        let Pme { level, grid, beta, plans, planes, blocks, influence, reference, .. } = self;
-        let (level, grid, beta) = (*level, *grid, *beta);
+        let Pme { level, axes, grid, beta, plans, planes, blocks, influence, reference, others, fixed, .. } = self;
+        let (level, axes, grid, beta) = (*level, *axes, *grid, *beta);
+        // planes with charges, and those whose potential is asked for
+        let of_fixed = fixed.as_ref().map_or(&others.touches, |fixed| &fixed.touches);
+        let (given, wanted): (&[bool], Vec<bool>) = match spectrum_is {
+            Spectrum::Alone => (&others.touches, others.touches.clone()),
+            Spectrum::Keep => (&others.touches, of_fixed.clone()),
+            Spectrum::AddKept => (of_fixed, others.touches.iter().zip(of_fixed).map(|(a, b)| *a || *b).collect()),
+        };
         let (plans, reference): (&[Fft; 3], &Reference) = (plans, reference);
         let spectrum: &[Plane] = planes;
         let n_columns = grid[1] * padded(grid[2] / 2 + 1);
@@ -354,8 +323,13 @@ impl Pme {
                 let width = COLUMNS_PER_TASK.min(n_columns - first);
                 for (a, plane) in spectrum.iter().enumerate() {
                     let at = a * COLUMNS_PER_TASK;
-                    block.re[at..at + width].copy_from_slice(&plane.re[first..first + width]);
-                    block.im[at..at + width].copy_from_slice(&plane.im[first..first + width]);
+                    if given[a] {
+                        block.re[at..at + width].copy_from_slice(&plane.re[first..first + width]);
+                        block.im[at..at + width].copy_from_slice(&plane.im[first..first + width]);
+                    } else {
+                        block.re[at..at + width].fill(0.0);
+                        block.im[at..at + width].fill(0.0);
+                    }
                 }
                 transform(level, &plans[0], Direction::Forward, block, work);
                 match spectrum_is {
@@ -364,17 +338,24 @@ impl Pme {
                         block.kept.0.copy_from_slice(&block.re);
                         block.kept.1.copy_from_slice(&block.im);
                     }
-                    Spectrum::AddKept => add_kept(level, block),
+                    Spectrum::AddKept => {
+                        if report {
+                            block.of_fixed =
+                                sums_of_block(cell, axes, grid, beta, reference, first, width, block, influence);
+                        }
+                        add_kept(level, block);
+                    }
                 }
                 if report {
-                    block.sums = sums_of_block(cell, grid, beta, reference, first, width, block, influence);
+                    block.sums = sums_of_block(cell, axes, grid, beta, reference, first, width, block, influence);
                 }
                 multiply(level, block, influence);
                 transform(level, &plans[0], Direction::Inverse, block, work);
             },
         );
         let columns: &[Block] = blocks;
-        planes.par_iter_mut().enumerate().for_each_init(
+        let asked: Vec<(usize, &mut Plane)> = planes.iter_mut().enumerate().filter(|(a, _)| wanted[*a]).collect();
+        asked.into_par_iter().for_each_init(
             || Scratch::new(grid),
             |scratch, (a, plane)| {
                 for (index, block) in columns.iter().enumerate() {
@@ -399,7 +380,8 @@ impl Pme {
 
     fn gather(&mut self, cell: &Cell, atoms: Atoms) {
         let [n_a, n_b, n_c] = self.grid.map(|n| n as f64);
-        let to_cartesian = cell.inverse().transpose() * DMat3::from_diagonal(DVec3::new(n_a, n_b, n_c));
+        let [a, b, c] = rows(cell, self.axes);
+        let to_cartesian = DMat3::from_cols(n_a * a, n_b * b, n_c * c);
         let Pme { level, grid, spline, others, fixed, planes, .. } = self;
         let Some(Charged { stencils, forces, .. }) = (match atoms {
             Atoms::Others => Some(others),
@@ -415,6 +397,19 @@ impl Pme {
             },
         );
     }
+}
+
+/// Fractional coordinates along the axes of the mesh are products with these, nm⁻¹.
+fn rows(cell: &Cell, axes: [usize; 3]) -> [DVec3; 3] {
+    let inverse = cell.inverse().transpose();
+    axes.map(|axis| inverse.col(axis))
+}
+
+/// Indices along the axes of the mesh in the order of the cell's vectors.
+fn in_cell(axes: [usize; 3], m: [usize; 3]) -> [usize; 3] {
+    let mut of_cell = [0; 3];
+    axes.into_iter().zip(m).for_each(|(axis, m)| of_cell[axis] = m);
+    of_cell
 }
 
 /// Which charges a pass is about.
@@ -451,6 +446,7 @@ fn multiply_block(block: &mut Block, influence: &[f32]) {
 #[expect(clippy::too_many_arguments, reason = "plain numbers of one loop")]
 fn sums_of_block(
     cell: &Cell,
+    axes: [usize; 3],
     grid: [usize; 3],
     beta: f64,
     reference: &Reference,
@@ -460,7 +456,8 @@ fn sums_of_block(
     influence: &[f32],
 ) -> Contribution {
     let columns = padded(grid[2] / 2 + 1);
-    let reciprocal = cell.inverse().transpose() * std::f64::consts::TAU;
+    let [along_a, along_b, along_c] = rows(cell, axes);
+    let reciprocal = DMat3::from_cols(along_a, along_b, along_c) * std::f64::consts::TAU;
     let mut sums = Contribution::ZERO;
     for a in 0..grid[0] {
         for k in 0..width {
@@ -477,7 +474,7 @@ fn sums_of_block(
                 // a frequency at exactly half a mesh stands for both its signs
                 let opposite = [0, 1, 2].map(|axis| (grid[axis] - m[axis]) % grid[axis]);
                 for m in [m, opposite] {
-                    let (factor, k) = reference.influence(cell, m);
+                    let (factor, k) = reference.influence(cell, in_cell(axes, m));
                     sums.energy += 0.5 * norm * factor;
                     sums.virial += wave_virial(k, beta) * (0.5 * norm * factor);
                 }

@@ -88,13 +88,11 @@ impl Spline {
 
 vectorised!(
     /// Places the atoms, of which atom, charge and plane (`first[0]`, the last that the atom touches) are set.
-    pub fn locate(atoms: &mut [Stencil], order: usize, grid: [usize; 3], inverse: &DMat3, positions: &[DVec3]) => locate_atoms
+    pub fn locate(atoms: &mut [Stencil], order: usize, grid: [usize; 3], rows: &[DVec3; 3], positions: &[DVec3]) => locate_atoms
 );
 
 #[inline(always)]
-fn locate_atoms(atoms: &mut [Stencil], order: usize, grid: [usize; 3], inverse: &DMat3, positions: &[DVec3]) {
-    let rows = inverse.transpose();
-    let rows = [rows.x_axis, rows.y_axis, rows.z_axis];
+fn locate_atoms(atoms: &mut [Stencil], order: usize, grid: [usize; 3], rows: &[DVec3; 3], positions: &[DVec3]) {
     for batch in atoms.chunks_mut(LANES) {
         let mut r = [[0.0f64; LANES]; 3];
         for (lane, atom) in batch.iter().enumerate() {
