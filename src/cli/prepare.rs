@@ -247,7 +247,7 @@ pub fn list_radius(system: &System, state: &State, dynamics: &DynamicsSpec, lag:
     let lifetime = dynamics.list_lifetime(lag) * (1 + lag);
     let estimate = buffer::list_radius(
         system,
-        state.n_atoms() as f64 / state.cell.volume(),
+        buffer::densest(&state.positions, &state.cell),
         dynamics.thermostat.temperature(),
         dynamics.timestep,
         lifetime,
@@ -269,12 +269,12 @@ pub fn list_radius(system: &System, state: &State, dynamics: &DynamicsSpec, lag:
 pub fn inner_radius(system: &System, state: &State, dynamics: &DynamicsSpec) -> f64 {
     buffer::list_radius(
         system,
-        state.n_atoms() as f64 / state.cell.volume(),
-        dynamics.thermostat.temperature(),
+        buffer::densest(&state.positions, &state.cell),
+        dynamics.thermostat.temperature().max(buffer::COLDEST),
         dynamics.timestep,
         // a list made at step n serves the forces of step n; one pruned after them serves those of n + interval
         PRUNE_INTERVAL + 1,
-        buffer::DEFAULT_TOLERANCE,
+        buffer::INNER_TOLERANCE,
     )
 }
 

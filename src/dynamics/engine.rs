@@ -18,9 +18,18 @@ use std::time::Instant;
 /// Number of centre-of-mass components removed when removal is on.
 const COM_COMPONENTS: usize = 3;
 
-/// An atom that moves farther than this within the life of one neighbor list (nm) has blown up: it is ten times what
-/// a hydrogen travels in 20 steps of 2 fs at room temperature.
-pub(super) const RUNAWAY_DISPLACEMENT: f64 = 0.6;
+/// An atom that moves farther than this (nm) within [`RUNAWAY_TIME`] has blown up: it is ten times what a hydrogen travels in 20 steps
+/// of 2 fs at room temperature.
+const RUNAWAY_DISPLACEMENT: f64 = 0.6;
+/// ps
+const RUNAWAY_TIME: f64 = 0.04;
+
+/// How far an atom may move while a neighbor list lives, nm: beyond [`RUNAWAY_TIME`] as the root of the time, for then it
+/// wanders. `lag`: intervals that lists are older than the steps they serve.
+fn runaway_displacement(plan: &StagePlan, lag: u32) -> f64 {
+    let life = plan.dt * plan.schedule.neighbor as f64 * f64::from(1 + lag);
+    RUNAWAY_DISPLACEMENT * (life / RUNAWAY_TIME).max(1.0).sqrt()
+}
 
 /// What a log line holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -318,7 +327,7 @@ impl<'a> Engine<'a> {
                 langevin,
                 remove_com: schedule.com_due(step),
                 report,
-                max_displacement: RUNAWAY_DISPLACEMENT,
+                max_displacement: runaway_displacement(plan, self.backend.list_lag()),
                 ..Chunk::new(start.step + step, (stop - step) as u32, plan.dt)
             });
             step = stop;

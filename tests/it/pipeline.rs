@@ -2,7 +2,7 @@
 //! what a backend that waits does, and must repeat bit for bit.
 
 use crate::dynamics::{CSVR, LANGEVIN, Memory, TEMPERATURE, plan, water};
-use crate::support::gpu::{backend, load, rounded};
+use crate::support::gpu::{backend, half, load, rounded, with_options};
 use crate::support::systems::{electrolyte, on_a_grid, skewed_cell, small_electrolyte, truncated};
 use glam::DVec3;
 use hexaqua::cell::Cell;
@@ -10,7 +10,9 @@ use hexaqua::dynamics::engine::StagePlan;
 use hexaqua::dynamics::schedule::Schedule;
 use hexaqua::dynamics::{Engine, StageSummary};
 use hexaqua::forces::cpu::CpuBackend;
-use hexaqua::forces::{Backend, Batch, Chunk, CsvrDraw, ForceError, LangevinStep, Wanted};
+use hexaqua::forces::gpu::shader::Shaders;
+use hexaqua::forces::gpu::{GpuOptions, PairKernel};
+use hexaqua::forces::{Backend, Batch, Chunk, CsvrDraw, ForceError, LangevinStep, PRUNE_INTERVAL, Wanted};
 use hexaqua::neighbor::buffer;
 use hexaqua::random::{Draws, Stream};
 use hexaqua::system::spec::ThermostatSpec;
@@ -42,7 +44,18 @@ fn short_plan(system: &System, state: &State, thermostat: ThermostatSpec, n_step
 }
 
 fn gpu_engine<'a>(system: &'a System, state: State, threads: usize) -> Option<Engine<'a>> {
-    let mut engine = Engine::new(system, Box::new(backend(system)?), state);
+    gpu_engine_with(system, state, threads, GpuOptions::default())
+}
+
+/// A device with the pair kernel of choice, its list pruned as `hexaqua run` does it if that is the half list.
+fn gpu_engine_with<'a>(system: &'a System, state: State, threads: usize, options: GpuOptions) -> Option<Engine<'a>> {
+    let mut gpu = with_options(system, &Shaders::embedded(), options)?;
+    if options.pairs == Some(PairKernel::Half) {
+        let density = buffer::densest(&state.positions, &state.cell);
+        let life = PRUNE_INTERVAL + 1;
+        gpu.prune_to(Some(buffer::list_radius(system, density, TEMPERATURE, 0.002, life, buffer::INNER_TOLERANCE)));
+    }
+    let mut engine = Engine::new(system, Box::new(gpu), state);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads start");
     engine.list_threads = Some(Arc::new(pool));
     Some(engine)
@@ -62,16 +75,18 @@ fn bits(state: &State) -> Vec<u64> {
 /// A run, the same run with another number of threads, and a run that is cut at a checkpoint and goes on elsewhere.
 #[test]
 fn runs_with_lists_ahead_repeat_and_resume_bit_for_bit() {
-    for thermostat in [CSVR, LANGEVIN] {
+    let variants = [(CSVR, GpuOptions::default()), (LANGEVIN, half(true)), (CSVR, half(false))];
+    for (thermostat, options) in variants {
+        let gpu_engine = |system, state, threads| gpu_engine_with(system, state, threads, options);
         let (system, state) = water(4);
         let plan = short_plan(&system, &state, thermostat, 200, 1);
         let Some(mut engine) = gpu_engine(&system, state.clone(), 1) else { return };
         let (whole, summary) = go(&mut engine, &plan, 0);
         // the list of the start serves two intervals
-        assert_eq!(summary.n_lists, 19, "{thermostat:?}");
+        assert_eq!(summary.n_lists, 19, "{thermostat:?}, {options:?}");
         let Some(mut other) = gpu_engine(&system, state.clone(), 2) else { return };
         let (again, _) = go(&mut other, &plan, 0);
-        assert_eq!(bits(&engine.state), bits(&other.state), "{thermostat:?}: threads");
+        assert_eq!(bits(&engine.state), bits(&other.state), "{thermostat:?}, {options:?}: threads");
         assert_eq!(whole.rows, again.rows);
         assert_eq!(whole.frames, again.frames);
 
@@ -82,7 +97,7 @@ fn runs_with_lists_ahead_repeat_and_resume_bit_for_bit() {
         let Some(mut resumed) = gpu_engine(&system, cut.state.clone(), 2) else { return };
         (resumed.kinetic, resumed.heat, resumed.lagged_list) = (cut.kinetic, cut.heat, cut.lagged_list.clone());
         let (rest, _) = go(&mut resumed, &plan, 100);
-        assert_eq!(bits(&resumed.state), bits(&engine.state), "{thermostat:?}: restart");
+        assert_eq!(bits(&resumed.state), bits(&engine.state), "{thermostat:?}, {options:?}: restart");
         assert_eq!(rest.rows, whole.rows[whole.rows.len() - rest.rows.len()..]);
         assert_eq!(rest.checkpoints.last(), whole.checkpoints.last());
 
@@ -109,16 +124,17 @@ fn a_thousand_steps_are_five_hundred_a_restart_and_five_hundred() {
     state = engine.state;
     (state.step, state.time) = (0, 0.0);
 
+    let gpu_engine = |state, threads| gpu_engine_with(&system, state, threads, half(true));
     let mut plan = short_plan(&system, &state, CSVR, 1000, 1);
     (plan.schedule.neighbor, plan.schedule.checkpoint) = (20, 500);
-    let Some(mut whole) = gpu_engine(&system, state.clone(), 1) else { return };
+    let Some(mut whole) = gpu_engine(state.clone(), 1) else { return };
     let (memory, _) = go(&mut whole, &plan, 0);
-    let Some(mut again) = gpu_engine(&system, state.clone(), 2) else { return };
+    let Some(mut again) = gpu_engine(state.clone(), 2) else { return };
     go(&mut again, &plan, 0);
     assert_eq!(bits(&again.state), bits(&whole.state), "threads");
     let cut = memory.checkpoints[0].clone();
     assert_eq!(cut.stage_step, 500);
-    let Some(mut resumed) = gpu_engine(&system, cut.state, 2) else { return };
+    let Some(mut resumed) = gpu_engine(cut.state, 2) else { return };
     (resumed.kinetic, resumed.heat, resumed.lagged_list) = (cut.kinetic, cut.heat, cut.lagged_list);
     let (rest, _) = go(&mut resumed, &plan, 500);
     assert_eq!(bits(&resumed.state), bits(&whole.state));
@@ -129,10 +145,10 @@ fn a_thousand_steps_are_five_hundred_a_restart_and_five_hundred() {
 /// The same engine on a backend that waits: trajectories, rows and frames stay together for 80 steps.
 #[test]
 fn the_device_does_what_a_backend_does_that_waits() {
-    for thermostat in [CSVR, LANGEVIN] {
+    for (thermostat, options) in [(CSVR, half(true)), (LANGEVIN, GpuOptions::default())] {
         let (system, state) = water(11);
         let state = rounded(&state);
-        let Some(mut gpu) = gpu_engine(&system, state.clone(), 2) else { return };
+        let Some(mut gpu) = gpu_engine_with(&system, state.clone(), 2, options) else { return };
         let (a, _) = go(&mut gpu, &short_plan(&system, &state, thermostat, 80, 1), 0);
         let cpu = CpuBackend::new(&system, Some(2)).expect("the cpu backend runs water");
         let mut cpu = Engine::new(&system, Box::new(cpu), state.clone());

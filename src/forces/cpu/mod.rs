@@ -69,11 +69,6 @@ pub struct PassTimes {
 
 /// Steps that an inner list serves: pruning costs about a third of the pair forces of a step.
 const PRUNE_EVERY: u64 = 5;
-/// Drift that inner lists may cause by the estimate of [`buffer`], kJ/mol/ps/atom. With its default of 1e-3, fit for lists
-/// of 20 steps, 1000 waters were seen to drift by 0.018 kJ/mol/ns/atom, without inner lists by less than 0.001.
-const INNER_TOLERANCE: f64 = 5e-5;
-/// Inner lists are made for atoms at least this hot, K: a start at rest warms up while they live.
-const COLDEST: f64 = 300.0;
 /// What single precision may lose of a radius, nm.
 const ROUNDING: f64 = 1e-6;
 
@@ -428,10 +423,10 @@ impl Engine {
             let topology = &self.system.topology;
             let n_free = topology.degrees_of_freedom(3).max(1) as f64;
             let measured = 2.0 * self.integrator.kinetic_energy(&state.velocities) / (n_free * BOLTZMANN);
-            let temperature = measured.max(bath.unwrap_or(0.0)).max(COLDEST);
-            let density = state.n_atoms() as f64 / state.cell.volume();
+            let temperature = measured.max(bath.unwrap_or(0.0)).max(buffer::COLDEST);
+            let density = buffer::densest(&state.positions, &state.cell);
             let steps = PRUNE_EVERY as u32;
-            let own = buffer::list_radius(&self.system, density, temperature, dt, steps, INNER_TOLERANCE);
+            let own = buffer::list_radius(&self.system, density, temperature, dt, steps, buffer::INNER_TOLERANCE);
             list.radius.min(own) + ROUNDING
         });
         self.inner_radius = Some(radius);
