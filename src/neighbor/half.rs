@@ -17,11 +17,14 @@ use crate::cell::Cell;
 use crate::system::System;
 use glam::{DVec3, IVec3, Vec3};
 use rayon::prelude::*;
+use std::mem::take;
 use std::ops::Range;
 
 /// Fewest clusters per part, and the most where that makes more than [`MANY_PARTS`] of them.
 const CLUSTERS_PER_PART: [usize; 2] = [16, 4096];
 const MANY_PARTS: usize = 64;
+/// What an [`Entry`] can count. Parts that touch more are cut.
+const MOST_TOUCHED: usize = 1 << 16;
 /// Clusters that are searched for together.
 const GROUP: usize = 8;
 /// What single-precision pruning may lose, nm.
@@ -64,7 +67,8 @@ pub struct Rows {
     pub masks: Vec<u32>,
 }
 
-/// Consecutive clusters, and all pairs that they own.
+/// Consecutive clusters, and all pairs that they own; where a single cluster has more neighbors than an entry can count, some of
+/// its pairs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
     pub clusters: Range<usize>,
@@ -123,6 +127,11 @@ impl HalfList {
     /// * `positions` – `[n_atoms]`, nm, wrapped or not
     /// * `radius` – nm; may exceed half the cell
     pub fn build(system: &System, positions: &[DVec3], cell: &Cell, radius: f64) -> Self {
+        Self::build_with(system, positions, cell, radius, MOST_TOUCHED)
+    }
+
+    /// * `most_touched` – clusters of a part, at least 2
+    fn build_with(system: &System, positions: &[DVec3], cell: &Cell, radius: f64, most_touched: usize) -> Self {
         let wrapped: Vec<DVec3> = positions.par_iter().map(|&r| cell.wrap(r)).collect();
         let mut clusters = Clusters::from_wrapped(&wrapped);
         let has_lj: Vec<bool> = (0..system.pair_table.n_types()).map(|t| system.pair_table.type_has_lj(t)).collect();
@@ -169,11 +178,13 @@ impl HalfList {
             atom_has_lj: &atom_has_lj,
             radius_sq: (radius + ROUNDING).powi(2) as f32,
             nearest_of_halves: choose_nearest_of_halves(),
+            most_touched,
         };
-        let parts = cut(clusters.n_clusters())
+        let parts: Vec<Vec<Part>> = cut(clusters.n_clusters())
             .into_par_iter()
-            .map_init(|| vec![u32::MAX; clusters.n_clusters()], |places, range| search.part(range, places))
+            .map_init(|| vec![u32::MAX; clusters.n_clusters()], |places, range| search.parts(range, places))
             .collect();
+        let parts = parts.into_iter().flatten().collect();
         HalfList {
             radius,
             cell: *cell,
@@ -260,6 +271,28 @@ struct Search<'a, F> {
     atom_has_lj: &'a F,
     radius_sq: f32,
     nearest_of_halves: NearestOfHalves,
+    most_touched: usize,
+}
+
+/// A part that is being made.
+struct Unfinished<'a> {
+    list: Rows,
+    touched: Vec<u32>,
+    /// `[n_clusters]`: place among `touched`, or `u32::MAX`
+    places: &'a mut [u32],
+    /// Of the two halves of a cluster; empty between clusters.
+    found: [Vec<Found>; 2],
+}
+
+impl Unfinished<'_> {
+    fn place_of(&mut self, c: u32) -> u16 {
+        let place = &mut self.places[c as usize];
+        if *place == u32::MAX {
+            *place = self.touched.len() as u32;
+            self.touched.push(c);
+        }
+        *place as u16 // whoever has touched too much is thrown away
+    }
 }
 
 pub(super) type NearestOfHalves = fn(&Local, &Local, Vec3) -> [f32; 2];
@@ -274,58 +307,80 @@ struct Found {
 }
 
 impl<F: Fn(u32) -> bool> Search<'_, F> {
+    /// The part of `range`, or several where it would touch too many clusters.
+    ///
     /// * `places` – `[n_clusters]`, all `u32::MAX`, and left so
-    fn part(&self, range: Range<usize>, places: &mut [u32]) -> Part {
-        let mut out = Rows::default();
-        let mut touched: Vec<u32> = Vec::new();
-        let mut place_of = |c: u32, touched: &mut Vec<u32>| {
-            let place = &mut places[c as usize];
-            if *place == u32::MAX {
-                *place = touched.len() as u32;
-                touched.push(c);
-            }
-            u16::try_from(*place).expect("a part touches few clusters")
-        };
-        for i in range.clone() {
-            place_of(i as u32, &mut touched);
-        }
+    fn parts(&self, range: Range<usize>, places: &mut [u32]) -> Vec<Part> {
         let mut candidates = Vec::new();
-        let mut found = [Vec::new(), Vec::new()];
-        for first in range.clone().step_by(GROUP) {
-            let group = first..(first + GROUP).min(range.end);
-            candidates.clear();
-            self.tree.neighbors(group.clone(), &mut candidates);
-            for i in group {
-                found.iter_mut().for_each(Vec::clear);
-                self.row(i, &candidates, &mut found);
-                for (half, found) in found.iter().enumerate() {
-                    let mut row = Row {
-                        first: out.entries.len() as u32,
-                        masks: out.masks.len() as u32,
-                        plain: 0,
-                        end: 0,
-                        n_lj: 0,
-                    };
-                    for f in found.iter().filter(|f| f.mask != u32::MAX) {
-                        out.entries.push(Entry { j: f.j, shift: f.shift, local: place_of(f.j, &mut touched) });
-                        out.masks.push(f.mask);
-                    }
-                    row.plain = out.entries.len() as u32;
-                    for f in found.iter().filter(|f| f.mask == u32::MAX) {
-                        out.entries.push(Entry { j: f.j, shift: f.shift, local: place_of(f.j, &mut touched) });
-                    }
-                    row.end = out.entries.len() as u32;
-                    let atoms = &self.clusters.order[(2 * i + half) * HALF..(2 * i + half + 1) * HALF];
-                    row.n_lj = atoms.iter().filter(|&&a| (self.atom_has_lj)(a)).count() as u32;
-                    out.rows.push(row);
-                }
+        let whole = self.part(range.clone(), places, |part| {
+            for first in range.clone().step_by(GROUP) {
+                let group = first..(first + GROUP).min(range.end);
+                candidates.clear();
+                self.tree.neighbors(group.clone(), &mut candidates);
+                group.for_each(|i| self.add(i, &candidates, part));
             }
+        });
+        if let Some(part) = whole {
+            return vec![part];
         }
+        if range.len() > 1 {
+            let middle = range.start + range.len() / 2;
+            let mut parts = self.parts(range.start..middle, places);
+            parts.append(&mut self.parts(middle..range.end, places));
+            return parts;
+        }
+        // each of these touches one cluster at most, besides the cluster itself
+        candidates.clear();
+        self.tree.neighbors(range.clone(), &mut candidates);
+        (candidates.chunks(self.most_touched - 1))
+            .filter_map(|some| self.part(range.clone(), places, |part| self.add(range.start, some, part)))
+            .collect()
+    }
+
+    /// A part of what `fill` adds to it; `None` if it touches too many clusters.
+    fn part(&self, range: Range<usize>, places: &mut [u32], fill: impl FnOnce(&mut Unfinished)) -> Option<Part> {
+        let mut part = Unfinished { list: Rows::default(), touched: Vec::new(), places, found: Default::default() };
+        for i in range.clone() {
+            part.place_of(i as u32);
+        }
+        fill(&mut part);
+        let Unfinished { mut list, touched, places, .. } = part;
         for &c in &touched {
             places[c as usize] = u32::MAX;
         }
-        out.entries.shrink_to_fit();
-        Part { clusters: range, list: out, touched }
+        list.entries.shrink_to_fit();
+        list.masks.shrink_to_fit();
+        (touched.len() <= self.most_touched).then_some(Part { clusters: range, list, touched })
+    }
+
+    /// Adds the rows of cluster `i`, with the entries that are among `candidates`.
+    fn add(&self, i: usize, candidates: &[super::search::Candidate], part: &mut Unfinished) {
+        let mut found = take(&mut part.found);
+        self.row(i, candidates, &mut found);
+        for (half, found) in found.iter_mut().enumerate() {
+            let atoms = &self.clusters.order[(2 * i + half) * HALF..(2 * i + half + 1) * HALF];
+            let mut row = Row {
+                first: part.list.entries.len() as u32,
+                masks: part.list.masks.len() as u32,
+                plain: 0,
+                end: 0,
+                n_lj: atoms.iter().filter(|&&a| (self.atom_has_lj)(a)).count() as u32,
+            };
+            for f in found.iter().filter(|f| f.mask != u32::MAX) {
+                let local = part.place_of(f.j);
+                part.list.entries.push(Entry { j: f.j, shift: f.shift, local });
+                part.list.masks.push(f.mask);
+            }
+            row.plain = part.list.entries.len() as u32;
+            for f in found.iter().filter(|f| f.mask == u32::MAX) {
+                let local = part.place_of(f.j);
+                part.list.entries.push(Entry { j: f.j, shift: f.shift, local });
+            }
+            row.end = part.list.entries.len() as u32;
+            part.list.rows.push(row);
+            found.clear();
+        }
+        part.found = found;
     }
 
     /// The entries of both halves of cluster `i` among the candidates of its group.
@@ -430,4 +485,82 @@ fn nearest_of_halves(a: &Local, b: &Local, offset: Vec3) -> [f32; 2] {
         }
     }
     least
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::potential::mixing::Mixing;
+    use crate::potential::pair_table::PairTable;
+    use crate::random::{Draws, Stream};
+    use crate::system::topology::{Species, SpeciesAtom};
+    use crate::system::{Coulomb, External, Interactions, LjModifier, Topology};
+    use std::collections::BTreeMap;
+
+    /// Dumbbells, excluded from themselves, anywhere in the cell.
+    fn dumbbells(n: usize, cell: &Cell) -> (System, Vec<DVec3>) {
+        let atom = SpeciesAtom { name: "A".into(), element: "Ar".into(), type_id: 0, charge: 0.0, mass: 40.0 };
+        let species =
+            Species { name: "A2".into(), atoms: vec![atom; 2], exclusions: vec![(0, 1)], ..Species::default() };
+        let system = System {
+            topology: Topology::new(vec!["A".into()], vec![species], &vec![0; n]),
+            pair_table: PairTable::mixed(&[(0.3, 1.0)], |_, _| Mixing::LorentzBerthelot),
+            interactions: Interactions {
+                cutoff: 0.5,
+                lj_modifier: LjModifier::None,
+                dispersion_correction: false,
+                coulomb: Coulomb::Cutoff,
+            },
+            restraints: Vec::new(),
+            external: External::default(),
+        };
+        let mut draws = Draws::new(41, Stream::Build, 0);
+        let uniform = |_| cell.to_cartesian(DVec3::new(draws.uniform(), draws.uniform(), draws.uniform()));
+        let positions = (0..2 * n).map(uniform).collect();
+        (system, positions)
+    }
+
+    /// How often every (slot, slot, shift) is met.
+    fn met(list: &HalfList) -> BTreeMap<(usize, usize, u16), u32> {
+        let mut met = BTreeMap::new();
+        for part in &list.parts {
+            let Rows { rows, entries, masks } = &part.list;
+            assert_eq!(rows.len(), 2 * part.clusters.len());
+            assert!(part.clusters.clone().eq(part.touched[..part.clusters.len()].iter().map(|&c| c as usize)));
+            for (k, row) in rows.iter().enumerate() {
+                let first = (2 * part.clusters.start + k) * HALF;
+                for e in row.first..row.end {
+                    let entry = entries[e as usize];
+                    assert_eq!(part.touched[entry.local as usize], entry.j);
+                    let mask = if e < row.plain { masks[(row.masks + e - row.first) as usize] } else { u32::MAX };
+                    for bit in (0..32).filter(|bit| mask >> bit & 1 == 1) {
+                        let pair = (first + bit / CLUSTER, entry.j as usize * CLUSTER + bit % CLUSTER, entry.shift);
+                        *met.entry(pair).or_insert(0) += 1;
+                    }
+                }
+            }
+        }
+        met
+    }
+
+    /// A radius of several nanometres touches more clusters than an entry can count: the parts are cut, down to pieces of the row
+    /// of one cluster, and hold the same pairs.
+    #[test]
+    fn parts_that_would_touch_too_many_clusters_are_cut() {
+        let cell = Cell::cubic(3.0).expect("valid");
+        let (system, positions) = dumbbells(500, &cell);
+        let build = |most| HalfList::build_with(&system, &positions, &cell, 1.1, most);
+        let most = |list: &HalfList| list.parts.iter().map(|p| p.touched.len()).max().unwrap_or(0);
+        let whole = build(MOST_TOUCHED);
+        assert!(most(&whole) > 100, "{}", most(&whole));
+        let expected = met(&whole);
+        assert!(expected.values().all(|&n| n == 1));
+        for limit in [100, 40, 2] {
+            let list = build(limit);
+            assert!(most(&list) <= limit && list.parts.len() > whole.parts.len());
+            let is_cut_within_a_cluster = list.parts.windows(2).any(|p| p[0].clusters == p[1].clusters);
+            assert_eq!(is_cut_within_a_cluster, limit < 100, "{limit}");
+            assert_eq!(met(&list), expected, "{limit}");
+        }
+    }
 }
