@@ -56,11 +56,11 @@ pub fn linked_cells(positions: &[DVec3], cell: &Cell, topology: &Topology, radiu
             let shift = [offset / 9, (offset / 3) % 3, offset % 3];
             let neighbor = [0, 1, 2].map(|k| (home[k] + counts[k] + shift[k] - 1) % counts[k]);
             for &j in &bins[flat(neighbor)] {
-                if (j as usize) <= i || excluded.contains(&(i, j as usize)) {
+                if (j as usize) <= i {
                     continue;
                 }
                 let d = cell.minimum_image(r - positions[j as usize]);
-                if d.length_squared() < radius * radius {
+                if d.length_squared() < radius * radius && !excluded.contains(&(i, j as usize)) {
                     pairs.push((i as u32, j));
                 }
             }

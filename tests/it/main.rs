@@ -26,6 +26,7 @@ mod frozen;
 mod good_input;
 mod gpu_backend;
 mod interfaces;
+mod lagged_lists;
 mod layout;
 mod madelung;
 mod molecules;
