@@ -280,13 +280,14 @@ fn measure(args: &Args, name: &str, mut prepared: Prepared, copies: usize) -> Re
     reset_peak_memory();
     relax(args, &mut prepared)?;
     replicate(&mut prepared, copies)?;
+    let start = prepared.state.take();
     let prepared = &prepared;
     let dynamics = last_dynamics(prepared)?;
     let system = &prepared.system;
-    let mut engine = Engine::new(system, prepare::backend(args.backend, system)?, prepared.state.clone());
+    let mut engine = Engine::new(system, prepare::backend(args.backend, system)?, start);
     start_velocities(&mut engine, dynamics);
     let lag = engine.backend.list_lag();
-    engine.backend.prune_to(Some(prepare::inner_radius(&prepared.system, &prepared.state, dynamics)));
+    engine.backend.prune_to(Some(prepare::inner_radius(prepared, dynamics)));
     let plan = |n_steps: u64| {
         let mut plan = stage_plan(prepared, "bench", 0.0, dynamics, None, false, lag);
         plan.schedule.n_steps = n_steps;
@@ -316,7 +317,7 @@ fn measure(args: &Args, name: &str, mut prepared: Prepared, copies: usize) -> Re
 
     let ms = |seconds: f64| 1e3 * seconds / n_steps as f64;
     let ms_per_step = ms(done.wall);
-    let n_atoms = prepared.state.n_atoms();
+    let n_atoms = system.topology.n_atoms();
     let mut passes: Vec<(String, f64)> =
         before.iter().zip(&after).map(|((name, b), (_, a))| (name.to_string(), ms((*a - *b).as_secs_f64()))).collect();
     passes.push(("neighbor".to_string(), ms(done.neighbor_wall)));

@@ -297,7 +297,7 @@ fn facts(prepared: &Prepared, done: &Finished, wall: f64) -> Vec<(String, String
     let mut add = |key: &str, value: String| facts.push((key.to_string(), value));
     let rows = prepared.composition.rows.iter().filter(|r| r.count > 0);
     add("Composition", rows.map(|r| format!("{} {}", r.count, r.name)).collect::<Vec<_>>().join(", "));
-    add("Atoms", prepared.state.n_atoms().to_string());
+    add("Atoms", prepared.system.topology.n_atoms().to_string());
     add("Density", format!("{:.4} g/cm³", prepared.composition.density));
     for p in &prepared.assembled.provenance {
         let flags = if p.flags.is_empty() { String::new() } else { format!(" [{}]", p.flags.join(", ")) };

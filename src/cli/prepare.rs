@@ -24,6 +24,8 @@ pub struct Prepared {
     pub assembled: Assembled,
     pub system: System,
     pub state: State,
+    /// Of atoms at the start, nm⁻³; of its densest part where the box is inhomogeneous.
+    pub density: f64,
     pub composition: BoxReport,
     /// Of an interface, what every layer is made of.
     pub layers: Vec<String>,
@@ -170,7 +172,8 @@ fn finish(input: Input, locations: &Locations, parts: Parts, layers: Vec<String>
                        leave its position_restraints out";
         return Err(at("dynamics.barostat", &message));
     }
-    Ok(Prepared { input, assembled, system, state, composition, layers, warnings })
+    let density = buffer::densest(&state.positions, &state.cell);
+    Ok(Prepared { input, assembled, system, state, density, composition, layers, warnings })
 }
 
 fn has_c4(assembled: &Assembled) -> bool {
@@ -243,17 +246,17 @@ pub fn backend(choice: BackendChoice, system: &System) -> Result<Box<dyn Backend
 /// Radius of the neighbor list of a stage, nm, and a warning when the user asked for less than the drift needs.
 ///
 /// * `lag` – intervals that a list lags behind when it is put to use: it has to serve that much longer
-pub fn list_radius(system: &System, state: &State, dynamics: &DynamicsSpec, lag: u32) -> (f64, Option<String>) {
+pub fn list_radius(prepared: &Prepared, dynamics: &DynamicsSpec, lag: u32) -> (f64, Option<String>) {
     let lifetime = dynamics.list_lifetime(lag) * (1 + lag);
     let estimate = buffer::list_radius(
-        system,
-        buffer::densest(&state.positions, &state.cell),
+        &prepared.system,
+        prepared.density,
         dynamics.thermostat.temperature(),
         dynamics.timestep,
         lifetime,
         buffer::DEFAULT_TOLERANCE,
     );
-    let cutoff = system.interactions.cutoff;
+    let cutoff = prepared.system.interactions.cutoff;
     let Some(skin) = dynamics.skin else { return (estimate, None) };
     let warning = (cutoff + skin < estimate).then(|| {
         format!(
@@ -266,10 +269,10 @@ pub fn list_radius(system: &System, state: &State, dynamics: &DynamicsSpec, lag:
 }
 
 /// Radius to which a list may be pruned on a device, nm: it covers the moves until every pair is looked at again.
-pub fn inner_radius(system: &System, state: &State, dynamics: &DynamicsSpec) -> f64 {
+pub fn inner_radius(prepared: &Prepared, dynamics: &DynamicsSpec) -> f64 {
     buffer::list_radius(
-        system,
-        buffer::densest(&state.positions, &state.cell),
+        &prepared.system,
+        prepared.density,
         dynamics.thermostat.temperature().max(buffer::COLDEST),
         dynamics.timestep,
         // a list made at step n serves the forces of step n; one pruned after them serves those of n + interval

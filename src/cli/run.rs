@@ -59,7 +59,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let complete_input = input::to_toml(&input);
     let input_hash = fnv1a(complete_input.as_bytes());
     let checkpoint = if args.resume { Some(load_checkpoint(&path, input_hash)?) } else { None };
-    let prepared = prepare::prepare(input, &locations)?;
+    let mut prepared = prepare::prepare(input, &locations)?;
     if let Some(c) = &checkpoint
         && is_complete(&prepared, c)
         && path.join("report.html").exists()
@@ -97,10 +97,10 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         warn!("warning: {warning}");
     }
     let mut losses = args.lose_device_at.iter().copied();
-    let attempt = run_stages(&prepared, backend, &folder, checkpoint, analyses, input_hash, losses.next());
+    let attempt = run_stages(&mut prepared, backend, &folder, checkpoint, analyses, input_hash, losses.next());
     let stages = match attempt {
         Err(CliError::DeviceLost(why)) => {
-            resume_once(&prepared, args.backend, &folder, input_hash, &why, losses.next())?
+            resume_once(&mut prepared, args.backend, &folder, input_hash, &why, losses.next())?
         }
         other => other?,
     };
@@ -109,7 +109,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
 
 /// Continues from the last checkpoint after the device was lost; a second loss ends the run.
 fn resume_once(
-    prepared: &Prepared,
+    prepared: &mut Prepared,
     choice: BackendChoice,
     folder: &OutputFolder,
     input_hash: u64,
@@ -182,25 +182,27 @@ pub struct Finished {
     pub warnings: Vec<String>,
 }
 
+/// Takes the state of the checkpoint or, without one, that of `prepared`.
 fn run_stages(
-    prepared: &Prepared,
+    prepared: &mut Prepared,
     backend: Box<dyn Backend>,
     folder: &OutputFolder,
-    checkpoint: Option<Checkpoint>,
+    mut checkpoint: Option<Checkpoint>,
     analyses: AnalysisSet,
     input_hash: u64,
     lose_at: Option<u64>,
 ) -> Result<Finished, CliError> {
+    let start = checkpoint.as_mut().map_or(&mut prepared.state, |c| &mut c.state).take();
+    let prepared = &*prepared;
     let system = &prepared.system;
     let (name, device) = (backend.name(), backend.device());
-    let mut engine = Engine::new(system, backend, prepared.state.clone());
+    let mut engine = Engine::new(system, backend, start);
     let log_path = folder.file(LOG_FILE);
     let (mut first_stage, mut first_step, mut streams, mut log_length) = (0, 0, Vec::new(), 0);
     if let Some(c) = checkpoint {
         (first_stage, first_step) = (c.stage as usize, c.stage_step);
         engine.lagged_list = lagged_list(&c);
         engine.chain = chain(&c);
-        engine.state = c.state;
         engine.heat = c.heat;
         engine.kinetic = c.numbers.get(KINETIC).copied().unwrap_or(engine.kinetic);
         log_length = c.streams.iter().find(|s| s.0 == LOG_FILE).map_or(0, |s| s.1);
@@ -246,7 +248,7 @@ fn run_stages(
             }
             StageKind::Dynamics { duration, dynamics, trajectory, analyse } => {
                 let lag = engine.backend.list_lag();
-                engine.backend.prune_to(Some(prepare::inner_radius(&prepared.system, &prepared.state, dynamics)));
+                engine.backend.prune_to(Some(prepare::inner_radius(prepared, dynamics)));
                 let plan = stage_plan(prepared, &stage.name, *duration, dynamics, trajectory.as_ref(), *analyse, lag);
                 if start_step >= plan.schedule.n_steps {
                     continue;
@@ -365,7 +367,7 @@ pub fn stage_plan(
         samples.sort_unstable();
         samples.dedup();
     }
-    let (list_radius, warning) = prepare::list_radius(&prepared.system, &prepared.state, dynamics, list_lag);
+    let (list_radius, warning) = prepare::list_radius(prepared, dynamics, list_lag);
     if let Some(warning) = warning {
         warn!("warning: stage `{name}`: {warning}");
     }

@@ -81,11 +81,7 @@ pub fn simulate(name: &str, prepared: &Prepared, backend: Box<dyn Backend>) -> R
             }
             StageKind::Dynamics { duration, dynamics, analyse, .. } => {
                 let lag = engine.backend.list_lag();
-                engine.backend.prune_to(Some(super::prepare::inner_radius(
-                    &prepared.system,
-                    &prepared.state,
-                    dynamics,
-                )));
+                engine.backend.prune_to(Some(super::prepare::inner_radius(prepared, dynamics)));
                 let plan = stage_plan(prepared, &stage.name, *duration, dynamics, None, *analyse, lag);
                 if engine.state.step == 0 {
                     start_velocities(&mut engine, dynamics);

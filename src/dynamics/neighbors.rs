@@ -40,6 +40,7 @@ pub fn build(kind: NeighborKind, system: &System, positions: &[DVec3], cell: &Ce
 
 /// Builds the list from the positions in `state` and hands it over. `radius`: nm.
 pub fn rebuild(backend: &mut dyn Backend, system: &System, state: &State, radius: f64) -> Result<(), ForceError> {
+    backend.forget_neighbors();
     let list = build(backend.neighbor_kind(), system, &state.positions, &state.cell, radius);
     backend.set_neighbors(list)
 }

@@ -310,6 +310,8 @@ pub trait Backend {
     fn load(&mut self, state: &State) -> Result<(), ForceError>;
     /// Gives back the current positions (unwrapped) and velocities; step and time are the engine's business.
     fn store(&mut self, state: &mut State) -> Result<(), ForceError>;
+    /// The list will be replaced before the next step: what it takes on the host may be given back while the new one is made.
+    fn forget_neighbors(&mut self) {}
     /// A new list, built from the positions that `store` gave.
     fn set_neighbors(&mut self, list: NeighborList) -> Result<(), ForceError>;
     /// Forces, energies and virial of the loaded configuration. Changes nothing.

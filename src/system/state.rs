@@ -2,6 +2,7 @@
 
 use crate::cell::Cell;
 use glam::DVec3;
+use std::mem::take;
 
 /// Positions, velocities and cell at one step.
 ///
@@ -26,6 +27,12 @@ impl State {
     pub fn at_rest(cell: Cell, positions: Vec<DVec3>) -> Self {
         let velocities = vec![DVec3::ZERO; positions.len()];
         State { step: 0, time: 0.0, cell, positions, velocities }
+    }
+
+    /// The state for whoever goes on from it, without a second copy of the atoms; what stays behind holds none.
+    pub fn take(&mut self) -> Self {
+        let (positions, velocities) = (take(&mut self.positions), take(&mut self.velocities));
+        State { positions, velocities, ..*self }
     }
 
     pub fn n_atoms(&self) -> usize {

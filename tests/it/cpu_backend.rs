@@ -6,6 +6,7 @@ use crate::support::systems::{
 };
 use glam::DVec3;
 use hexaqua::cell::Cell;
+use hexaqua::dynamics::neighbors;
 use hexaqua::forces::cpu::{CpuBackend, SimdLevel};
 use hexaqua::forces::reference::ReferenceBackend;
 use hexaqua::forces::{Backend, Chunk, ChunkReport, ForceError, LangevinStep};
@@ -74,6 +75,24 @@ fn short_trajectories_follow_the_reference() {
             compare_reports(&report, &expected_report);
         }
     }
+}
+
+/// A list that is to be replaced gives its memory back before the next one is made: two of them are the peak of a large run.
+#[test]
+fn a_list_that_is_forgotten_is_gone() {
+    let (system, state) = case();
+    let mut backend = CpuBackend::new(&system, Some(1)).expect("a valid system");
+    backend.load(&state).expect("loads");
+    let list = Arc::new(HalfList::build(&system, &state.positions, &state.cell, 1.0));
+    let watched = Arc::downgrade(&list);
+    backend.set_neighbors(NeighborList::HalfClusters(list)).expect("the right kind");
+    let before = backend.evaluate().expect("runs").energies;
+    assert!(watched.upgrade().is_some());
+    backend.forget_neighbors();
+    assert!(watched.upgrade().is_none());
+    assert!(matches!(backend.evaluate(), Err(ForceError::NoNeighbors)));
+    neighbors::rebuild(&mut backend, &system, &state, 1.0).expect("the right kind");
+    assert_eq!(backend.evaluate().expect("runs").energies, before);
 }
 
 fn compare_reports(a: &ChunkReport, b: &ChunkReport) {

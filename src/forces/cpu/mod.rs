@@ -145,13 +145,13 @@ impl CpuBackend {
             let what = format!("this processor has no {} instructions; let the backend choose", level.name());
             return Err(ForceError::Unsupported { what, instead: "reference" });
         }
-        let mut system = system.clone();
+        let mut own = system.clone();
         if let Some(electrodes) = &system.external.electrodes {
-            reference::electrode::check(&system, electrodes)?;
+            reference::electrode::check(system, electrodes)?;
             // they have what the electrolyte gives them
-            electrodes.atoms().for_each(|atom| system.topology.charges[atom as usize] = 0.0);
+            electrodes.atoms().for_each(|atom| own.topology.charges[atom as usize] = 0.0);
         }
-        let system = &system;
+        let system = &own;
         let charges = &system.topology.charges;
         let long_range = match system.interactions.coulomb {
             Coulomb::Pme { beta, grid, order } => {
@@ -196,7 +196,7 @@ impl CpuBackend {
             inner_radius: None,
             pruned: false,
             times: PassTimes::default(),
-            system: system.clone(),
+            system: own,
         };
         Ok(CpuBackend { pool, engine, queue: VecDeque::new() })
     }
@@ -602,6 +602,10 @@ impl Backend for CpuBackend {
         state.positions.clone_from(&own.positions);
         state.velocities.clone_from(&own.velocities);
         Ok(())
+    }
+
+    fn forget_neighbors(&mut self) {
+        self.engine.nonbonded.forget_list();
     }
 
     fn set_neighbors(&mut self, list: NeighborList) -> Result<(), ForceError> {

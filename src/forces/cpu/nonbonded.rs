@@ -158,6 +158,10 @@ impl Nonbonded {
         self.list.as_ref()
     }
 
+    pub fn forget_list(&mut self) {
+        self.list = None;
+    }
+
     pub fn set_list(&mut self, list: Arc<HalfList>) {
         let n_clusters = list.clusters.n_clusters();
         let empty = Block { x: [0.0; CLUSTER], y: [0.0; CLUSTER], z: [0.0; CLUSTER], q: [0.0; CLUSTER] };
