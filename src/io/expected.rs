@@ -21,6 +21,9 @@
 //! comparable = true              # optional; false: shown, never decides
 //! citation = "…"
 //! note = "…"                     # optional
+//! [[reference]]                  # of every system of the case; the same keys, and one of
+//! except = ["tip3p/li-merz-hfe"] # every system but these
+//! only = ["tip3p/li-merz-hfe"]   # these systems only
 //! [[system.trend]]               # a direction without a number: how this system differs from another one of the case
 //! quantity = "first_peak(Zn2+,OW)"
 //! label = "Zn–O first peak"
@@ -59,6 +62,9 @@ pub enum ExpectedError {
 struct CaseFile {
     case: String,
     title: String,
+    /// Of several systems.
+    #[serde(default, rename = "reference")]
+    references: Vec<ReferenceTable>,
     #[serde(rename = "system")]
     systems: Vec<SystemTable>,
 }
@@ -124,6 +130,11 @@ struct ReferenceTable {
     citation: String,
     #[serde(default)]
     note: String,
+    /// Systems it speaks of, or does not; only outside a system.
+    #[serde(default)]
+    only: Vec<String>,
+    #[serde(default)]
+    except: Vec<String>,
 }
 
 fn yes() -> bool {
@@ -134,11 +145,26 @@ fn yes() -> bool {
 pub fn parse(file: &str, text: &str) -> Result<Case, ExpectedError> {
     let syntax = |e: toml::de::Error| ExpectedError::Syntax { file: file.to_string(), message: e.to_string() };
     let raw: CaseFile = toml::from_str(text).map_err(syntax)?;
-    let systems = raw.systems.into_iter().map(|s| system(file, s)).collect::<Result<_, _>>()?;
+    let mut systems = raw.systems.into_iter().map(|s| system(file, s)).collect::<Result<Vec<_>, _>>()?;
+    for table in raw.references {
+        let (only, except) = (table.only.clone(), table.except.clone());
+        let is_known = |name: &String| systems.iter().any(|s| s.name == *name);
+        if !only.iter().chain(&except).all(is_known) || !(only.is_empty() || except.is_empty()) {
+            let fault = "names a system in `only` or `except` that the case does not hold, or gives both keys";
+            return Err(ExpectedError::Value { file: file.to_string(), label: table.label, fault });
+        }
+        let shared = reference(file, table)?;
+        let speaks_of = |name: &String| (only.is_empty() || only.contains(name)) && !except.contains(name);
+        systems.iter_mut().filter(|s| speaks_of(&s.name)).for_each(|s| s.references.push(shared.clone()));
+    }
     Ok(Case { name: raw.case, title: raw.title, systems })
 }
 
 fn system(file: &str, raw: SystemTable) -> Result<CaseSystem, ExpectedError> {
+    if let Some(table) = raw.references.iter().find(|r| !(r.only.is_empty() && r.except.is_empty())) {
+        let fault = "is of one system: `only` and `except` belong to references of the whole case";
+        return Err(ExpectedError::Value { file: file.to_string(), label: table.label.clone(), fault });
+    }
     let trends = raw.trends.into_iter().map(trend);
     Ok(CaseSystem {
         name: raw.name,
