@@ -2,6 +2,7 @@
 
 pub use libm::{erf, erfc};
 
+use glam::DVec3;
 use std::f64::consts::PI;
 
 /// 64-bit FNV-1a (Fowler, Noll, Vo; <http://www.isthe.com/chongo/tech/comp/fnv/>).
@@ -11,6 +12,14 @@ use std::f64::consts::PI;
 /// ```
 pub fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &b| (hash ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+/// Index of the first point with a coordinate that is not a finite number.
+pub fn first_not_finite(points: &[DVec3]) -> Option<usize> {
+    // Zero times a number is zero unless the number is not finite; no branch for every point.
+    let is_good = |chunk: &[DVec3]| chunk.iter().fold(DVec3::ZERO, |sum, r| sum + *r * 0.0) == DVec3::ZERO;
+    let chunk = points.chunks(64).position(|chunk| !is_good(chunk))?;
+    (64 * chunk..points.len()).find(|&i| !points[i].is_finite())
 }
 
 /// Smallest β (nm⁻¹) with erfc(β·cutoff) ≤ `tolerance`, by bisection to the last bit that matters.
@@ -67,5 +76,15 @@ mod tests {
         let below = ewald_correction(0.04 - 1e-12);
         let above = ewald_correction(0.04 + 1e-12);
         assert!((below - above).abs() < 1e-11);
+    }
+
+    #[test]
+    fn the_first_bad_point_is_found() {
+        let mut points = vec![DVec3::ONE; 200];
+        assert_eq!(first_not_finite(&points), None);
+        points[170].y = f64::NAN;
+        assert_eq!(first_not_finite(&points), Some(170));
+        points[63].z = f64::INFINITY;
+        assert_eq!(first_not_finite(&points), Some(63));
     }
 }

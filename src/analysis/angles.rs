@@ -14,9 +14,10 @@ use super::pairs::PairSearch;
 use super::peaks::parabola_vertex;
 use super::results::{self, AnalysisResult, Axis, Column, Figure, Mark, Quantity, Series, SeriesKind, Table};
 use super::selection::{Selection, n_common};
+use super::snapshot::Snapshot;
 use super::{AnalysisError, Observable};
 use crate::cell::Cell;
-use crate::system::{Frame, Topology};
+use crate::system::Topology;
 use glam::DVec3;
 
 /// Angles below are "cis", above "trans": half-way between 90° and 180°.
@@ -155,7 +156,7 @@ impl Angles {
 }
 
 impl Observable for Angles {
-    fn sample(&mut self, frame: &Frame) -> Result<(), AnalysisError> {
+    fn sample(&mut self, frame: &Snapshot) -> Result<(), AnalysisError> {
         let (grid, n_angles, bin_width) = (self.grid, self.n_angles, self.bin_width());
         let (centers, members) = (self.centers.atoms(frame)?, self.members.atoms(frame)?);
         let search = PairSearch::new(frame, &members, grid.r_max())?;
@@ -275,13 +276,7 @@ impl Angles {
             x: Axis::new("angle", "°").with_range(0.0, 180.0),
             y: Axis::new("P(θ)", "1/°"),
             right: None,
-            series: vec![Series {
-                label: "P(θ)".to_string(),
-                kind: SeriesKind::Area,
-                on_right: false,
-                color: 0,
-                points,
-            }],
+            series: vec![Series::new(SeriesKind::Area, "P(θ)", 0, points)],
             marks: vec![Mark { x: 90.0, label: "90°".to_string() }, Mark { x: 180.0, label: "180°".to_string() }],
             ..Default::default()
         });

@@ -12,9 +12,10 @@ use super::pairs::PairSearch;
 use super::peaks;
 use super::results::{self, AnalysisResult, Axis, Column, Figure, Quantity, Series, SeriesKind, Table};
 use super::selection::{Selection, n_common};
+use super::snapshot::Snapshot;
 use super::{AnalysisError, Observable};
 use crate::cell::Cell;
-use crate::system::{Frame, Topology};
+use crate::system::Topology;
 use std::borrow::Cow;
 
 /// Neighbours are followed up to this distance, nm: beyond the second shell of any simple ion.
@@ -66,7 +67,7 @@ pub struct Coordination {
     grid: RadialGrid,
     layers: Option<Layers>,
     /// Per frame: V, ordered pairs i ≠ j, centres, then for every group (each ligand, then all together) and every bin the number of neighbours in it,
-    /// then for every group, edge and k the number of centres with k neighbours within the edge.
+    /// then for every group, bin and k how many more centres have k neighbours within the upper edge of the bin than within the lower one.
     blocks: Blocks,
 }
 
@@ -129,7 +130,7 @@ impl Coordination {
         HEAD + group * self.grid.len() + bin
     }
 
-    /// Where the number of centres of (group, upper edge of bin, k = 0) stands in the sums.
+    /// Where the change of (group, bin, k = 0) stands in the sums.
     fn histogram_slot(&self, group: usize, bin: usize) -> usize {
         HEAD + self.n_groups() * self.grid.len() + (group * self.grid.len() + bin) * (MAX_COUNT + 1)
     }
@@ -142,9 +143,15 @@ impl Coordination {
 
     /// P(CN = k) of a group within edge `edge` ≥ 1, `[MAX_COUNT + 1]`.
     fn histogram(&self, sums: &[f64], group: usize, edge: usize) -> Vec<f64> {
-        let first = self.histogram_slot(group, edge - 1);
+        // Within no distance at all every centre has none.
+        let mut centers = vec![0.0; MAX_COUNT + 1];
+        centers[0] = sums[2];
+        let changes = &sums[self.histogram_slot(group, 0)..self.histogram_slot(group, edge)];
+        for row in changes.chunks_exact(MAX_COUNT + 1) {
+            centers.iter_mut().zip(row).for_each(|(n, change)| *n += change);
+        }
         let scale = 1.0 / sums[2].max(1.0);
-        sums[first..=first + MAX_COUNT].iter().map(|n| n * scale).collect()
+        centers.iter().map(|n| n * scale).collect()
     }
 
     /// The shell radius as an edge of the grid.
@@ -193,20 +200,17 @@ pub fn first_minimum_edge(
 }
 
 impl Observable for Coordination {
-    fn sample(&mut self, frame: &Frame) -> Result<(), AnalysisError> {
+    fn sample(&mut self, frame: &Snapshot) -> Result<(), AnalysisError> {
         let (grid, n_groups, all) = (self.grid, self.n_groups(), self.all());
         let centers = self.centers.atoms(frame)?;
         let groups = self.groups.iter().map(|g| g.atoms(frame)).collect::<Result<Vec<_>, _>>()?;
         if self.groups.iter().any(|g| g.fixed().is_none()) {
             check_overlap(&self.ligands, &groups)?;
         }
-        // All ligand atoms, and for each the index of its selection.
-        let members: Vec<u32> = groups.iter().flat_map(|g| g.iter().copied()).collect();
-        let ligand_of: Vec<u8> =
-            groups.iter().enumerate().flat_map(|(k, g)| std::iter::repeat_n(k as u8, g.len())).collect();
+        let n_ligands: usize = groups.iter().map(|g| g.len()).sum();
         let shared: usize = groups.iter().map(|g| n_common(&centers, g)).sum();
-        let n_pairs = (centers.len() * members.len() - shared) as f64;
-        let search = PairSearch::new(frame, &members, grid.r_max())?;
+        let n_pairs = (centers.len() * n_ligands - shared) as f64;
+        let searches = groups.iter().map(|g| PairSearch::new(frame, g, grid.r_max())).collect::<Result<Vec<_>, _>>()?;
         let histogram_start = self.histogram_slot(0, 0);
         // Neighbours within r_min of every centre, for the layers: `[n_centers][n_groups]`.
         let edge = self.r_min.map_or(0, |r| grid.nearest_edge(r));
@@ -216,29 +220,39 @@ impl Observable for Coordination {
             slot[0] += frame.cell.volume();
             slot[1] += n_pairs;
             slot[2] += centers.len() as f64;
-            let (radial, histograms) = slot[HEAD..].split_at_mut(histogram_start - HEAD);
-            let mut in_bin = vec![0_u32; n_groups * grid.len()];
+            let (radial, changes) = slot[HEAD..].split_at_mut(histogram_start - HEAD);
+            // Neighbours by bin, the nearest first, and how many of each group were met.
+            let (mut near, mut met) = (Vec::<u32>::new(), vec![0_usize; n_groups]);
             for &center in centers.iter() {
-                in_bin.fill(0);
-                search.visit(frame.positions[center as usize], |k, d| {
-                    if members[k] != center
-                        && let Some(bin) = grid.bin(d.length())
-                    {
-                        in_bin[usize::from(ligand_of[k]) * grid.len() + bin] += 1;
-                        in_bin[all * grid.len() + bin] += 1;
+                near.clear();
+                for (group, (search, members)) in searches.iter().zip(&groups).enumerate() {
+                    search.visit(frame.positions[center as usize], |k, d| {
+                        if members[k] != center
+                            && let Some(bin) = grid.bin(d.length())
+                        {
+                            near.push((bin * n_groups + group) as u32);
+                        }
+                    });
+                }
+                near.sort_unstable();
+                met.fill(0);
+                for &key in &near {
+                    let (bin, group) = (key as usize / n_groups, key as usize % n_groups);
+                    for group in [group, all] {
+                        let at = group * grid.len() + bin;
+                        radial[at] += 1.0;
+                        let row = &mut changes[at * (MAX_COUNT + 1)..][..=MAX_COUNT];
+                        row[met[group].min(MAX_COUNT)] -= 1.0;
+                        met[group] += 1;
+                        row[met[group].min(MAX_COUNT)] += 1.0;
                     }
-                });
-                for (group, counts) in in_bin.chunks_exact(grid.len()).enumerate() {
-                    if with_layers {
-                        shells.push(counts[..edge].iter().map(|&n| f64::from(n)).sum());
-                    }
-                    let mut within = 0;
-                    for (bin, &n) in counts.iter().enumerate() {
-                        within += n as usize;
-                        radial[group * grid.len() + bin] += f64::from(n);
-                        let row = (group * grid.len() + bin) * (MAX_COUNT + 1);
-                        histograms[row + within.min(MAX_COUNT)] += 1.0;
-                    }
+                }
+                if with_layers {
+                    let of = |group: usize| {
+                        let inside = near.iter().map(|&k| k as usize).filter(|k| k / n_groups < edge);
+                        inside.filter(|k| group == all || k % n_groups == group).count() as f64
+                    };
+                    shells.extend((0..n_groups).map(of));
                 }
             }
         });
@@ -286,7 +300,7 @@ impl Observable for Coordination {
     fn fingerprint(&self) -> String {
         let (r_max, n) = (self.grid.r_max(), self.grid.len());
         format!(
-            "coordination of {} by {}, r_min {:?} nm, {n} bins to {r_max:.9} nm, {:?} layers",
+            "coordination numbers of {} by {}, r_min {:?} nm, {n} bins to {r_max:.9} nm, {:?} layers",
             self.center,
             self.ligands.join(", "),
             self.r_min,
@@ -362,12 +376,13 @@ impl Coordination {
         }
         result.tables.push(Table { name: format!("{}_radius", result.name), columns });
 
-        let bars = |group: usize, color: usize| Series {
-            label: group_names[group].to_string(),
-            kind: SeriesKind::Bars,
-            on_right: false,
-            color,
-            points: (0..=last).map(|k| [k as f64, histograms[group][k]]).collect(),
+        let bars = |group: usize, color: usize| {
+            Series::new(
+                SeriesKind::Bars,
+                group_names[group].to_string(),
+                color,
+                (0..=last).map(|k| [k as f64, histograms[group][k]]).collect(),
+            )
         };
         // All ligands together; single ones only if there is more than one kind in the shell.
         let present = |group: &usize| histograms[*group][0] < 0.999;
@@ -414,16 +429,16 @@ impl Coordination {
         let names = self.ligands.iter().map(String::as_str).chain(["all ligands"]);
         for (group, name) in names.enumerate() {
             let numbers: Vec<f64> = filled.iter().map(|&l| row(l)[1 + group] / row(l)[0]).collect();
-            series.push(Series {
-                label: name.to_string(),
-                kind: SeriesKind::Line,
-                on_right: false,
-                color: group,
-                points: z.iter().zip(&numbers).map(|(&z, &n)| [z, n]).collect(),
-            });
+            series.push(Series::new(
+                SeriesKind::Line,
+                name,
+                group,
+                z.iter().zip(&numbers).map(|(&z, &n)| [z, n]).collect(),
+            ));
             columns.push(Column::new(format!("CN {name}"), "1", numbers));
         }
         let name = format!("{}_layers", result.name);
+        result.shown.push(result.tables.len());
         result.tables.push(Table { name: name.clone(), columns });
         result.figures.push(Figure {
             name,

@@ -9,17 +9,15 @@ use super::blocks::{Blocks, Estimate};
 use super::codec::{Reader, Writer};
 use super::grid::RadialGrid;
 use super::peaks;
-use super::results::{AnalysisResult, Axis, Column, Figure, Quantity, Series, SeriesKind, Table};
+use super::results::{self, AnalysisResult, Axis, Column, Figure, Map, Quantity, Series, SeriesKind, Table};
 use super::selection::Selection;
+use super::snapshot::Snapshot;
 use super::{AnalysisError, Observable};
 use crate::cell::Cell;
+use crate::system::Topology;
 use crate::system::analyses::DensityProfileSpec;
-use crate::system::{Frame, Topology};
-use crate::units::{COULOMB, DENSITY_G_CM3};
+use crate::units::{COULOMB, DENSITY_G_CM3, VOLT};
 use std::f64::consts::{PI, TAU};
-
-/// One V in kJ mol⁻¹ e⁻¹: the Faraday constant in kC/mol (CODATA 2018).
-const VOLT: f64 = 96.485_332_12;
 
 /// Densities along z.
 pub struct DensityProfile {
@@ -29,9 +27,23 @@ pub struct DensityProfile {
     n_bins: usize,
     masses: Vec<f64>,
     charges: Vec<f64>,
+    maps: Option<Maps>,
+    /// a_x of the first cell, nm
+    width: f64,
     /// Per frame: L_z (nm), then `[n_bins]` of every group (nm⁻³), of the mass (g/cm³) and of the charge (e/nm³).
     blocks: Blocks,
 }
+
+/// Number densities over x and z, averaged over y.
+struct Maps {
+    n_x: usize,
+    n_z: usize,
+    /// `[n_groups][n_x][n_z]`, nm⁻³, summed over frames
+    sums: Vec<f64>,
+}
+
+/// Width of the squares of maps by default, nm.
+const MAP_WIDTH: f64 = 0.1;
 
 impl DensityProfile {
     pub fn new(spec: &DensityProfileSpec, topology: &Topology, cell: &Cell) -> Result<Self, AnalysisError> {
@@ -51,6 +63,17 @@ impl DensityProfile {
         let groups = names.iter().map(|g| Selection::new(g, topology)).collect::<Result<Vec<_>, _>>()?;
         let origin = (!spec.origin.is_empty()).then(|| Selection::new(&spec.origin, topology)).transpose()?;
         let n_bins = n as usize;
+        let map_width = spec.map_width.or(topology.frozen.contains(&true).then_some(MAP_WIDTH));
+        let maps = map_width.map(|width| {
+            let fit = |length: f64| (length / width).round().max(1.0);
+            let (n_x, n_z) = (fit(cell.vectors().x_axis.x), fit(height));
+            if n_x * n_z > 1e6 {
+                let remedy = "at most a million squares fit into a map: make them larger";
+                return Err(AnalysisError::InvalidSetting { what: "map_width", value: width, remedy });
+            }
+            let (n_x, n_z) = (n_x as usize, n_z as usize);
+            Ok(Maps { n_x, n_z, sums: vec![0.0; groups.len() * n_x * n_z] })
+        });
         let names = names.iter().map(|n| n.trim_start_matches("species ").trim_matches('\'').to_string()).collect();
         Ok(DensityProfile {
             blocks: Blocks::new(1 + (groups.len() + 2) * n_bins),
@@ -58,8 +81,10 @@ impl DensityProfile {
             names,
             origin,
             n_bins,
+            width: cell.vectors().x_axis.x,
             masses: topology.masses.clone(),
             charges: topology.charges.clone(),
+            maps: maps.transpose()?,
         })
     }
 
@@ -101,7 +126,7 @@ fn circular_mean(fractions: impl Iterator<Item = f64>) -> Option<f64> {
 }
 
 impl Observable for DensityProfile {
-    fn sample(&mut self, frame: &Frame) -> Result<(), AnalysisError> {
+    fn sample(&mut self, frame: &Snapshot) -> Result<(), AnalysisError> {
         let n_bins = self.n_bins;
         let height = frame.cell.vectors().z_axis.z;
         let bin_volume = frame.cell.volume() / n_bins as f64;
@@ -115,6 +140,17 @@ impl Observable for DensityProfile {
             (((f - f.floor()) * n_bins as f64) as usize).min(n_bins - 1)
         };
         let groups = self.groups.iter().map(|g| g.atoms(frame)).collect::<Result<Vec<_>, _>>()?;
+        if let Some(maps) = &mut self.maps {
+            let (n_x, n_z) = (maps.n_x, maps.n_z);
+            let one = (n_x * n_z) as f64 / frame.cell.volume();
+            for (group, sums) in groups.iter().zip(maps.sums.chunks_exact_mut(n_x * n_z)) {
+                for &i in group.iter() {
+                    let s = frame.cell.to_fractional(frame.positions[i as usize]);
+                    let at = |s: f64, n: usize| (((s - s.floor()) * n as f64) as usize).min(n - 1);
+                    sums[at(s.x, n_x) * n_z + at(s.z - origin, n_z)] += one;
+                }
+            }
+        }
         self.blocks.add_frame(|slot| {
             slot[0] += height;
             for (group, column) in groups.iter().zip(slot[1..].chunks_exact_mut(n_bins)) {
@@ -188,6 +224,7 @@ impl Observable for DensityProfile {
             series: vec![line("charge", 1, false, &charge), line("potential, periodic", 0, true, &periodic)],
             ..Default::default()
         });
+        self.fill_maps(&mut result, height, frames);
         let from = self.origin.as_ref().map_or("the bottom of the cell".to_string(), |o| format!("\"{}\"", o.text()));
         result.notes.push(format!(
             "{} bins of {dz:.4} nm, z from {from}. With an origin, the first layer is found as the first shell of g(r) is, on ρ(z) over its mean.",
@@ -204,19 +241,59 @@ impl Observable for DensityProfile {
     fn fingerprint(&self) -> String {
         let groups: Vec<&str> = self.groups.iter().map(Selection::text).collect();
         let origin = self.origin.as_ref().map_or("", Selection::text);
-        format!("density-profile of {} from \"{origin}\", {} bins", groups.join(", "), self.n_bins)
+        let maps = self.maps.as_ref().map_or("no maps".to_string(), |m| format!("maps of {} by {}", m.n_x, m.n_z));
+        format!("density-profile of {} from \"{origin}\", {} bins, {maps}", groups.join(", "), self.n_bins)
     }
 
     fn save(&self, writer: &mut Writer) {
         self.blocks.save(writer);
+        self.maps.iter().for_each(|m| writer.array(&m.sums));
     }
 
     fn restore(&mut self, reader: &mut Reader) -> Result<(), AnalysisError> {
-        self.blocks.restore(reader)
+        self.blocks.restore(reader)?;
+        if let Some(maps) = &mut self.maps {
+            maps.sums = reader.array(maps.sums.len())?;
+        }
+        Ok(())
     }
 }
 
 impl DensityProfile {
+    /// * `height` – mean height of the cell, nm
+    fn fill_maps(&self, result: &mut AnalysisResult, height: f64, frames: f64) {
+        let Some(Maps { n_x, n_z, sums }) = &self.maps else { return };
+        for (name, sums) in self.names.iter().zip(sums.chunks_exact(n_x * n_z)) {
+            let values: Vec<f64> = sums.iter().map(|s| s / frames).collect();
+            let highest = values.iter().copied().fold(0.0, f64::max);
+            if highest == 0.0 {
+                continue;
+            }
+            let width = self.width / *n_x as f64;
+            let file = results::file_stem(&[&result.name, "map", name]);
+            result.tables.push(Table {
+                name: file.clone(),
+                columns: vec![
+                    Column::new("x", "nm", (0..values.len()).map(|k| ((k / n_z) as f64 + 0.5) * width).collect()),
+                    Column::new(
+                        "z",
+                        "nm",
+                        (0..values.len()).map(|k| ((k % n_z) as f64 + 0.5) * height / *n_z as f64).collect(),
+                    ),
+                    Column::new("number density", "nm-3", values.clone()),
+                ],
+            });
+            result.figures.push(Figure {
+                name: file,
+                title: format!("{name} over z and x, darkest {highest:.3} nm⁻³"),
+                x: Axis::new("z", "nm").with_range(0.0, height),
+                y: Axis::new("x", "nm").with_range(0.0, self.width),
+                map: Some(Map { n_x: *n_z, values, high: highest }),
+                ..Default::default()
+            });
+        }
+    }
+
     fn fill_values(&self, result: &mut AnalysisResult, sums: &[f64], frames: f64) {
         let dz = self.height(sums, frames) / self.n_bins as f64;
         let grid = RadialGrid::from_zero(dz * self.n_bins as f64, dz);

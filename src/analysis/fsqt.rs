@@ -10,9 +10,9 @@ use super::lags::{LagGrid, Origins, line};
 use super::msd::{restore_points, save_points, window};
 use super::results::{self, AnalysisResult, Axis, Column, Figure, Quantity, Series, SeriesKind, Table};
 use super::selection::Selection;
+use super::snapshot::Snapshot;
 use super::unwrap::Unwrapper;
 use super::{AnalysisError, Observable};
-use crate::system::Frame;
 use crate::system::Topology;
 use crate::system::analyses::FsqtSpec;
 use glam::DVec3;
@@ -86,7 +86,7 @@ impl Fsqt {
 }
 
 impl Observable for Fsqt {
-    fn sample(&mut self, frame: &Frame) -> Result<(), AnalysisError> {
+    fn sample(&mut self, frame: &Snapshot) -> Result<(), AnalysisError> {
         self.unwrapper.advance(frame);
         self.origins.advance(frame.time);
         let positions = self.unwrapper.positions();
@@ -170,13 +170,8 @@ impl Observable for Fsqt {
                 Column::new("hbar Gamma", "meV", measured.iter().map(|m| m.1).collect()),
             ],
         });
-        let series = |(k, q): (usize, &f64)| Series {
-            label: format!("{:.2} Å⁻¹", 0.1 * q),
-            kind: SeriesKind::Line,
-            on_right: false,
-            color: k,
-            points: curves[k].clone(),
-        };
+        let series =
+            |(k, q): (usize, &f64)| Series::new(SeriesKind::Line, format!("{:.2} Å⁻¹", 0.1 * q), k, curves[k].clone());
         result.figures.push(Figure {
             name: result.name.clone(),
             title: format!("Self intermediate scattering of {name}"),
@@ -186,18 +181,13 @@ impl Observable for Fsqt {
             ramp: true,
             ..Default::default()
         });
-        let mut lines = vec![Series {
-            label: "fits of F_s".to_string(),
-            kind: SeriesKind::Line,
-            on_right: false,
-            color: 0,
-            points: measured.iter().map(|&(q, g)| [q * q, g]).collect(),
-        }];
+        let mut lines =
+            vec![Series::new(SeriesKind::Line, "fits of F_s", 0, measured.iter().map(|&(q, g)| [q * q, g]).collect())];
         if let Some((d, tau)) = self.jump(&sums) {
             let model = |q: f64| HBAR * d * q * q / (1.0 + d * q * q * tau);
             let points = self.spec.q.iter().map(|&q| [0.01 * q * q, model(q)]).collect();
             let label = "jump diffusion".to_string();
-            lines.push(Series { label, kind: SeriesKind::DashedLine, on_right: false, color: 1, points });
+            lines.push(Series::new(SeriesKind::DashedLine, label, 1, points));
         }
         result.figures.push(Figure {
             name: format!("{}_gamma", result.name),

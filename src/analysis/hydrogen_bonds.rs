@@ -14,11 +14,12 @@ use super::pairs::PairSearch;
 use super::particles::Molecules;
 use super::results::{AnalysisResult, Axis, Column, Figure, Quantity, Series, SeriesKind, Table};
 use super::selection::Selection;
+use super::snapshot::Snapshot;
 use super::survival::{self, Survival};
 use super::{AnalysisError, Observable};
 use crate::cell::Cell;
+use crate::system::Topology;
 use crate::system::analyses::HydrogenBondsSpec;
-use crate::system::{Frame, Topology};
 use rayon::prelude::*;
 
 const CLASSES: [&str; 5] = ["DDAA", "DDA", "DAA", "DA", "other"];
@@ -135,7 +136,7 @@ impl HydrogenBonds {
     }
 
     /// Bonds of a frame as ascending keys (H, A), and for every one its donor.
-    fn find(&self, frame: &Frame) -> Result<Vec<(u64, u32)>, AnalysisError> {
+    fn find(&self, frame: &Snapshot) -> Result<Vec<(u64, u32)>, AnalysisError> {
         let (donors, acceptors) = (self.donors.atoms(frame)?, self.acceptors.atoms(frame)?);
         let search = PairSearch::new(frame, &acceptors, self.spec.r_max)?;
         let (at_donor, limit) = (self.spec.at_donor, self.spec.angle.to_radians().cos());
@@ -177,7 +178,7 @@ impl HydrogenBonds {
 }
 
 impl Observable for HydrogenBonds {
-    fn sample(&mut self, frame: &Frame) -> Result<(), AnalysisError> {
+    fn sample(&mut self, frame: &Snapshot) -> Result<(), AnalysisError> {
         let bonds = self.find(frame)?;
         let mut donated = vec![0_u32; frame.positions.len()];
         let mut accepted = vec![0_u32; frame.positions.len()];
@@ -270,12 +271,13 @@ impl Observable for HydrogenBonds {
         ];
         columns.extend(CLASSES.iter().enumerate().map(|(k, class)| Column::new(*class, "1", row(3 + k))));
         result.tables.push(Table { name: format!("{}_classes", result.name), columns });
-        let bars = |(r, name): (usize, &String)| Series {
-            label: name.clone(),
-            kind: SeriesKind::Bars,
-            on_right: false,
-            color: r,
-            points: (0..CLASSES.len()).map(|k| [k as f64, ratio(&sums, r, 3 + k).unwrap_or(0.0)]).collect(),
+        let bars = |(r, name): (usize, &String)| {
+            Series::new(
+                SeriesKind::Bars,
+                name.clone(),
+                r,
+                (0..CLASSES.len()).map(|k| [k as f64, ratio(&sums, r, 3 + k).unwrap_or(0.0)]).collect(),
+            )
         };
         result.figures.push(Figure {
             name: format!("{}_classes", result.name),
@@ -362,13 +364,8 @@ impl HydrogenBonds {
                 Column::new("C(t) intermittent", "1", column(&intermittent, 1)),
             ],
         });
-        let line = |label: &str, color, points: &[[f64; 2]]| Series {
-            label: label.to_string(),
-            kind: SeriesKind::Line,
-            on_right: false,
-            color,
-            points: points.to_vec(),
-        };
+        let line =
+            |label: &str, color, points: &[[f64; 2]]| Series::new(SeriesKind::Line, label, color, points.to_vec());
         result.figures.push(Figure {
             name,
             title: "Survival of hydrogen bonds".to_string(),

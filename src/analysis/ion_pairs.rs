@@ -17,10 +17,11 @@ use super::pairs::PairSearch;
 use super::particles::Molecules;
 use super::results::{self, AnalysisResult, Axis, Column, Figure, Quantity, Series, SeriesKind, Table};
 use super::selection::Selection;
+use super::snapshot::Snapshot;
 use super::{AnalysisError, Observable};
 use crate::cell::Cell;
+use crate::system::Topology;
 use crate::system::analyses::IonPairsSpec;
-use crate::system::{Frame, Topology};
 
 const STATES: [&str; 5] = ["free", "2SIP", "SSIP", "CIP", "aggregate"];
 /// Cluster sizes are kept up to here; larger ones are counted as this.
@@ -150,7 +151,7 @@ fn root(parent: &mut [usize], mut i: usize) -> usize {
 }
 
 impl Observable for IonPairs {
-    fn sample(&mut self, frame: &Frame) -> Result<(), AnalysisError> {
+    fn sample(&mut self, frame: &Snapshot) -> Result<(), AnalysisError> {
         let (cations, donors) = (self.cation.atoms(frame)?, self.anion.atoms(frame)?);
         let (centers, ligands) = (self.centers.atoms(frame)?, self.ligands.atoms(frame)?);
         let anions = self.molecules.touched(&donors);
@@ -295,13 +296,7 @@ impl Observable for IonPairs {
             title: format!("Clusters of {cation} and {anion}"),
             x: Axis::new("ions in the cluster", "1").with_range(0.5, last.max(7) as f64 + 1.5),
             y: Axis::new("fraction of ions", "1").with_range(0.0, 1.05),
-            series: vec![Series {
-                label: "fraction of ions".to_string(),
-                kind: SeriesKind::Bars,
-                on_right: false,
-                color: 0,
-                points,
-            }],
+            series: vec![Series::new(SeriesKind::Bars, "fraction of ions", 0, points)],
             ..Default::default()
         });
         let IonPairsSpec { r_contact, r_ssip, r_2sip, .. } = self.spec;

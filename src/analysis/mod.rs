@@ -10,6 +10,7 @@
 
 pub mod angles;
 pub mod blocks;
+pub mod capacitance;
 pub mod codec;
 pub mod coordination;
 pub mod density_profile;
@@ -21,6 +22,7 @@ pub mod grid;
 pub mod hydrogen_bonds;
 pub mod ion_pairs;
 pub mod lags;
+pub mod linked_cells;
 pub mod msd;
 pub mod octahedrality;
 pub mod orientation;
@@ -34,17 +36,20 @@ pub mod results;
 pub mod schedule;
 pub mod selection;
 mod selection_grammar;
+pub mod snapshot;
 pub mod survival;
 pub mod unwrap;
 
-pub use results::{AnalysisResult, Axis, Column, Figure, Mark, Quantity, Series, SeriesKind, Table};
+pub use results::{AnalysisResult, Axis, Column, Figure, Map, Mark, Quantity, Series, SeriesKind, Table};
 
 use crate::cell::Cell;
+use crate::math;
 use crate::system::spec::AnalysisSpec;
 use crate::system::{Frame, Topology};
 use codec::{Reader, Writer};
 use rayon::prelude::*;
 use schedule::Schedule;
+use snapshot::Snapshot;
 
 /// Why an analysis cannot be set up or cannot go on.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -102,7 +107,7 @@ fn hint(nearest: &Option<String>) -> String {
 /// One observable of a trajectory.
 pub trait Observable: Send {
     /// Adds one frame. The number of atoms has been checked; see [`pairs::PairSearch`] for wrapping.
-    fn sample(&mut self, frame: &Frame) -> Result<(), AnalysisError>;
+    fn sample(&mut self, frame: &Snapshot) -> Result<(), AnalysisError>;
     /// Results of all frames so far; the observable can go on sampling.
     fn finish(&self) -> Vec<AnalysisResult>;
     /// A line that says what is measured and with which settings; a checkpoint is restored only into the same one.
@@ -196,13 +201,14 @@ impl AnalysisSet {
             let (found, expected) = (frame.positions.len(), self.n_atoms);
             return Err(AnalysisError::AtomCount { time: frame.time, found, expected });
         }
-        if let Some(atom) = frame.positions.iter().position(|r| !r.is_finite()) {
+        if let Some(atom) = math::first_not_finite(frame.positions) {
             return Err(AnalysisError::NotFinite { atom: atom + 1, time: frame.time });
         }
+        let snapshot = Snapshot::new(*frame);
         // Analyses know nothing of each other: which one is first changes no number. Of several errors the first in the order of the input is told.
         let due = |entry: &mut Entry| -> Result<(), AnalysisError> {
             if entry.schedule.is_due(frame.time) {
-                entry.observable.sample(frame)?;
+                entry.observable.sample(&snapshot)?;
                 entry.schedule.mark(frame.time);
             }
             Ok(())

@@ -14,11 +14,12 @@ use super::lags::{LagGrid, Origins, line};
 use super::particles::Molecules;
 use super::results::{self, AnalysisResult, Axis, Column, Figure, Quantity, Series, SeriesKind, Table};
 use super::selection::Selection;
+use super::snapshot::Snapshot;
 use super::unwrap::Unwrapper;
 use super::{AnalysisError, Observable};
 use crate::cell::Cell;
+use crate::system::Topology;
 use crate::system::analyses::MsdSpec;
-use crate::system::{Frame, Topology};
 use crate::units::{AVOGADRO, BOLTZMANN};
 use glam::DVec3;
 use rayon::prelude::*;
@@ -143,7 +144,7 @@ pub fn window(from: Option<f64>, to: Option<f64>, fraction: f64, max_lag: f64) -
 }
 
 impl Observable for Msd {
-    fn sample(&mut self, frame: &Frame) -> Result<(), AnalysisError> {
+    fn sample(&mut self, frame: &Snapshot) -> Result<(), AnalysisError> {
         self.unwrapper.advance(frame);
         self.origins.advance(frame.time);
         let positions = self.unwrapper.positions();
@@ -262,12 +263,13 @@ impl Observable for Msd {
                 ],
             });
         }
-        let series = |(k, name): (usize, &String)| Series {
-            label: name.clone(),
-            kind: SeriesKind::Line,
-            on_right: false,
-            color: k,
-            points: curves[k].iter().map(|p| [p[0], p[1] + p[2] + p[3]]).collect(),
+        let series = |(k, name): (usize, &String)| {
+            Series::new(
+                SeriesKind::Line,
+                name.clone(),
+                k,
+                curves[k].iter().map(|p| [p[0], p[1] + p[2] + p[3]]).collect(),
+            )
         };
         result.figures.push(Figure {
             name: result.name.clone(),

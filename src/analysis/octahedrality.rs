@@ -11,10 +11,11 @@ use super::codec::{Reader, Writer};
 use super::pairs::PairSearch;
 use super::results::{self, AnalysisResult, Axis, Column, Figure, Quantity, Series, SeriesKind, Table};
 use super::selection::Selection;
+use super::snapshot::Snapshot;
 use super::{AnalysisError, Observable};
 use crate::cell::Cell;
+use crate::system::Topology;
 use crate::system::analyses::OctahedralitySpec;
-use crate::system::{Frame, Topology};
 use glam::DVec3;
 
 const LIGANDS: usize = 6;
@@ -72,7 +73,7 @@ pub fn measures(ligands: &[DVec3; LIGANDS]) -> [f64; 4] {
 }
 
 impl Observable for Octahedrality {
-    fn sample(&mut self, frame: &Frame) -> Result<(), AnalysisError> {
+    fn sample(&mut self, frame: &Snapshot) -> Result<(), AnalysisError> {
         let (centers, ligands) = (self.center.atoms(frame)?, self.ligand.atoms(frame)?);
         let search = PairSearch::new(frame, &ligands, self.spec.r_search)?;
         self.blocks.add_frame(|slot| {
@@ -131,7 +132,7 @@ impl Observable for Octahedrality {
             title: format!("Q₄ of the six nearest {ligand} around {center}"),
             x: Axis::new("Q₄ (0.764 for an octahedron)", "1").with_range(0.0, 1.0),
             y: Axis::new("P(Q₄)", "1"),
-            series: vec![Series { label, kind: SeriesKind::Area, on_right: false, color: 0, points }],
+            series: vec![Series::new(SeriesKind::Area, label, 0, points)],
             ..Default::default()
         });
         let missing = sums[1] - sums[0];

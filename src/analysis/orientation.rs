@@ -11,10 +11,11 @@ use super::pairs::PairSearch;
 use super::particles::Molecules;
 use super::results::{self, AnalysisResult, Axis, Column, Figure, Quantity, Series, SeriesKind, Table};
 use super::selection::Selection;
+use super::snapshot::Snapshot;
 use super::{AnalysisError, Observable};
 use crate::cell::Cell;
+use crate::system::Topology;
 use crate::system::analyses::OrientationSpec;
-use crate::system::{Frame, Topology};
 use glam::DVec3;
 
 /// Bins of cos θ.
@@ -68,7 +69,7 @@ impl Orientation {
 }
 
 impl Observable for Orientation {
-    fn sample(&mut self, frame: &Frame) -> Result<(), AnalysisError> {
+    fn sample(&mut self, frame: &Snapshot) -> Result<(), AnalysisError> {
         let chosen = self.molecules.touched(&self.selection.atoms(frame)?);
         let centers = self.centers.as_ref().map(|c| c.atoms(frame)).transpose()?;
         let search = centers.as_ref().map(|c| PairSearch::new(frame, c, self.r_search)).transpose()?;
@@ -172,7 +173,7 @@ impl Observable for Orientation {
             title: format!("Dipole of {what} against {axis}"),
             x: Axis::new("cos θ", "1").with_range(-1.0, 1.0),
             y: Axis::new("P(cos θ)", "1"),
-            series: vec![Series { label, kind: SeriesKind::Area, on_right: false, color: 0, points }],
+            series: vec![Series::new(SeriesKind::Area, label, 0, points)],
             ..Default::default()
         });
         let against = match &self.centers {

@@ -7,15 +7,17 @@
 
 use super::blocks::{Blocks, Estimate};
 use super::codec::{Reader, Writer};
+use super::distance_counts::{self, Counts};
 use super::form_factors::{form_factor, is_known};
 use super::grid::RadialGrid;
 use super::pairs::PairSearch;
 use super::peaks;
 use super::results::{AnalysisResult, Axis, Column, Figure, Quantity, Series, SeriesKind, Table};
+use super::snapshot::Snapshot;
 use super::{AnalysisError, Observable};
 use crate::cell::Cell;
+use crate::system::Topology;
 use crate::system::analyses::PairDistributionSpec;
-use crate::system::{Frame, Topology};
 use rayon::prelude::*;
 use std::f64::consts::PI;
 
@@ -173,7 +175,7 @@ impl PairDistribution {
 }
 
 impl Observable for PairDistribution {
-    fn sample(&mut self, frame: &Frame) -> Result<(), AnalysisError> {
+    fn sample(&mut self, frame: &Snapshot) -> Result<(), AnalysisError> {
         let grid = self.grid;
         let members: Vec<Vec<u32>> = (0..self.elements.len())
             .map(|e| {
@@ -189,25 +191,21 @@ impl Observable for PairDistribution {
         for (a, b) in self.pairs() {
             // Ordered pairs: within one element both orders, between two only (a, b).
             let chunk = |k: usize| {
-                let (search, mut found) = (&searches[b], searches[b].counts(grid));
+                let (search, mut found) = (&searches[b], Counts::new(grid));
                 let centers = k * CHUNK..((k + 1) * CHUNK).min(members[a].len());
                 if a == b {
                     search.count_within(centers, &mut found);
-                    found.bins.iter_mut().for_each(|n| *n *= 2);
                 } else {
                     for &i in &members[a][centers] {
                         search.count_around(frame.positions[i as usize], &mut found);
                     }
                 }
-                found.bins
-            };
-            let add = |mut x: Vec<u64>, y: Vec<u64>| {
-                x.iter_mut().zip(&y).for_each(|(x, y)| *x += y);
-                x
+                found.finish()
             };
             let chunks = (0..members[a].len().div_ceil(CHUNK)).into_par_iter();
-            let of_pair = chunks.map(chunk).reduce(|| vec![0; grid.len() + 1], add);
-            counts.extend_from_slice(&of_pair[..grid.len()]);
+            let of_pair = chunks.map(chunk).reduce(|| vec![0; grid.len() + 1], distance_counts::add);
+            let orders = if a == b { 2 } else { 1 };
+            counts.extend(of_pair[..grid.len()].iter().map(|n| orders * n));
         }
         let volume = frame.cell.volume();
         self.blocks.add_frame(|slot| {
@@ -255,13 +253,7 @@ impl Observable for PairDistribution {
             name: format!("{}_gr", result.name),
             columns: vec![Column::new("r", "angstrom", r_a.clone()), Column::new("G(r)", "1/angstrom2", g_a.clone())],
         });
-        let line = |label: &str, kind, color, points: Vec<[f64; 2]>| Series {
-            label: label.to_string(),
-            kind,
-            on_right: false,
-            color,
-            points,
-        };
+        let line = |label: &str, kind, color, points: Vec<[f64; 2]>| Series::new(kind, label, color, points);
         let zip = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(&x, &y)| [x, y]).collect::<Vec<_>>();
         let shown_q = q_a.iter().take_while(|q| **q <= 20.0).count();
         result.figures.push(Figure {

@@ -10,15 +10,17 @@
 
 use super::blocks::Blocks;
 use super::codec::{Reader, Writer};
+use super::distance_counts::{self, Counts};
 use super::grid::RadialGrid;
 use super::pairs::PairSearch;
 use super::particles::{Molecules, n_inside};
 use super::peaks;
 use super::results::{self, AnalysisResult, Axis, Column, Figure, Mark, Quantity, Series, SeriesKind, Table};
 use super::selection::{Selection, n_common};
+use super::snapshot::Snapshot;
 use super::{AnalysisError, Observable};
 use crate::cell::Cell;
-use crate::system::{Frame, Topology};
+use crate::system::Topology;
 use rayon::prelude::*;
 
 /// Centres handled by one task.
@@ -88,43 +90,48 @@ impl Rdf {
 }
 
 impl Observable for Rdf {
-    fn sample(&mut self, frame: &Frame) -> Result<(), AnalysisError> {
+    fn sample(&mut self, frame: &Snapshot) -> Result<(), AnalysisError> {
         let (grid, settings, molecules) = (self.grid, self.settings, &self.molecules);
         let volume = frame.cell.volume();
         for pair in &mut self.pairs {
             let (mut a, mut b) = (pair.a.atoms(frame)?, pair.b.atoms(frame)?);
             let mut n_pairs = (a.len() * b.len() - n_common(&a, &b)) as f64;
-            let centers_of_mass;
+            let (centers_of_mass, of_molecules);
             let points = if settings.molecules {
                 a = molecules.touched(&a).into();
                 b = molecules.touched(&b).into();
                 centers_of_mass = molecules.centers(&[&a, &b], frame);
                 n_pairs = (a.len() * b.len() - n_common(&a, &b)) as f64;
-                Frame { positions: &centers_of_mass, ..*frame }
+                of_molecules = frame.with_positions(&centers_of_mass);
+                &of_molecules
             } else {
                 if !settings.intramolecular {
                     n_pairs = (a.len() * b.len() - n_inside(&a, &b, molecules)) as f64;
                 }
-                *frame
+                frame
             };
             let (a, b): (&[u32], &[u32]) = (&a, &b);
-            let search = PairSearch::new(&points, b, grid.r_max())?;
+            let search = PairSearch::new(points, b, grid.r_max())?;
             // Within one group every pair is found once, and counts twice.
             let same = a == b;
             // Which atoms a distance belongs to matters only where pairs of one molecule are left out; then pairs are visited one by one.
             let count = |centers: std::ops::Range<usize>| -> Vec<u64> {
-                let mut counts = search.counts(grid);
+                let mut counts = Counts::new(grid);
                 match (same, settings.intramolecular || settings.molecules) {
                     (true, true) => {
                         search.count_within(centers, &mut counts);
-                        counts.bins.iter_mut().for_each(|n| *n *= 2);
+                        let mut bins = counts.finish();
+                        bins.iter_mut().for_each(|n| *n *= 2);
+                        bins
                     }
                     (false, true) => {
-                        for &i in &a[centers] {
+                        for &i in &a[centers.clone()] {
                             search.count_around(points.positions[i as usize], &mut counts);
-                            // An atom of both groups has met itself.
-                            counts.bins[0] -= u64::from(b.binary_search(&i).is_ok());
                         }
+                        let mut bins = counts.finish();
+                        // An atom of both groups has met itself.
+                        bins[0] -= n_common(&a[centers], b) as u64;
+                        bins
                     }
                     (_, false) => {
                         for &i in &a[centers] {
@@ -134,20 +141,15 @@ impl Observable for Rdf {
                                 }
                             });
                         }
+                        counts.finish()
                     }
                 }
-                counts.bins
-            };
-            // Integer sums: the result does not depend on how threads share the work.
-            let add = |mut x: Vec<u64>, y: Vec<u64>| {
-                x.iter_mut().zip(&y).for_each(|(x, y)| *x += y);
-                x
             };
             let chunks = a.len().div_ceil(CHUNK);
             let chunk = |k: usize| count(k * CHUNK..((k + 1) * CHUNK).min(a.len()));
             let counts = match chunks {
                 0 | 1 => count(0..a.len()),
-                n => (0..n).into_par_iter().map(chunk).reduce(|| vec![0; grid.len() + 1], add),
+                n => (0..n).into_par_iter().map(chunk).reduce(|| vec![0; grid.len() + 1], distance_counts::add),
             };
             pair.blocks.add_frame(|slot| {
                 let (plain, rest) = slot.split_at_mut(grid.len());

@@ -13,11 +13,12 @@ use super::lags::LagGrid;
 use super::pairs::PairSearch;
 use super::results::{self, AnalysisResult, Axis, Column, Figure, Quantity, Series, SeriesKind, Table};
 use super::selection::Selection;
+use super::snapshot::Snapshot;
 use super::survival::{self, Survival};
 use super::{AnalysisError, Observable};
 use crate::cell::Cell;
+use crate::system::Topology;
 use crate::system::analyses::ResidenceSpec;
-use crate::system::{Frame, Topology};
 
 /// −ln 0.05: no event in Θ excludes rates above this over Θ.
 const EXCLUDED: f64 = 2.995_732_273_553_991;
@@ -102,7 +103,7 @@ impl Residence {
 }
 
 impl Observable for Residence {
-    fn sample(&mut self, frame: &Frame) -> Result<(), AnalysisError> {
+    fn sample(&mut self, frame: &Snapshot) -> Result<(), AnalysisError> {
         let (centers, ligands) = (self.center.atoms(frame)?, self.ligand.atoms(frame)?);
         let (reactant, product) = (self.spec.r_reactant.unwrap_or(0.0), self.spec.r_product.unwrap_or(0.0));
         let r_min = self.spec.r_min;
@@ -200,12 +201,8 @@ impl Observable for Residence {
             curves.iter().map(|(n, c)| Column::new(format!("P(t) {n}"), "1", c.iter().map(|p| p[1]).collect())),
         );
         result.tables.push(Table { name: result.name.clone(), columns });
-        let line = |(color, (label, points)): (usize, &(String, Vec<[f64; 2]>))| Series {
-            label: label.clone(),
-            kind: SeriesKind::Line,
-            on_right: false,
-            color,
-            points: points.clone(),
+        let line = |(color, (label, points)): (usize, &(String, Vec<[f64; 2]>))| {
+            Series::new(SeriesKind::Line, label.clone(), color, points.clone())
         };
         result.figures.push(Figure {
             name: result.name.clone(),

@@ -12,6 +12,8 @@ pub struct AnalysisResult {
     pub title: String,
     pub n_frames: u64,
     pub tables: Vec<Table>,
+    /// Which of the tables the report shows in full.
+    pub shown: Vec<usize>,
     pub figures: Vec<Figure>,
     pub values: Vec<Quantity>,
     /// How it was computed and what to be careful about.
@@ -104,6 +106,13 @@ pub struct Series {
     pub points: Vec<[f64; 2]>,
 }
 
+impl Series {
+    /// A series of the left-hand axis.
+    pub fn new(kind: SeriesKind, label: impl Into<String>, color: usize, points: Vec<[f64; 2]>) -> Self {
+        Series { label: label.into(), kind, on_right: false, color, points }
+    }
+}
+
 /// A vertical line with a label, e.g. at the ideal angle.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mark {
@@ -123,6 +132,18 @@ pub struct Figure {
     pub marks: Vec<Mark>,
     /// The series are a sequence in a parameter, in the order of their colours: they are drawn along a ramp of colours, however many there are.
     pub ramp: bool,
+    /// Drawn under the series.
+    pub map: Option<Map>,
+}
+
+/// A quantity on equal rectangles that fill the ranges of both axes.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Map {
+    /// Along x
+    pub n_x: usize,
+    /// `[n_y][n_x]`, from zero; shown up to `high`
+    pub values: Vec<f64>,
+    pub high: f64,
 }
 
 /// A file stem from words that may hold any character: letters, digits, `+`, `-` and `_` stay.

@@ -7,8 +7,9 @@
 use super::AnalysisError;
 use super::pairs::PairSearch;
 use super::selection_grammar::{self, Expression, Word};
+use super::snapshot::Snapshot;
+use crate::system::Topology;
 use crate::system::topology::{Species, SpeciesAtom};
-use crate::system::{Frame, Topology};
 use std::borrow::Cow;
 
 /// A group of atoms, resolved against a topology.
@@ -77,7 +78,7 @@ impl Selection {
     }
 
     /// The atoms of one frame, ascending; may be empty where the selection depends on positions.
-    pub fn atoms(&self, frame: &Frame) -> Result<Cow<'_, [u32]>, AnalysisError> {
+    pub fn atoms(&self, frame: &Snapshot) -> Result<Cow<'_, [u32]>, AnalysisError> {
         match &self.node {
             Node::Fixed(atoms) => Ok(Cow::Borrowed(atoms)),
             node => Ok(Cow::Owned(filter(node, frame, &self.universe)?)),
@@ -105,7 +106,7 @@ pub fn n_common(a: &[u32], b: &[u32]) -> usize {
 }
 
 /// Which of the ascending `candidates` fulfil `node` in this frame.
-fn filter(node: &Node, frame: &Frame, candidates: &[u32]) -> Result<Vec<u32>, AnalysisError> {
+fn filter(node: &Node, frame: &Snapshot, candidates: &[u32]) -> Result<Vec<u32>, AnalysisError> {
     Ok(match node {
         Node::Fixed(atoms) => intersection(candidates, atoms),
         Node::And(a, b) => filter(b, frame, &filter(a, frame, candidates)?)?,

@@ -7,11 +7,11 @@ use super::{CliError, InputArgs};
 use crate::analysis::{AnalysisSet, Quantity};
 use crate::cell::Cell;
 use crate::io::output::OutputFolder;
-use crate::io::trajectory::{TrajectoryError, TrajectoryReader};
+use crate::io::trajectory::{TrajectoryError, TrajectoryReader, frames_ahead};
 use crate::report::{self, RunReport};
 use crate::system::Frame;
 use std::path::PathBuf;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{channel, sync_channel};
 use std::time::Instant;
 
 #[derive(Debug, clap::Args)]
@@ -25,9 +25,6 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
-
-/// Frames waiting between the thread that reads and the one that analyses.
-const WAITING: usize = 3;
 
 /// What became of the frames.
 #[derive(Default)]
@@ -47,13 +44,16 @@ fn sample(
     every: f64,
     analyses: &mut AnalysisSet,
 ) -> Result<Read, CliError> {
-    let (sender, frames) = sync_channel(WAITING);
+    // As many frames may wait as are unpacked together, so that the next ones are unpacked while these are analysed.
+    let (sender, frames) = sync_channel(frames_ahead(n_atoms));
+    let (give_back, used) = channel();
     let read_all = move || {
         let mut reader = match TrajectoryReader::open(paths, n_atoms, Some(cell)) {
             Ok(reader) => reader,
             Err(error) => return drop(sender.send(Err(error))),
         };
         while let Some(frame) = reader.next() {
+            used.try_iter().for_each(|positions| reader.reuse(positions));
             let is_error = frame.is_err();
             // The other side has gone when it met an error of its own.
             if sender.send(frame.map(|f| (f, reader.bytes_read()))).is_err() || is_error {
@@ -84,6 +84,8 @@ fn sample(
             analyses.sample(&seen).map_err(CliError::input)?;
             done.skipped += u64::from(analyses.n_frames() == before);
             done.n_frames += 1;
+            // The reader has gone when this was the last frame.
+            let _ = give_back.send(frame.positions);
             let speed = bytes as f64 / started.elapsed().as_secs_f64().max(1e-9) / 1e6;
             let fraction = so_far as f64 / all.max(1) as f64;
             progress.update(fraction, &format!("{} frames, {time:.3} ps, {speed:.0} MB/s", done.n_frames));

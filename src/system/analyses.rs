@@ -57,12 +57,14 @@ pub struct DensityProfileSpec {
     pub bin_width: f64,
     /// z is counted from the mean height of these atoms; empty = from the bottom of the cell.
     pub origin: String,
+    /// Squares of the maps over x and z, nm; `None` = 0.1 nm where atoms stay where they are, else no maps
+    pub map_width: Option<f64>,
     pub every: f64,
 }
 
 impl Default for DensityProfileSpec {
     fn default() -> Self {
-        DensityProfileSpec { groups: Vec::new(), bin_width: 0.01, origin: String::new(), every: 0.1 }
+        DensityProfileSpec { groups: Vec::new(), bin_width: 0.01, origin: String::new(), map_width: None, every: 0.1 }
     }
 }
 

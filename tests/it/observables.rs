@@ -3,7 +3,8 @@
 use crate::support::electrolyte::{analyse, column, cube, gaussian_walk, topology, value, water};
 use glam::DVec3;
 use hexaqua::analysis::selection::Selection;
-use hexaqua::analysis::{AnalysisError, AnalysisSet};
+use hexaqua::analysis::snapshot::Snapshot;
+use hexaqua::analysis::{AnalysisError, AnalysisResult, AnalysisSet};
 use hexaqua::cell::Cell;
 use hexaqua::random::{Draws, Stream};
 use hexaqua::system::analyses::{
@@ -24,7 +25,7 @@ fn regions_and_neighbourhoods_are_decided_in_every_frame() {
     for r in [w(0.25, 0.2), w(2.9, 0.2), w(1.5, -0.1)] {
         positions.extend(r);
     }
-    let frame = Frame { step: 0, time: 0.0, cell: &cell, positions: &positions };
+    let frame = Snapshot::new(Frame { step: 0, time: 0.0, cell: &cell, positions: &positions });
     let picked = |s: &str| Selection::new(s, &topology).expect(s).atoms(&frame).expect("small radius").into_owned();
     assert_eq!(picked("OW and within 0.28 nm of Zn2+"), [2, 5]);
     assert_eq!(picked("OW and not within 0.28 nm of Zn2+"), [8]);
@@ -161,6 +162,27 @@ fn a_plate_capacitor_has_its_field_and_its_voltage() {
     let zinc = column(&results, "density_profile", "Zn2+");
     let filled: Vec<usize> = (0..80).filter(|&k| zinc[k] > 0.0).collect();
     assert!(filled == [50] || filled == [49], "2.05 − 5.05 + 8 = 5.0: {filled:?}");
+}
+
+#[test]
+fn densities_are_mapped_over_x_and_z_where_a_surface_stands() {
+    let mut topology = topology(2, 0, 0, 0);
+    let cell = Cell::orthorhombic(2.0, 3.0, 8.0).expect("valid");
+    let positions = vec![DVec3::new(0.5, 1.0, 2.05), DVec3::new(-0.5, 7.0, 5.95)];
+    let mapped = |topology: &Topology, map_width: Option<f64>| {
+        let spec = DensityProfileSpec { every: 1.0, map_width, ..Default::default() };
+        analyse(&[AnalysisSpec::DensityProfile(spec)], topology, &cell, &[positions.clone(), positions.clone()])
+    };
+    let results = mapped(&topology, Some(1.0));
+    let map = column(&results, "density_profile_map_Zn2+", "number density");
+    // Two by eight squares of 3 nm³ each; x = −0.5 is 1.5 when wrapped.
+    let mut expected = vec![0.0; 16];
+    (expected[2], expected[8 + 5]) = (1.0 / 3.0, 1.0 / 3.0);
+    assert!(map.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-12), "{map:?}");
+    let has_map = |results: &[AnalysisResult]| results[0].figures.iter().any(|f| f.map.is_some());
+    assert!(has_map(&results) && !has_map(&mapped(&topology, None)), "a liquid needs none");
+    topology.frozen[0] = true;
+    assert!(has_map(&mapped(&topology, None)));
 }
 
 #[test]

@@ -137,6 +137,7 @@ pub(super) fn declare(spec: &mut AnalysisSpec, keys: &mut impl Keys) {
             keys.texts("groups", &mut s.groups, None);
             keys.positive("bin_width", &mut s.bin_width, Length);
             keys.text("origin", &mut s.origin, None);
+            keys.optional("map_width", &mut s.map_width, Length);
             keys.every(&mut s.every);
         }
         AnalysisSpec::IonPairs(s) => {

@@ -9,7 +9,7 @@ mod reader;
 mod writer;
 mod xtc;
 
-pub use reader::{TrajectoryFrame, TrajectoryReader};
+pub use reader::{TrajectoryFrame, TrajectoryReader, frames_ahead};
 pub use writer::TrajectoryWriter;
 
 use super::output::OutputError;

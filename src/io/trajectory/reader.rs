@@ -6,6 +6,7 @@ use super::{AKMA_PS, TrajectoryError};
 use crate::cell::Cell;
 use crate::io::gro::{self, GroReader};
 use crate::io::structure::{cell_vectors, property, report_chemfiles_warnings, to_nm};
+use crate::math::first_not_finite;
 use glam::DVec3;
 use rayon::prelude::*;
 use std::collections::VecDeque;
@@ -60,10 +61,18 @@ struct XtcSource {
     ready: VecDeque<Result<RawFrame, String>>,
     /// Bytes of the file before the frames in `ready`.
     bytes_used: u64,
+    /// Memory of frames that are done with.
+    spare: Vec<Vec<DVec3>>,
 }
 
 /// Atoms that are unpacked together: enough to keep all threads busy, few enough for memory.
 const ATOMS_AHEAD: usize = 400_000;
+
+/// How many frames of `n_atoms` atoms are unpacked together.
+pub fn frames_ahead(n_atoms: usize) -> usize {
+    (ATOMS_AHEAD / n_atoms.max(1)).clamp(2, 256)
+}
+
 /// Read ahead from an XTC file, bytes.
 const BUFFER: usize = 1 << 20;
 
@@ -90,7 +99,7 @@ impl XtcSource {
     fn unpack_some(&mut self, n_atoms: usize) {
         let mut packed: Vec<XtcFrame> = Vec::new();
         let mut fault = None;
-        while packed.len() < (ATOMS_AHEAD / n_atoms.max(1)).clamp(2, 256) {
+        while packed.len() < frames_ahead(n_atoms) {
             match xtc::next_frame(&mut self.file) {
                 Ok(Some(frame)) => packed.push(frame),
                 Ok(None) => break,
@@ -104,16 +113,17 @@ impl XtcSource {
                 break;
             }
         }
-        let unpack = |frame: &XtcFrame| {
+        let spare: Vec<Vec<DVec3>> = packed.iter().map(|_| self.spare.pop().unwrap_or_default()).collect();
+        let unpack = |(frame, spare): (&XtcFrame, Vec<DVec3>)| {
             // Stored as f32: its shortest decimal is what was meant (0.1, not 0.10000000149).
             let time = frame.time.to_string().parse().ok();
             let positions = match frame.n_atoms == n_atoms {
-                true => frame.positions()?,
+                true => frame.positions(spare)?,
                 false => vec![DVec3::ZERO; frame.n_atoms],
             };
             Ok(RawFrame { step: frame.step, time, vectors: frame.vectors, positions, bytes: frame.n_bytes() })
         };
-        let frames: Vec<Result<RawFrame, &'static str>> = packed.par_iter().map(unpack).collect();
+        let frames: Vec<Result<RawFrame, &'static str>> = packed.par_iter().zip(spare).map(unpack).collect();
         self.ready.extend(frames.into_iter().map(|f| f.map_err(str::to_string)));
         self.ready.extend(fault.map(Err));
     }
@@ -153,6 +163,13 @@ impl TrajectoryReader {
             }
         }
         Ok(None)
+    }
+
+    /// Takes back the memory of a frame that is done with.
+    pub fn reuse(&mut self, positions: Vec<DVec3>) {
+        if let Some(OpenFile { source: Source::Xtc(source), .. }) = &mut self.open {
+            source.spare.push(positions);
+        }
     }
 
     /// About how many bytes have been read, and the bytes of all files. Of the open file the share of its frames counts (nothing where their number is
@@ -195,7 +212,7 @@ impl OpenFile {
             Source::Gro(GroReader::new(BufReader::new(file()?)))
         } else if has_extension(&path, "xtc") {
             let file = BufReader::with_capacity(BUFFER, file()?);
-            Source::Xtc(XtcSource { file, ready: VecDeque::new(), bytes_used: 0 })
+            Source::Xtc(XtcSource { file, ready: VecDeque::new(), bytes_used: 0, spare: Vec::new() })
         } else {
             let mut trajectory = chemfiles::Trajectory::open(&path, 'r').map_err(|e| unreadable(&path, e.message))?;
             let n_frames = trajectory.nsteps();
@@ -219,7 +236,9 @@ impl OpenFile {
         if positions.len() != n_atoms {
             return Err(TrajectoryError::AtomCount { file, frame, found: positions.len(), expected: n_atoms });
         }
-        if let Some(i) = positions.iter().position(|r| !r.is_finite()) {
+        // Packed coordinates are whole numbers: they are finite as they are read.
+        let is_packed = matches!(self.source, Source::Xtc(_)) && n_atoms > xtc::MAX_PLAIN;
+        if !is_packed && let Some(i) = first_not_finite(&positions) {
             return Err(TrajectoryError::NotFinite { file, frame, atom: i + 1 });
         }
         let cell = match vectors {

@@ -18,7 +18,7 @@ const HEAD: usize = 56;
 /// Bytes between that and the packed coordinates.
 const PACKED_HEAD: usize = 36;
 /// Frames of up to this many atoms are not packed.
-const MAX_PLAIN: usize = 9;
+pub const MAX_PLAIN: usize = 9;
 /// First usable entry of [`SIZES`].
 const FIRST_SIZE: usize = 9;
 /// Sizes of small differences: entry k needs k bits for three numbers below it.
@@ -104,12 +104,16 @@ impl XtcFrame {
     }
 
     /// Positions, `[n_atoms]`, nm.
-    pub fn positions(&self) -> Result<Vec<DVec3>, &'static str> {
+    ///
+    /// * `positions` – memory to use again; what it holds is lost
+    pub fn positions(&self, mut positions: Vec<DVec3>) -> Result<Vec<DVec3>, &'static str> {
+        positions.clear();
+        positions.reserve(self.n_atoms);
         if self.n_atoms <= MAX_PLAIN {
             let coordinate = |k: usize| f64::from(float(&self.data, 4 * k));
-            return Ok((0..self.n_atoms)
-                .map(|i| DVec3::new(coordinate(3 * i), coordinate(3 * i + 1), coordinate(3 * i + 2)))
-                .collect());
+            let point = |i: usize| DVec3::new(coordinate(3 * i), coordinate(3 * i + 1), coordinate(3 * i + 2));
+            positions.extend((0..self.n_atoms).map(point));
+            return Ok(positions);
         }
         let triple = |at: usize| [word(&self.head, at), word(&self.head, at + 4), word(&self.head, at + 8)];
         let (precision, low, high) = (f64::from(float(&self.head, 0)), triple(4), triple(16));
@@ -126,7 +130,6 @@ impl XtcFrame {
         let mut bits = Bits { bytes: &self.data, at: 0 };
         let n_bits = 8 * (self.data.len() - PADDING);
         let scale = 1.0 / precision;
-        let mut positions = Vec::with_capacity(self.n_atoms);
         let place = |r: [i32; 3]| DVec3::new(f64::from(r[0]), f64::from(r[1]), f64::from(r[2])) * scale;
         let mut run = 0;
         while positions.len() < self.n_atoms {
@@ -318,7 +321,7 @@ mod tests {
             let found = read_all(&path);
             assert_eq!((found.len(), found[0].n_atoms), (1, frame.len()));
             assert_eq!(found[0].vectors, Some([DVec3::X * 3.0, DVec3::Y * 4.0, DVec3::Z * 5.0]));
-            let positions = found[0].positions().expect("sound");
+            let positions = found[0].positions(Vec::new()).expect("sound");
             let widest = frame.iter().map(|r| r.abs().max_element()).fold(0.0, f64::max);
             for (i, (x, y)) in positions.iter().zip(&expected).enumerate() {
                 // chemfiles goes through single precision, in ångström
@@ -337,7 +340,7 @@ mod tests {
         for frame in frames {
             let mut expected = chemfiles::Frame::new();
             oracle.read(&mut expected).expect("readable");
-            let positions = frame.positions().expect("sound");
+            let positions = frame.positions(Vec::new()).expect("sound");
             for (x, y) in positions.iter().zip(to_nm(expected.positions())) {
                 assert!((*x - y).abs().max_element() < 1e-6);
                 let k = *x * 1000.0;
@@ -359,7 +362,7 @@ mod tests {
             let at = 56 + (k * 7919) % 1000;
             bytes[at] ^= 1 << (k % 8);
             match next_frame(&mut bytes.as_slice()) {
-                Ok(Some(frame)) => refused += u32::from(frame.positions().is_err()),
+                Ok(Some(frame)) => refused += u32::from(frame.positions(Vec::new()).is_err()),
                 _ => refused += 1,
             }
         }
