@@ -21,6 +21,7 @@ macro_rules! warn {
 pub mod analyze;
 pub mod bench;
 pub mod build;
+mod capacitance;
 pub mod devices;
 pub mod energy;
 pub mod forcefield;
@@ -36,6 +37,7 @@ pub mod recorder;
 pub mod records;
 pub mod run;
 mod shell;
+mod side_view;
 pub mod simulate;
 mod surface;
 pub mod validate;

@@ -1,11 +1,13 @@
 //! What a finished run hands to people: summary, verdict table, report.
 
 use super::CliError;
+use super::capacitance;
 use super::prepare::{Prepared, total_duration};
 use super::progress::clock;
 use super::recorder::LOG_FILE;
 use super::run::Finished;
 use super::shell;
+use super::side_view;
 use crate::analysis::{AnalysisResult, Column, Quantity};
 use crate::forcefield::Library;
 use crate::forces::Backend;
@@ -37,11 +39,12 @@ pub fn finish(prepared: &Prepared, folder: &OutputFolder, done: Finished, wall: 
     structure::write_gro(&folder.file("final.gro"), topology, &done.state, &prepared.input.title)
         .map_err(CliError::run)?;
     let log = Log::read(&folder.file(LOG_FILE)).map_err(CliError::run)?;
-    let results = if done.analyses.n_frames() > 0 { done.analyses.finish() } else { Vec::new() };
+    let mut results = if done.analyses.n_frames() > 0 { done.analyses.finish() } else { Vec::new() };
+    let analysed_from = analysed_from(&prepared.input, &log);
+    results.extend(capacitance::of(prepared, &log, analysed_from));
     let mut quantities: Vec<Quantity> = results.iter().flat_map(|r| r.values.iter().cloned()).collect();
     quantities.extend(mean_temperature(&prepared.input, &log));
     let literature = literature_verdicts(prepared, &quantities)?;
-    let analysed_from = analysed_from(&prepared.input, &log);
     let drift = drift_warning(&log, analysed_from);
     for warning in done.warnings.iter().chain(&drift) {
         warn!("warning: {warning}");
@@ -55,6 +58,7 @@ pub fn finish(prepared: &Prepared, folder: &OutputFolder, done: Finished, wall: 
         results,
         verdicts: literature.rows.clone(),
         shell: shell::first_shell(topology, &done.state),
+        side: side_view::of(&prepared.system, &done.state),
         analysed_from,
     };
     let page = report::write_all(folder.path(), &report).map_err(CliError::run)?;

@@ -3,9 +3,9 @@
 
 use super::RunReport;
 use super::svg::{self, DARK_PALETTE, PALETTE, escape};
-use super::text::{chemical, limit, number_with_error, source_number, sources, stated, unit};
+use super::text::{chemical, limit, number, number_with_error, source_number, sources, stated, unit};
 use super::verdict::{Verdict, VerdictRow, tally};
-use crate::analysis::{AnalysisResult, Figure};
+use crate::analysis::{AnalysisResult, Column, Figure, Table};
 use std::fmt::Write;
 
 const STYLE: &str = include_str!("report.css");
@@ -35,6 +35,7 @@ pub fn render(report: &RunReport) -> String {
     }
     let figures: Vec<Figure> = report.results.iter().flat_map(|r| r.figures.iter().cloned()).collect();
     figure_section(&mut out, "Structure", &figures);
+    out.push_str(&super::side_view::render(&report.side));
     out.push_str(&super::shell_view::render(&report.shell));
     if report.results.iter().any(|r| !r.values.is_empty() || !r.notes.is_empty()) {
         value_section(&mut out, &report.results);
@@ -150,6 +151,25 @@ fn figure_section(out: &mut String, heading: &str, figures: &[Figure]) {
     out.push_str("</div>\n</section>\n");
 }
 
+/// All rows of a table.
+fn whole_table(out: &mut String, table: &Table) {
+    out.push_str("<div class=\"wide\"><table class=\"whole\">\n<thead><tr>");
+    for column in &table.columns {
+        let unit = match unit(&column.unit) {
+            "" => String::new(),
+            unit => format!(" ({unit})"),
+        };
+        let _ = write!(out, "<th scope=\"col\">{}{}</th>", printed(&column.name), escape(&unit));
+    }
+    out.push_str("</tr></thead>\n<tbody>\n");
+    for row in 0..table.columns.first().map_or(0, |c| c.values.len()) {
+        let cell = |c: &Column| c.values.get(row).map_or(String::new(), |v| number(*v, None));
+        let cells: String = table.columns.iter().map(|c| format!("<td>{}</td>", escape(&cell(c)))).collect();
+        let _ = writeln!(out, "<tr>{cells}</tr>");
+    }
+    out.push_str("</tbody></table></div>\n");
+}
+
 fn value_section(out: &mut String, results: &[AnalysisResult]) {
     out.push_str("<section>\n<h2>Measured values</h2>\n");
     for result in results {
@@ -173,6 +193,7 @@ fn value_section(out: &mut String, results: &[AnalysisResult]) {
             }
             out.push_str("</tbody></table>\n");
         }
+        result.shown.iter().filter_map(|&k| result.tables.get(k)).for_each(|table| whole_table(out, table));
         for note in &result.notes {
             let _ = writeln!(out, "<p class=\"note\">{}</p>", printed(note));
         }

@@ -24,7 +24,7 @@ pub fn figures(log: &[Column], analysed_from: Option<f64>) -> Vec<Figure> {
     let column = |name: &str| columns.iter().find(|c| c.name == name);
     let series = |label: String, color: usize, column: &Column, zero: f64| {
         let points = time.values.iter().zip(&column.values).map(|(&t, &v)| [t, v - zero]).collect();
-        Series { label, kind: SeriesKind::Line, on_right: false, color, points }
+        Series::new(SeriesKind::Line, label, color, points)
     };
     let from = analysed_from.unwrap_or(f64::NEG_INFINITY);
     let figure = |name: &str, title: String, y: Axis, series: Vec<Series>, judged: Option<&Column>| {

@@ -5,12 +5,14 @@
 mod html;
 mod log;
 mod shell_view;
+mod side_view;
 mod svg;
 pub mod text;
 pub mod verdict;
 
 pub use log::stationary_from;
 pub use shell_view::{ShellView, ViewAtom};
+pub use side_view::SideView;
 pub use verdict::{Verdict, VerdictRow};
 
 use crate::analysis::{AnalysisResult, Column, Figure, Table};
@@ -33,6 +35,8 @@ pub struct RunReport {
     pub verdicts: Vec<VerdictRow>,
     /// One coordination shell of the last configuration; without atoms the page has no picture.
     pub shell: ShellView,
+    /// The last configuration of an interface from the side.
+    pub side: SideView,
     /// Where the last analysed stage begins in the log, ps: stationarity is judged from there.
     pub analysed_from: Option<f64>,
 }

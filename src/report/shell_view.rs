@@ -31,8 +31,8 @@ pub struct ViewAtom {
     pub position: [f64; 3],
 }
 
-/// Fill colour and radius (nm) in the picture.
-fn look(element: &str) -> (&'static str, f64) {
+/// Fill colour and radius (nm) in pictures.
+pub(super) fn look(element: &str) -> (&'static str, f64) {
     match element {
         "H" => ("#e8edf2", 0.030),
         "O" => ("#d1242f", 0.045),
@@ -58,7 +58,7 @@ pub fn render(view: &ShellView) -> String {
         out,
         "<section>\n<h2>{}</h2>\n<figure class=\"shell\">\n\
          <svg id=\"shell-view\" viewBox=\"0 0 {SIZE} {SIZE}\" width=\"{SIZE}\" height=\"{SIZE}\" role=\"img\" tabindex=\"0\" aria-label=\"{}\">\n{}</svg>\n\
-         <figcaption class=\"note\">Last configuration; {}. Drag, or use the arrow keys, to turn it.</figcaption>\n</figure>\n</section>\n",
+         <figcaption class=\"note\">Last configuration; {}.<span class=\"screen\"> Drag, or use the arrow keys, to turn it.</span></figcaption>\n</figure>\n</section>\n",
         escape(&chemical(&view.title)),
         escape(&view.title),
         drawing(view, scale),

@@ -5,7 +5,7 @@
 //! which readers with colour-vision deficiencies can tell apart.
 
 use super::text::chemical;
-use crate::analysis::{Axis, Figure, Series, SeriesKind};
+use crate::analysis::{Axis, Figure, Map, Series, SeriesKind};
 use std::fmt::Write;
 
 /// Size of a figure, px.
@@ -116,6 +116,9 @@ pub fn render(figure: &Figure) -> String {
         text(&mut out, at + dx, y1 + 13.0, anchor, "soft", r#"font-size="11.5""#, &mark.label);
     }
     let _ = writeln!(out, r##"<g clip-path="url(#{clip})">"##);
+    if let Some(map) = &figure.map {
+        rectangles(&mut out, map, &x, &y);
+    }
     let bar_groups = figure.series.iter().filter(|s| s.kind == SeriesKind::Bars).count();
     let mut bar = 0;
     for series in &figure.series {
@@ -226,6 +229,30 @@ fn legend(out: &mut String, figure: &Figure, places: &[(f64, usize)]) {
         }
         let name = chemical(&series.label);
         text(out, at + sample_width(series), y + 4.5, "start", "ink", r#"font-size="12.5""#, &name);
+    }
+}
+
+/// Steps in which a map grows darker.
+const LEVELS: usize = 12;
+
+/// A map as one path for every step, equal neighbours of a row joined.
+fn rectangles(out: &mut String, map: &Map, x: &Scale, y: &Scale) {
+    let n_y = map.values.len() / map.n_x.max(1);
+    let (w, h) = ((x.to - x.from) / map.n_x as f64, (y.from - y.to) / n_y as f64);
+    let level = |v: f64| (v / map.high * LEVELS as f64).ceil().clamp(0.0, LEVELS as f64) as usize;
+    let mut paths = vec![String::new(); LEVELS + 1];
+    for (j, row) in map.values.chunks_exact(map.n_x).enumerate() {
+        let levels: Vec<usize> = row.iter().map(|&v| level(v)).collect();
+        let mut i = 0;
+        for run in levels.chunk_by(|a, b| a == b) {
+            let (left, top, width) = (x.from + w * i as f64, y.from - h * (j + 1) as f64, w * run.len() as f64);
+            let _ = write!(paths[run[0]], "M{left:.1} {top:.1}h{width:.1}v{h:.1}h-{width:.1}z");
+            i += run.len();
+        }
+    }
+    for (k, path) in paths.iter().enumerate().skip(1).filter(|(_, path)| !path.is_empty()) {
+        let opacity = k as f64 / LEVELS as f64;
+        let _ = writeln!(out, r##"<path class="f0" d="{path}" fill="{}" fill-opacity="{opacity:.2}"/>"##, PALETTE[0]);
     }
 }
 

@@ -62,6 +62,7 @@ pub fn unit(unit: &str) -> &str {
     match unit {
         "1" => "",
         "deg" => "°",
+        "uF/cm2" => "µF/cm²",
         other => other,
     }
 }

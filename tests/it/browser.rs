@@ -3,7 +3,7 @@
 //!
 //! The page stands in a frame of a page of ours, which measures it and leaves what it found as the text of an element.
 
-use crate::report::{sample_report, with_shell};
+use crate::report::{sample_report, with_interface, with_shell};
 use hexaqua::report;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -113,8 +113,9 @@ fn contrast(a: &serde_json::Value, b: &serde_json::Value) -> f64 {
 #[test]
 fn the_report_is_readable_in_a_browser() {
     let Some(browser) = browser() else { return };
-    let report = with_shell(sample_report());
-    let n_figures = report.figures().len() as u64 + 1;
+    let report = with_interface(with_shell(sample_report()));
+    // The shell and the side view are figures of the page alone.
+    let n_figures = report.figures().len() as u64 + 2;
     let page = report::page(&report);
     for (width, dark) in [(390, false), (390, true), (1200, false), (1200, true)] {
         let Seen { found, console } = open(&browser, &page, width, dark);

@@ -365,6 +365,49 @@ pub fn with_shell(report: RunReport) -> RunReport {
     RunReport { shell, ..report }
 }
 
+/// The report of an interface: seen from the side, a table by layers, a map.
+pub fn with_interface(mut report: RunReport) -> RunReport {
+    use hexaqua::analysis::{Axis, Column, Figure, Map, Table};
+    use hexaqua::report::SideView;
+    let electrode = |z: f64| (0..12).map(move |k| ("C".to_string(), [0.14 * f64::from(k), z]));
+    let water = (0..40).map(|k| ("O".to_string(), [0.04 * f64::from(k), 1.0 + 0.1 * f64::from(k % 20)]));
+    report.side = SideView {
+        width: 1.7,
+        z: [0.0, 4.0],
+        atoms: electrode(0.5).chain(electrode(3.5)).chain(water).collect(),
+        surfaces: vec![("lower".to_string(), [0.5, 0.5]), ("upper".to_string(), [3.5, 3.5])],
+        caption: "Hydrogen of molecules is left out.".to_string(),
+    };
+    let columns = vec![Column::new("z", "nm", vec![0.75, 1.25]), Column::new("CN OW", "1", vec![5.0, 6.0])];
+    let result = &mut report.results[0];
+    result.shown.push(result.tables.len());
+    result.tables.push(Table { name: "layers".to_string(), columns });
+    result.figures.push(Figure {
+        name: "map".to_string(),
+        title: "Water over z and x".to_string(),
+        x: Axis::new("z", "nm").with_range(0.0, 4.0),
+        y: Axis::new("x", "nm").with_range(0.0, 2.0),
+        map: Some(Map { n_x: 4, values: vec![0.0, 1.0, 1.0, 0.0, 0.0, 2.0, 1.0, 0.5], high: 2.0 }),
+        ..Default::default()
+    });
+    report
+}
+
+#[test]
+fn an_interface_is_seen_from_the_side_with_its_layers() {
+    let page = report::page(&with_interface(sample_report()));
+    let side = &page[page.find("class=\"side\"").expect("side view")..];
+    let side = &side[..side.find("</figure>").expect("its end")];
+    assert_eq!(side.matches("class=\"surface\"").count(), 2);
+    assert_eq!(side.matches("h0").count(), 64, "24 atoms of carbon, 40 of oxygen");
+    assert!(side.contains(">lower</text>") && side.contains(">upper</text>"));
+    assert!(page.contains("<tr><td>0.7500</td><td>5</td></tr>"), "a table is shown whole");
+    // Two neighbours that are equal are one rectangle.
+    let map = report::figure_svg(&with_interface(sample_report()).results[0].figures.last().expect("map").clone());
+    assert_eq!(map.matches("fill-opacity=\"0.50\"").count(), 1);
+    assert!(!report::page(&sample_report()).contains("class=\"side\""));
+}
+
 #[test]
 fn the_first_shell_is_drawn_and_turned_by_a_script_that_asks_for_nothing() {
     let page = report::page(&with_shell(sample_report()));
