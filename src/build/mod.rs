@@ -20,6 +20,6 @@ pub use composition::{BoxReport, Composition, Extent, Quantity, SpeciesRow};
 pub use import::{ImportError, Imported, from_structure, sound_positions};
 pub use overlap::{Overlap, closest_contacts, contact_pairs, find_overlap};
 pub use shape::shape_from_bonded_terms;
-pub use slab::{SlabBox, SlabRequest, slab};
+pub use slab::{Monolayer, SlabBox, SlabRequest, slab};
 pub use solution::{BuildError, Solution, SolutionRequest, solution, solution_between};
 pub use whole::{MoleculeTrees, make_whole};

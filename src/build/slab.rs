@@ -12,8 +12,12 @@ use glam::DVec3;
 
 /// Centres of heavy atoms stay this far from those of a surface, nm.
 const CLEARANCE: f64 = 0.28;
-/// Room above the highest atoms of the liquid in the packer's periodic cell, nm.
+/// Room above the highest atoms of the liquid in the packer's periodic cell, and between a monolayer and the liquid, nm.
 const APART: f64 = 0.27;
+/// The packer takes no lower cell, nm.
+const LOWEST: f64 = 0.61;
+/// Water in a narrow gallery may stand this far from its middle, nm.
+const SWAY: f64 = 0.03;
 
 /// A slab and the liquid beside it.
 #[derive(Debug, Clone)]
@@ -37,10 +41,29 @@ pub struct SlabRequest<'a> {
     pub density: Option<f64>,
     pub species: &'a [Species],
     pub quantities: &'a [Quantity],
+    /// Molecules on the faces.
+    pub monolayers: &'a [Monolayer],
+    /// Galleries in the lower slab, from the atoms below to those above, nm, with z as in `atoms`.
+    pub galleries: &'a [[f64; 2]],
+    /// Place of water in `species`, and molecules of it per nm² of a gallery.
+    pub gallery_water: (usize, f64),
     pub seed: u64,
     pub net_charge_allowed: bool,
     pub contact_pairs_allowed: bool,
     pub geometries: &'a [(String, Vec<DVec3>)],
+}
+
+/// Molecules of one species, packed onto faces before the liquid.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Monolayer {
+    /// Place in the species.
+    pub species: usize,
+    /// Molecules per nm²
+    pub coverage: f64,
+    /// On the lower slab, on the upper one.
+    pub faces: [bool; 2],
+    /// nm
+    pub height: f64,
 }
 
 /// What was built.
@@ -55,6 +78,11 @@ pub struct SlabBox {
     pub cells: [usize; 2],
     /// Height of the liquid's volume, nm
     pub accessible: f64,
+    /// What stands outside of the liquid, from below: a name, the species and how many.
+    pub layers: Vec<(String, usize, usize)>,
+    /// Species of every molecule and the coordinates of its atoms (nm), by species: layers and liquid.
+    pub sequence: Vec<u32>,
+    pub positions: Vec<DVec3>,
 }
 
 /// Builds slabs and liquid.
@@ -65,10 +93,18 @@ pub fn slab(request: &SlabRequest) -> Result<SlabBox, BuildError> {
     let cells = [0, 1].map(|k| ((request.size[k] / request.lateral[k]).round() as usize).max(1));
     let [x, y] = [0, 1].map(|k| cells[k] as f64 * request.lateral[k]);
     let walls = if request.two { 2.0 } else { 1.0 };
-    let accessible = request.gap - 0.5 * walls * request.sigma;
-    let free = request.gap - walls * CLEARANCE;
+    let taken = |face: usize| {
+        let on_face = request.monolayers.iter().filter(|m| m.faces[face] && (face == 0 || request.two));
+        on_face.map(|m| m.height + APART).fold(0.0, f64::max)
+    };
+    let (below, above) = (taken(0), taken(1));
+    let accessible = request.gap - 0.5 * walls * request.sigma - below - above;
+    let free = request.gap - walls * CLEARANCE - below - above;
     if free <= 0.0 || accessible <= 0.0 {
-        return Err(BuildError::GapTooSmall { gap: request.gap, least: walls * CLEARANCE.max(0.5 * request.sigma) });
+        return Err(BuildError::GapTooSmall {
+            gap: request.gap,
+            least: walls * CLEARANCE.max(0.5 * request.sigma) + below + above,
+        });
     }
     let volume = Cell::orthorhombic(x, y, accessible).map_err(|_| BuildError::Nothing)?;
     let extent = request.density.map_or(Extent::Cell(volume), |density| Extent::CellAndDensity(volume, density));
@@ -89,7 +125,50 @@ pub fn slab(request: &SlabRequest) -> Result<SlabBox, BuildError> {
     let cell = Cell::orthorhombic(x, y, height).map_err(|_| BuildError::Nothing)?;
     let bottom = 0.5 * request.vacuum;
     let floor = bottom + request.thickness + CLEARANCE;
-    liquid.positions.iter_mut().for_each(|r| r.z += floor);
+    liquid.positions.iter_mut().for_each(|r| r.z += floor + below);
+    let mut parts: Vec<Solution> = Vec::new();
+    let mut layers = Vec::new();
+    // seeds of their own, so that no two layers are alike
+    let mut layer = |name: &str, species: usize, n: usize, lowest: f64, room: f64| -> Result<(), BuildError> {
+        let mut counts = vec![Quantity::Count(0); request.species.len()];
+        counts[species] = Quantity::Count(n);
+        let cell = Cell::orthorhombic(x, y, (room + APART).max(LOWEST)).map_err(|_| BuildError::Nothing)?;
+        let seed = request.seed.wrapping_add(1 + layers.len() as u64);
+        let own = SolutionRequest { quantities: &counts, extent: Extent::Cell(cell), seed, ..inner };
+        if n > 0 {
+            let mut packed = solution_between(&own, [0.0, room])?;
+            packed.positions.iter_mut().for_each(|r| r.z += lowest);
+            parts.push(packed);
+        }
+        layers.push((name.to_string(), species, n));
+        Ok(())
+    };
+    let (water, per_area) = request.gallery_water;
+    let in_gallery = (per_area * x * y).round() as usize;
+    let middle = bottom + request.thickness + 0.5 * request.gap;
+    let gallery = |[low, high]: [f64; 2]| {
+        let margin = CLEARANCE.min(0.5 * (high - low) - SWAY);
+        (bottom + low + margin, high - low - 2.0 * margin)
+    };
+    for bounds in request.galleries {
+        let (lowest, room) = gallery(*bounds);
+        layer("gallery of the lower slab", water, in_gallery, lowest, room)?;
+    }
+    for (face, name) in [(0, "monolayer on the lower slab"), (1, "monolayer on the upper slab")] {
+        for m in request.monolayers.iter().filter(|m| m.faces[face] && (face == 0 || request.two)) {
+            let n = (m.coverage * x * y).round() as usize;
+            let lowest = if face == 0 { floor } else { 2.0 * middle - floor - m.height };
+            layer(name, m.species, n, lowest, m.height)?;
+        }
+    }
+    if request.two {
+        for bounds in request.galleries.iter().rev() {
+            let (lowest, room) = gallery(*bounds);
+            layer("gallery of the upper slab", water, in_gallery, 2.0 * middle - lowest - room, room)?;
+        }
+    }
+    parts.push(liquid.clone());
+    let (sequence, positions) = by_species(request.species, &parts);
     let lower: Vec<DVec3> = (0..cells[0])
         .flat_map(|i| (0..cells[1]).map(move |j| (i, j)))
         .flat_map(|(i, j)| {
@@ -99,9 +178,23 @@ pub fn slab(request: &SlabRequest) -> Result<SlabBox, BuildError> {
         .collect();
     let mut slabs = vec![lower];
     if request.two {
-        let middle = bottom + request.thickness + 0.5 * request.gap;
         let mirrored = slabs[0].iter().map(|r| DVec3::new(r.x, r.y, 2.0 * middle - r.z)).collect();
         slabs.push(mirrored);
     }
-    Ok(SlabBox { cell, slabs, liquid, cells, accessible })
+    Ok(SlabBox { cell, slabs, liquid, cells, accessible, layers, sequence, positions })
+}
+
+/// Molecules of all parts, those of one species together.
+fn by_species(species: &[Species], parts: &[Solution]) -> (Vec<u32>, Vec<DVec3>) {
+    let mut molecules: Vec<(u32, &[DVec3])> = Vec::new();
+    for part in parts {
+        let mut rest = &part.positions[..];
+        for &s in &part.sequence {
+            let (own, tail) = rest.split_at(species[s as usize].atoms.len());
+            molecules.push((s, own));
+            rest = tail;
+        }
+    }
+    molecules.sort_by_key(|m| m.0);
+    (molecules.iter().map(|m| m.0).collect(), molecules.iter().flat_map(|m| m.1.iter().copied()).collect())
 }

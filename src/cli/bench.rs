@@ -354,6 +354,9 @@ fn measure(args: &Args, name: &str, mut prepared: Prepared, copies: usize) -> Re
                 cost.ratio,
                 cost.n_steps
             );
+            if let Some([relaxed, fixed, ratio]) = cost.processor {
+                say!("  the same in processor time: {relaxed:.3} ms/step, {fixed:.3}, ratio {ratio:.3}");
+            }
         }
         if let Some(bytes) = peak {
             say!("  peak memory: {:.1} MB, {:.0} bytes per atom", bytes as f64 * 1e-6, bytes as f64 / n_atoms as f64);
@@ -381,7 +384,7 @@ fn measure(args: &Args, name: &str, mut prepared: Prepared, copies: usize) -> Re
             "build_ms": list_ms,
             "widened": done.n_widened,
         },
-        "constant_potential": cost.map(|c| json!({ "ms_per_step": c.relaxed, "fixed_ms_per_step": c.fixed, "ratio": c.ratio })),
+        "constant_potential": cost.map(|c| json!({ "ms_per_step": c.relaxed, "fixed_ms_per_step": c.fixed, "ratio": c.ratio, "processor": c.processor })),
         "peak_memory": peak,
         "device_memory": device_memory,
     }))
@@ -392,6 +395,8 @@ struct Cost {
     relaxed: f64,
     fixed: f64,
     ratio: f64,
+    /// The same in processor time of all threads, where the system tells it: what a busy machine does not change.
+    processor: Option<[f64; 3]>,
     n_steps: u64,
 }
 
@@ -416,21 +421,39 @@ fn constant_potential(
     let mut plan = plan.clone();
     let lifetime = plan.schedule.neighbor.max(1);
     plan.schedule.n_steps = (plan.schedule.n_steps / TURNS as u64).div_ceil(lifetime) * lifetime;
-    let turn = |engine: &mut Engine<'_>| -> Result<f64, CliError> {
+    let per_step = 1e3 / plan.schedule.n_steps as f64;
+    let turn = |engine: &mut Engine<'_>| -> Result<(f64, Option<f64>), CliError> {
+        let before = processor_time();
         let done = engine.run_stage(&plan, 0, &mut Silent).map_err(CliError::run)?;
-        Ok(1e3 * done.wall / plan.schedule.n_steps as f64)
+        let used = processor_time().zip(before).map(|(after, before)| per_step * (after - before));
+        Ok((per_step * done.wall, used))
     };
     turn(&mut fixed)?;
-    let mut times = [Vec::new(), Vec::new(), Vec::new()];
+    let mut turns = Vec::new();
     for _ in 0..TURNS {
-        let (a, b) = (turn(engine)?, turn(&mut fixed)?);
-        times.iter_mut().zip([a, b, a / b]).for_each(|(list, value)| list.push(value));
+        turns.push((turn(engine)?, turn(&mut fixed)?));
     }
-    let [relaxed, fixed, ratio] = times.map(|mut list| {
-        list.sort_by(f64::total_cmp);
-        list[TURNS / 2]
-    });
-    Ok(Cost { relaxed, fixed, ratio, n_steps: plan.schedule.n_steps })
+    let medians = |pairs: Vec<(f64, f64)>| {
+        let median = |of: &dyn Fn(&(f64, f64)) -> f64| {
+            let mut list: Vec<f64> = pairs.iter().map(of).collect();
+            list.sort_by(f64::total_cmp);
+            list[list.len() / 2]
+        };
+        [median(&|p| p.0), median(&|p| p.1), median(&|p| p.0 / p.1)]
+    };
+    let [relaxed, fixed, ratio] = medians(turns.iter().map(|(a, b)| (a.0, b.0)).collect());
+    let processor = turns.iter().map(|(a, b)| a.1.zip(b.1)).collect::<Option<Vec<_>>>().map(medians);
+    Ok(Cost { relaxed, fixed, ratio, processor, n_steps: plan.schedule.n_steps })
+}
+
+/// Time that all threads have spent on processors, s; Linux only.
+fn processor_time() -> Option<f64> {
+    let of_task = |task: std::io::Result<std::fs::DirEntry>| {
+        let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    let nanoseconds: u64 = std::fs::read_dir("/proc/self/task").ok()?.filter_map(of_task).sum();
+    Some(nanoseconds as f64 * 1e-9)
 }
 
 /// Settings of the last dynamics stage.

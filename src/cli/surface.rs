@@ -3,10 +3,11 @@
 use super::CliError;
 use super::prepare::{Parts, quantities};
 use crate::build::{self, SlabRequest};
-use crate::forcefield::surface::{self, Surface};
+use crate::forcefield::surface::{self, Surface, SurfaceSite};
 use crate::forcefield::{Assembled, Library};
 use crate::io::input::Locations;
-use crate::system::interface::SurfaceSpec;
+use crate::io::structure;
+use crate::system::interface::{CrystalSpec, MonolayerSpec, SurfaceSpec};
 use crate::system::spec::Input;
 use crate::system::topology::{Species, SpeciesAtom};
 use crate::system::{State, Topology};
@@ -32,7 +33,10 @@ pub fn build(
     locations: &Locations,
 ) -> Result<(Parts, Vec<String>), CliError> {
     let at = |key: &str, error: &dyn std::fmt::Display| CliError::input(locations.explain(key, &error.to_string()));
-    let surface = surface::find(&spec.material).map_err(|e| at("surface.material", &e))?;
+    let surface = match &spec.crystal {
+        Some(crystal) => own_crystal(&spec.material, crystal).map_err(|e| at("surface.crystal", &e))?,
+        None => surface::find(&spec.material).map_err(|e| at("surface.material", &e))?,
+    };
     let layers = match (spec.layers, surface.layers) {
         (Some(asked), Some(only)) if asked != only => {
             let message = format!(
@@ -43,16 +47,37 @@ pub fn build(
         }
         (asked, only) => asked.or(only).unwrap_or(LAYERS),
     };
-    let cell = surface.slab_cell(layers);
+    let sheet = surface.slab_cell(layers);
+    let gallery = match (spec.galleries, surface.gallery) {
+        (0, _) => None,
+        (_, Some(gallery)) => Some(gallery),
+        (_, None) => {
+            let message = format!("{} has no galleries; the library has some for voh and birnessite", surface.name);
+            return Err(at("surface.galleries", &message));
+        }
+    };
+    let spacing = gallery.map_or(0.0, |g| g.spacing);
+    let cell = surface.stacked(&sheet, spec.galleries + 1, spacing);
+    let (surface, cell, size, coated) = match &spec.coating {
+        None => (surface, cell, spec.size, None),
+        Some(coating) => {
+            let sheet = surface::find(&coating.material).map_err(|e| at("surface.coating", &e))?;
+            let (cell, note) = coat(&cell, spec.size, &sheet, coating.distance, surface.sites.len());
+            (surface.with(&sheet), cell.clone(), cell.lateral, Some(note))
+        }
+    };
+    let bounds: Vec<[f64; 2]> =
+        (0..spec.galleries).map(|k| [k as f64 * spacing + sheet.thickness, (k + 1) as f64 * spacing]).collect();
     let mut liquid_species = assembled.species.clone();
     liquid_species.rotate_left(1);
+    let monolayers = monolayers(spec, &liquid_species).map_err(|e| at("surface.monolayers", &e))?;
     let positions: Vec<DVec3> = cell.atoms.iter().map(|a| a.1).collect();
     let amounts = quantities(&input.system, &input.system.geometry);
     let request = SlabRequest {
         atoms: &positions,
         thickness: cell.thickness,
         lateral: cell.lateral,
-        size: spec.size,
+        size,
         two: spec.two,
         gap: spec.gap,
         vacuum: spec.vacuum,
@@ -60,6 +85,9 @@ pub fn build(
         density,
         species: &liquid_species,
         quantities: &amounts,
+        monolayers: &monolayers,
+        galleries: &bounds,
+        gallery_water: (liquid_species.len() - 1, gallery.map_or(0.0, |g| g.water)),
         seed: input.system.seed,
         net_charge_allowed: input.system.net_charge_allowed,
         contact_pairs_allowed: input.system.contact_pairs_allowed,
@@ -77,14 +105,16 @@ pub fn build(
     let n_slabs = built.slabs.len();
     let mut species: Vec<Species> =
         NAMES[..n_slabs].iter().map(|names| slab_species(*names, &surface, &cell, built.cells, first_type)).collect();
+    let liquid_names: Vec<String> = liquid_species.iter().map(|s| s.name.clone()).collect();
     species.extend(liquid_species);
     let mut sequence: Vec<u32> = (0..n_slabs as u32).collect();
-    sequence.extend(built.liquid.sequence.iter().map(|s| s + n_slabs as u32));
+    sequence.extend(built.sequence.iter().map(|s| s + n_slabs as u32));
     let mut topology = Topology::new(assembled.types.clone(), species, &sequence);
     let n_frozen: usize = built.slabs.iter().map(Vec::len).sum();
     topology.frozen[..n_frozen].fill(true);
-    let all: Vec<DVec3> = built.slabs.iter().flatten().chain(&built.liquid.positions).copied().collect();
-    let notes = describe(spec, &surface, layers, &cell, &built);
+    let all: Vec<DVec3> = built.slabs.iter().flatten().chain(&built.positions).copied().collect();
+    let mut notes = describe(spec, &surface, layers, &cell, &built, &liquid_names);
+    notes.extend(coated);
     let warnings = assembled.warnings.clone();
     let state = State::at_rest(built.cell, all);
     Ok((Parts { assembled, topology, state, restraints: Vec::new(), warnings }, notes))
@@ -113,6 +143,93 @@ fn slab_species(
     Species { name: name.into(), residue: residue.into(), atoms, ..Species::default() }
 }
 
+/// One sheet on top of a slab, both as large as the size asked for allows; the sheet is strained to fit.
+///
+/// * `first_site` – the sheet's kinds of atoms count from here
+fn coat(
+    base: &surface::SlabCell,
+    size: [f64; 2],
+    material: &Surface,
+    distance: f64,
+    first_site: usize,
+) -> (surface::SlabCell, String) {
+    let sheet = material.slab_cell(material.layers.unwrap_or(1));
+    let times = |cell: &surface::SlabCell, length: [f64; 2]| {
+        [0, 1].map(|k| ((length[k] / cell.lateral[k]).round() as usize).max(1))
+    };
+    let cells = times(base, size);
+    let lateral = [0, 1].map(|k| cells[k] as f64 * base.lateral[k]);
+    let of_sheet = times(&sheet, lateral);
+    let scale = [0, 1].map(|k| lateral[k] / (of_sheet[k] as f64 * sheet.lateral[k]));
+    let spread = |cell: &surface::SlabCell, n: [usize; 2], scale: [f64; 2], z: f64, first: usize| {
+        let mut atoms = Vec::new();
+        for i in 0..n[0] {
+            for j in 0..n[1] {
+                let at = DVec3::new(i as f64 * cell.lateral[0], j as f64 * cell.lateral[1], z);
+                let place = |r: DVec3| (r + at) * DVec3::new(scale[0], scale[1], 1.0);
+                atoms.extend(cell.atoms.iter().map(|&(site, r)| (first + site, place(r))));
+            }
+        }
+        atoms
+    };
+    let mut atoms = spread(base, cells, [1.0; 2], 0.0, 0);
+    let above = base.thickness + distance;
+    atoms.extend(spread(&sheet, of_sheet, scale, above, first_site));
+    let note = format!(
+        "coating {}: {} x {} cells strained by {:+.2} % and {:+.2} %, {distance} nm above the slab",
+        material.title,
+        of_sheet[0],
+        of_sheet[1],
+        100.0 * (scale[0] - 1.0),
+        100.0 * (scale[1] - 1.0)
+    );
+    (surface::SlabCell { lateral, atoms, thickness: above + sheet.thickness }, note)
+}
+
+/// A crystal from the user's file.
+fn own_crystal(name: &str, spec: &CrystalSpec) -> Result<Surface, String> {
+    let read = structure::read_structure(&spec.file).map_err(|e| e.to_string())?;
+    let vectors = read.cell.vectors();
+    let sites = spec.sites.iter().map(|s| SurfaceSite {
+        name: s.name.clone(),
+        element: String::new(),
+        charge: s.charge,
+        sigma: s.sigma,
+        epsilon: s.epsilon,
+        mass: 0.0,
+    });
+    let atoms = read.names.iter().zip(&read.positions);
+    surface::from_crystal(&surface::Crystal {
+        name,
+        source: &read.source,
+        vectors: [vectors.x_axis, vectors.y_axis, vectors.z_axis],
+        atoms: atoms.map(|(name, r)| (name.as_str(), read.cell.to_fractional(*r))).collect(),
+        frame: spec.frame,
+        cut: spec.cut,
+        sites: sites.collect(),
+    })
+}
+
+/// Monolayers with the places of their species, solutes first.
+fn monolayers(spec: &SurfaceSpec, species: &[Species]) -> Result<Vec<build::Monolayer>, String> {
+    let find = |m: &MonolayerSpec| {
+        let Some(place) = species.iter().position(|s| s.name == m.species) else {
+            let known: Vec<&str> = species.iter().map(|s| s.name.as_str()).collect();
+            return Err(format!(
+                "there is no solute `{}` for a monolayer\n  add it to [system] solutes, with count = 0 if none of it is dissolved; there are {}",
+                m.species,
+                known.join(", ")
+            ));
+        };
+        let charge: f64 = species[place].atoms.iter().map(|a| a.charge).sum();
+        if charge.abs() > 1e-3 {
+            return Err(format!("{} carries {charge:+.3} e, and a monolayer must be neutral", m.species));
+        }
+        Ok(build::Monolayer { species: place, coverage: m.coverage, faces: m.faces, height: m.height })
+    };
+    spec.monolayers.iter().map(find).collect()
+}
+
 /// What every layer is made of, from below.
 fn describe(
     spec: &SurfaceSpec,
@@ -120,6 +237,7 @@ fn describe(
     layers: usize,
     cell: &surface::SlabCell,
     built: &build::SlabBox,
+    names: &[String],
 ) -> Vec<String> {
     let v = built.cell.vectors();
     let (x, y) = (v.x_axis.x, v.y_axis.y);
@@ -139,7 +257,13 @@ fn describe(
         change(x, spec.size[0]),
         change(y, spec.size[1])
     )];
+    let outside = |notes: &mut Vec<String>, of: &str| {
+        for (layer, species, n) in built.layers.iter().filter(|l| l.0.ends_with(of)) {
+            notes.push(format!("{layer}: {n} {}, {:.3} /nm2", names[*species], *n as f64 / (x * y)));
+        }
+    };
     notes.push(slab("lower"));
+    outside(&mut notes, "the lower slab");
     let volume = x * y * built.accessible;
     notes.push(format!(
         "liquid  gap {} nm, accessible height {:.3} nm, {volume:.3} nm3, {:.4} g/cm3 in it",
@@ -152,6 +276,7 @@ fn describe(
         notes.push(format!("          {:<12} {:>7}  {molar:.4} mol/L of the accessible volume", row.name, row.count));
     }
     if spec.two {
+        outside(&mut notes, "the upper slab");
         notes.push(slab("upper"));
     }
     notes.push(format!("vacuum  {} nm in all, half of it below", spec.vacuum));

@@ -51,6 +51,8 @@ pub struct Surface {
     pub sites: Vec<SurfaceSite>,
     #[serde(default)]
     explicit: Vec<ExplicitPair>,
+    /// What stands between sheets.
+    pub gallery: Option<Gallery>,
     pub source: String,
     /// What was chosen by this project.
     pub own: Option<String>,
@@ -61,6 +63,16 @@ pub struct Surface {
 struct BasisAtom {
     site: String,
     f: [f64; 3],
+}
+
+/// Water between the sheets of a layered material.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gallery {
+    /// From sheet to sheet, nm
+    pub spacing: f64,
+    /// Molecules per nm²
+    pub water: f64,
 }
 
 /// A kind of atom of a surface.
@@ -134,8 +146,8 @@ pub fn find(name: &str) -> Result<Surface, String> {
     };
     let mut surface = found.clone();
     if let Some(base) = surface.like.as_deref().and_then(of) {
-        let Surface { name, aliases, title, layers, source, own, like, .. } = surface;
-        surface = Surface { name, aliases, title, layers, source, own, like, ..base.clone() };
+        let Surface { name, aliases, title, layers, gallery, source, own, like, .. } = surface;
+        surface = Surface { name, aliases, title, layers, gallery, source, own, like, ..base.clone() };
     }
     for site in &mut surface.sites {
         site.mass = library.mass.get(&site.element).copied().unwrap_or(1.0);
@@ -144,7 +156,121 @@ pub fn find(name: &str) -> Result<Surface, String> {
     Ok(surface)
 }
 
+/// A crystal of the user's own.
+#[derive(Debug, Clone)]
+pub struct Crystal<'a> {
+    pub name: &'a str,
+    /// Where it was read.
+    pub source: &'a str,
+    /// Rows a, b, c, nm
+    pub vectors: [DVec3; 3],
+    /// Name as the file has it, fractional coordinates.
+    pub atoms: Vec<(&'a str, DVec3)>,
+    /// Lattice vectors at right angles in multiples of a, b, c: x, y and the normal.
+    pub frame: Option<[[i32; 3]; 3]>,
+    /// nm
+    pub cut: f64,
+    pub sites: Vec<SurfaceSite>,
+}
+
+/// "Ti" of "Ti2", "TI1" and "Ti4+".
+fn element_of(name: &str) -> String {
+    let letters: String = name.chars().take_while(char::is_ascii_alphabetic).collect();
+    let mut chars = letters.chars();
+    chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars.flat_map(char::to_lowercase)).collect())
+}
+
+/// A crystal that the library does not have.
+///
+/// # Errors
+/// What is wrong with it, and what to write instead.
+pub fn from_crystal(crystal: &Crystal) -> Result<Surface, String> {
+    let masses = &builtin().map_err(|e| e.to_string())?.mass;
+    let [a, b, c] = crystal.vectors;
+    // a hexagonal cell needs another b to have right angles
+    let hexagonal = (a.dot(b) / (a.length() * b.length()) + 0.5).abs() < 1e-3;
+    let b_row = if hexagonal { [1, 2, 0] } else { [0, 1, 0] };
+    let frame = crystal.frame.unwrap_or([[1, 0, 0], b_row, [0, 0, 1]]);
+    let axes = frame.map(|m| f64::from(m[0]) * a + f64::from(m[1]) * b + f64::from(m[2]) * c);
+    for (k, l) in [(0, 1), (0, 2), (1, 2)] {
+        let cosine = axes[k].dot(axes[l]) / (axes[k].length() * axes[l].length());
+        if cosine.is_nan() || cosine.abs() >= 2e-3 {
+            return Err(format!(
+                "rows {} and {} of `frame` are at {:.1} degrees, and must be at right angles\n  \
+                 give three lattice vectors at right angles as multiples of a, b and c: frame = [[1, 0, 0], [1, 2, 0], [0, 0, 1]]",
+                k + 1,
+                l + 1,
+                cosine.clamp(-1.0, 1.0).acos().to_degrees()
+            ));
+        }
+    }
+    let mut sites = crystal.sites.clone();
+    for site in &mut sites {
+        site.element = element_of(&site.name);
+        let known = || masses.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        site.mass = *masses
+            .get(&site.element)
+            .ok_or_else(|| format!("no mass of the element `{}` is known; there are {}", site.element, known()))?;
+    }
+    let site_of = |name: &str| {
+        let element = element_of(name);
+        let exact = sites.iter().find(|s| s.name == name);
+        exact.or_else(|| sites.iter().find(|s| s.name.eq_ignore_ascii_case(&element))).map(|s| s.name.clone())
+    };
+    let mut basis = Vec::new();
+    for (name, f) in &crystal.atoms {
+        let site = site_of(name)
+            .ok_or_else(|| format!("{} has an atom `{name}`, and `sites` has no parameters for it", crystal.source))?;
+        basis.push(BasisAtom { site, f: f.to_array() });
+    }
+    let charge = |name: &str| sites.iter().find(|s| s.name == name).map_or(0.0, |s| s.charge);
+    let total: f64 = basis.iter().map(|atom| charge(&atom.site)).sum();
+    if total.abs() > 0.01 * basis.len().max(1) as f64 {
+        return Err(format!("the charges of a cell sum to {total:+.3} e; a slab must be neutral"));
+    }
+    let mut surface = Surface {
+        name: crystal.name.to_string(),
+        aliases: Vec::new(),
+        title: format!("{} from {}", crystal.name, crystal.source),
+        like: None,
+        layers: None,
+        vectors: crystal.vectors.map(|v| v.to_array()),
+        frame,
+        layer: axes[2].length(),
+        cut: crystal.cut,
+        basis,
+        sites,
+        explicit: Vec::new(),
+        gallery: None,
+        source: format!("cell: {}; parameters: those of the input", crystal.source),
+        own: None,
+    };
+    surface.neutralise();
+    Ok(surface)
+}
+
 impl Surface {
+    /// One material of two: the kinds of atoms of `other` come after its own.
+    pub fn with(&self, other: &Surface) -> Surface {
+        let own: Vec<String> =
+            [self, other].iter().filter_map(|s| s.own.as_ref().map(|o| format!("{}: {o}", s.name))).collect();
+        let mut both = self.clone();
+        both.name = format!("{}+{}", self.name, other.name);
+        both.title = format!("{}, coated with {}", self.title, other.title);
+        both.sites.extend(other.sites.iter().cloned());
+        both.explicit.extend(other.explicit.iter().cloned());
+        both.source = format!("{}; {}", self.source, other.source);
+        both.own = (!own.is_empty()).then(|| own.join("; "));
+        both
+    }
+
+    /// Stacks `n` slabs with galleries between them.
+    pub fn stacked(&self, sheet: &SlabCell, n: usize, spacing: f64) -> SlabCell {
+        let of = |k: usize| sheet.atoms.iter().map(move |&(site, r)| (site, r + DVec3::Z * spacing * k as f64));
+        let thickness = sheet.thickness + spacing * n.saturating_sub(1) as f64;
+        SlabCell { lateral: sheet.lateral, atoms: (0..n).flat_map(of).collect(), thickness }
+    }
+
     /// What rounding leaves of the charge of a cell is taken from all its atoms alike.
     fn neutralise(&mut self) {
         let charge = |s: &Self, name: &str| s.sites.iter().find(|k| k.name == name).map_or(0.0, |k| k.charge);
@@ -299,7 +425,7 @@ mod tests {
 
     #[test]
     fn oxide_faces_carry_oxygen() {
-        for name in ["tio2-rutile", "tio2-anatase", "mno2", "v2o5", "voh", "ti3c2o2"] {
+        for name in ["tio2-rutile", "tio2-anatase", "mno2", "birnessite", "v2o5", "voh", "ti3c2o2"] {
             let surface = find(name).expect("known");
             let slab = surface.slab_cell(surface.layers.unwrap_or(2));
             for face in [slab.atoms[0], slab.atoms[slab.atoms.len() - 1]] {

@@ -31,6 +31,58 @@ pub struct SurfaceSpec {
     pub gap: f64,
     /// nm
     pub vacuum: f64,
+    /// Galleries of water inside each slab: one less than its sheets.
+    pub galleries: usize,
+    pub monolayers: Vec<MonolayerSpec>,
+    /// One sheet of another material on each slab, strained to fit.
+    pub coating: Option<CoatingSpec>,
+    /// A material that the library does not have.
+    pub crystal: Option<CrystalSpec>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CoatingSpec {
+    /// Name of an entry of the library.
+    pub material: String,
+    /// Between the outermost atoms of both, nm
+    pub distance: f64,
+}
+
+/// Molecules of one kind packed onto the faces before the liquid.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MonolayerSpec {
+    /// Name of a solute.
+    pub species: String,
+    /// Molecules per nm²
+    pub coverage: f64,
+    /// On the lower slab, on the upper one.
+    pub faces: [bool; 2],
+    /// Room above the face that centres of heavy atoms keep to, nm
+    pub height: f64,
+}
+
+/// A crystal from a file, with the parameters of its atoms.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CrystalSpec {
+    pub file: std::path::PathBuf,
+    /// Lattice vectors at right angles in multiples of a, b, c: x, y and the normal.
+    pub frame: Option<[[i32; 3]; 3]>,
+    /// Height in the crystal at which the lowest layer begins, nm
+    pub cut: f64,
+    pub sites: Vec<CrystalSite>,
+}
+
+/// Parameters of the atoms of one name or element.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CrystalSite {
+    /// As the file names its atoms, or their element.
+    pub name: String,
+    /// e
+    pub charge: f64,
+    /// nm
+    pub sigma: f64,
+    /// kJ/mol
+    pub epsilon: f64,
 }
 
 impl InterfaceSpec {

@@ -97,11 +97,10 @@ fn charges_forces_and_energies_match_the_twin() {
             assert!(worst(&cpu_charges, &charges) < CHARGES, "{name}, {level:?}: {}", worst(&cpu_charges, &charges));
             assert!(cpu_charges[..N_ELECTRODE].iter().sum::<f64>().abs() < 1e-6, "{name}: neutral together");
             assert_forces(name, &cpu.forces, &twin.forces, 5e-6);
-            // the screened energy of a pair is a small difference of bare ones, in single precision
-            let rounding = f64::from(f32::EPSILON) * bare_coulomb(&c, &charges);
+            // the screened energy of a pair is a small difference of bare ones, in single precision; errors of both signs
+            let rounding = 0.125 * f64::from(f32::EPSILON) * bare_coulomb(&c, &charges);
             for ((term, a), (_, b)) in cpu.energies.terms().into_iter().zip(twin.energies.terms()) {
                 let allowed = 2e-5 * b.abs() + rounding;
-                println!("  {term}: {:.1e} of {b:.3}, {allowed:.1e} allowed", (a - b).abs());
                 assert!((a - b).abs() < allowed, "{name}, {level:?}, {term}: {a} and {b}, {allowed:.1e} allowed");
             }
             assert_eq!(cpu.energies.terms().len(), twin.energies.terms().len());

@@ -16,7 +16,10 @@ fn toml_files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            toml_files(&path, found);
+            // molecules of the user's own are no inputs
+            if path.file_name().unwrap() != "molecules" {
+                toml_files(&path, found);
+            }
         } else if path.extension().is_some_and(|e| e == "toml")
             && !["energies", "expected"].iter().any(|data| path.file_stem().unwrap() == *data)
         {
@@ -45,7 +48,7 @@ fn every_shipped_input_parses_and_round_trips() {
         // The parameters of a topology are its own.
         if let GeometrySpec::Topology { structure, topology } = &parsed.system.geometry {
             assert!(structure.is_file() && topology.path.is_file(), "{structure:?} or {topology:?} is missing");
-        } else {
+        } else if parsed.system.solutes.iter().all(|s| s.file.is_none()) {
             forcefield::assemble(&parsed.system, parsed.nonbonded.mixing).unwrap_or_else(|e| panic!("{file:?}: {e}"));
         }
         let written = to_toml(&parsed);

@@ -3,8 +3,17 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-const INPUTS: [&str; 5] =
-    ["graphite-water", "graphite-znso4-1m", "graphite-znotf2-2m", "zn-znotf2-2m", "voh-znotf2-2m-ide"];
+const INPUTS: [&str; 9] = [
+    "graphite-water",
+    "graphite-znso4-1m",
+    "graphite-znotf2-2m",
+    "zn-znotf2-2m",
+    "voh-znotf2-2m-ide",
+    "n-graphene-znotf2-2m",
+    "mxene-zn-znotf2-2m",
+    "mno2-hexane-znotf2-2m",
+    "tis2-znotf2-2m",
+];
 
 fn hexaqua(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hexaqua"));
@@ -17,8 +26,13 @@ fn small(name: &str) -> Vec<String> {
     let input = Path::new(env!("CARGO_MANIFEST_DIR")).join("inputs").join(format!("{name}.toml"));
     let mut arguments = vec![input.to_string_lossy().into_owned()];
     let mut set = |pair: &str| arguments.extend(["--set".to_string(), pair.to_string()]);
-    set(r#"surface.size=["1.9 nm", "2 nm"]"#);
-    set("surface.gap=2 nm");
+    // half of it holds the cutoff, in whole cells
+    set(match name.split('-').next() {
+        Some("n" | "tis2") => r#"surface.size=["1.96 nm", "2.4 nm"]"#,
+        _ => r#"surface.size=["1.9 nm", "2 nm"]"#,
+    });
+    // hexane takes some of the gap
+    set(if name.starts_with("mno2") { "surface.gap=4 nm" } else { "surface.gap=2 nm" });
     set("surface.vacuum=4 nm");
     if name.ends_with("ide") {
         set("system.solutes.IDE.count=1");
@@ -40,7 +54,7 @@ fn run_ok(arguments: &[String], command: &str, more: &[&str]) -> String {
 fn build_prints_every_layer() {
     for name in INPUTS {
         let text = run_ok(&small(name), "build", &[]);
-        for part in ["lateral ", "lower ", "liquid  gap 2 nm, accessible height ", "upper ", "vacuum  4 nm in all"] {
+        for part in ["lateral ", "lower ", "liquid  gap ", "upper ", "vacuum  4 nm in all"] {
             assert!(text.lines().any(|line| line.starts_with(part)), "{name}: `{part}` in\n{text}");
         }
         if name.contains("zn") && name.contains('m') {
@@ -67,7 +81,7 @@ fn interfaces_run_from_a_packed_start() {
         set("stage.production.trajectory={ every = \"0.02 ps\", format = \"xtc\" }");
         set("dynamics.log_every=0.01 ps");
         set("analysis.1.density-profile.every=0.02 ps");
-        let is_electrode = !name.starts_with("voh");
+        let is_electrode = ["graphite", "zn-"].iter().any(|start| name.starts_with(start));
         if is_electrode {
             set("electrode.upper.potential=2 V");
         }
@@ -83,6 +97,101 @@ fn interfaces_run_from_a_packed_start() {
             assert!((last[lower] + last[upper]).abs() < 1e-6, "{name}: {} {}", last[lower], last[upper]);
             assert!(last[upper] > 0.05, "{name}: 2 V charge the upper electrode, {}", last[upper]);
         }
+    }
+}
+
+/// Number in front of `words` on the line that begins with `start`.
+fn counted(text: &str, start: &str, words: &str) -> usize {
+    let line = text.lines().find(|l| l.starts_with(start)).unwrap_or_else(|| panic!("`{start}` in\n{text}"));
+    let before = line.split(words).next().expect("a part").trim();
+    before.rsplit(' ').next().and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("a number in `{line}`"))
+}
+
+/// Atoms of the .gro that `build` writes: (residue, atom, z in nm).
+fn built(name: &str, more: &[&str]) -> (String, Vec<(String, String, f64)>) {
+    let scratch = tempfile::tempdir().expect("scratch");
+    let out = scratch.path().join("start.gro").to_string_lossy().into_owned();
+    let mut all = vec!["--out", &out];
+    all.extend(more);
+    let text = run_ok(&small(name), "build", &all);
+    let gro = std::fs::read_to_string(&out).expect("a structure");
+    let n = gro.lines().count();
+    let atom = |line: &str| {
+        let z = line[20..].split_whitespace().nth(2).and_then(|z| z.parse().ok()).expect("z");
+        (line[5..10].trim().to_string(), line[10..15].trim().to_string(), z)
+    };
+    (text, gro.lines().skip(2).take(n - 3).map(atom).collect())
+}
+
+#[test]
+fn monolayers_lie_on_the_faces_and_galleries_are_full() {
+    let (text, atoms) = built("mno2-hexane-znotf2-2m", &[]);
+    let n = counted(&text, "monolayer on the lower slab", "hexane");
+    assert_eq!(n, counted(&text, "monolayer on the upper slab", "hexane"));
+    // 2.5 per nm2 of about 1.9 nm by 2 nm
+    assert!((8..=11).contains(&n), "{n}");
+    let carbons: Vec<f64> = atoms.iter().filter(|a| a.0 == "HEX" && a.1.starts_with('C')).map(|a| a.2).collect();
+    assert_eq!(carbons.len(), 2 * 6 * n);
+    let face = |slab: &str| atoms.iter().filter(|a| a.0 == slab).map(|a| a.2).collect::<Vec<f64>>();
+    let (floor, roof) =
+        (face("LOW").into_iter().fold(f64::MIN, f64::max), face("UPP").into_iter().fold(f64::MAX, f64::min));
+    assert!((roof - floor - 4.0).abs() < 0.01, "{floor} {roof}");
+    let low = carbons.iter().filter(|&&z| z > floor + 0.25 && z < floor + 0.28 + 0.61).count();
+    let high = carbons.iter().filter(|&&z| z < roof - 0.25 && z > roof - 0.28 - 0.61).count();
+    assert_eq!((low, high), (6 * n, 6 * n), "each layer within 0.6 nm of its face");
+    let (text, bare) = built("mno2-hexane-znotf2-2m", &["--set", "surface.monolayers=[]"]);
+    assert!(!text.contains("monolayer") && bare.iter().all(|a| a.0 != "HEX"));
+
+    let (text, atoms) = built("voh-znotf2-2m-ide", &[]);
+    let n = counted(&text, "gallery of the lower slab", "SPC/E");
+    assert!((35..=45).contains(&n), "10.6 per nm2: {n}");
+    let slab: Vec<f64> = atoms.iter().filter(|a| a.0 == "LOW").map(|a| a.2).collect();
+    let (bottom, top) = (slab.iter().copied().fold(f64::MAX, f64::min), slab.iter().copied().fold(f64::MIN, f64::max));
+    let inside = atoms.iter().filter(|a| a.1 == "OW" && a.2 > bottom && a.2 < top).count();
+    assert_eq!(inside, n);
+    assert!(!slab.iter().any(|z| (z - 0.5 * (bottom + top)).abs() < 0.25), "no oxide in the gallery");
+}
+
+#[test]
+fn crystals_of_the_user_coatings_and_doped_carbon_are_built() {
+    let vn = r#"surface.crystal={ file = "crystals/VN.cif", sites = [{ name = "V", charge = "1.2 e", sigma = "0.28 nm", epsilon = "0.067 kJ/mol" }, { name = "N", charge = "-1.2 e", sigma = "0.326 nm", epsilon = "0.289 kJ/mol" }] }"#;
+    let count =
+        |atoms: &[(String, String, f64)], name: &str| atoms.iter().filter(|a| a.0 == "LOW" && a.1 == name).count();
+    let (_, atoms) = built("tis2-znotf2-2m", &[]);
+    let titanium = count(&atoms, "Ti");
+    assert!(titanium > 0 && count(&atoms, "S") == 2 * titanium, "{titanium}");
+    let (_, atoms) = built("tis2-znotf2-2m", &["--set", vn]);
+    let (v, n) = (count(&atoms, "V"), count(&atoms, "N"));
+    // 5 x 6 cells of four, two layers of cells
+    assert_eq!((v, n), (240, 240));
+    let (text, atoms) = built("mxene-zn-znotf2-2m", &[]);
+    assert!(text.contains("coating ") && text.contains("strained by"), "{text}");
+    assert!(count(&atoms, "Zn") > 0 && count(&atoms, "O") == 2 * count(&atoms, "TiM"), "{text}");
+    let (_, atoms) = built("n-graphene-znotf2-2m", &[]);
+    let nitrogen = count(&atoms, "N");
+    assert!(nitrogen > 0 && count(&atoms, "CN") == 3 * nitrogen && count(&atoms, "C") == 28 * nitrogen, "{nitrogen}");
+    for (change, words) in [
+        ("surface.crystal.sites.1.charge=2 e", "a slab must be neutral"),
+        ("surface.crystal.sites.2.name=Se", "has an atom `S1`, and `sites` has no parameters for it"),
+        ("surface.crystal.frame=[[1, 0, 0], [0, 1, 0], [0, 0, 1]]", "at 120.0 degrees"),
+        ("surface.crystal.file=crystals/none.cif", "crystals/none.cif"),
+        ("surface.galleries=1", "has no galleries"),
+        (
+            "surface.monolayers=[{ species = \"IDE\", coverage = \"1 /nm2\" }]",
+            "there is no solute `IDE` for a monolayer",
+        ),
+        ("surface.monolayers=[{ species = \"Zn2+\", coverage = \"1 /nm2\" }]", "a monolayer must be neutral"),
+        ("surface.monolayers=[{ species = \"Zn2+\", coverage = \"1 nm\" }]", "is not a unit of a number per area"),
+        ("surface.coating={ material = \"ti3c2\" }", "did you mean `ti3c2o2`?"),
+    ] {
+        let mut arguments = small("tis2-znotf2-2m");
+        arguments.extend(["--set".to_string(), change.to_string()]);
+        let mut all = vec!["build"];
+        all.extend(arguments.iter().map(String::as_str));
+        let output = hexaqua(&all);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{change}: {text}");
+        assert!(text.contains(words), "{change}: {text}");
     }
 }
 

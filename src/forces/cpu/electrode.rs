@@ -120,6 +120,10 @@ impl ConstantPotential {
         *cell == self.cell && self.sites.iter().zip(&self.at).all(|(s, r)| positions[s.atom] == *r)
     }
 
+    pub fn forget_list(&mut self) {
+        self.near.forget_list();
+    }
+
     /// Takes a new list.
     ///
     /// * `charges` – `[n_atoms]`, e

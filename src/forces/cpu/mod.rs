@@ -1,7 +1,7 @@
 //! The fast backend without a GPU: SIMD pair kernels in f32, threads, and a state in f64.
 //!
 //! Passes, each with its twin in `forces/reference`: `nonbonded` (with `kernel` written over `lanes`), `pme`
-//! (with `fft`), `exclusions`, `bonded`, `external`, `electrode`, `update`. It does not search neighbors, couple or decide when to report.
+//! (with `fft`), `exclusions`, `bonded`, `external`, `electrode` (with `near`), `update`. It does not search neighbors, couple or decide when to report.
 //!
 //! **Determinism.** Work is cut into parts that depend on the system and the list alone, each part writes memory of its
 //! own, and partial results are added in the order of the parts: the same bits on any number of threads. Nothing
@@ -606,6 +606,7 @@ impl Backend for CpuBackend {
 
     fn forget_neighbors(&mut self) {
         self.engine.nonbonded.forget_list();
+        self.engine.electrodes.iter_mut().for_each(ConstantPotential::forget_list);
     }
 
     fn set_neighbors(&mut self, list: NeighborList) -> Result<(), ForceError> {

@@ -76,6 +76,10 @@ pub(super) struct NearField {
 type Corners = [Vec3; CLUSTER];
 
 impl NearField {
+    pub fn forget_list(&mut self) {
+        self.list = None;
+    }
+
     /// * `at` – `[n_sites]`, nm
     /// * `charges` – `[n_atoms]`, e
     pub fn set_list(&mut self, list: Arc<HalfList>, sites: &[Site], at: &[DVec3], charges: &[f64]) {
@@ -264,6 +268,10 @@ fn sum_screened(entries: &[Entry], blocks: &[Block], charges: &[[f32; CLUSTER]],
                 r_sq[half * CLUSTER + lane] = if counts != 0.0 { d_sq } else { screen.cutoff_sq };
                 q[half * CLUSTER + lane] = own[lane] * counts;
             }
+        }
+        // most clusters of the list's edge have nothing inside
+        if !r_sq.iter().fold(false, |any, r_sq| any | (*r_sq < screen.cutoff_sq)) {
+            continue;
         }
         let mut terms = [0.0f32; LANES];
         for lane in 0..LANES {

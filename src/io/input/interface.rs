@@ -7,6 +7,7 @@ use super::tree::{Node, Value};
 use crate::system::external::{MOST_ELECTRODES, WallForm};
 use crate::system::interface::{ConditionSpec, ElectrodeSpec, InterfaceSpec, ThomasFermiSpec, WallSpec};
 use crate::system::spec::{CoulombSpec, NonbondedSpec, StageKind, StageSpec};
+use std::path::Path;
 
 pub(super) const KEYS: [&str; 3] = ["slab_correction", "field", "finite_field"];
 pub(super) const WALL_KEYS: [&str; 4] = ["z", "side", "nine-three", "steele"];
@@ -17,11 +18,11 @@ const FORMS: [&str; 2] = ["nine-three", "steele"];
 const GAUSSIAN_WIDTH: f64 = 0.0505;
 
 /// Reads the three; what needs other sections is for [`check`].
-pub(super) fn read(top: &Table) -> InterfaceSpec {
+pub(super) fn read(top: &Table, base_dir: &Path) -> InterfaceSpec {
     let mut spec = InterfaceSpec {
         walls: tables(top, "wall", &WALL_KEYS).filter_map(|wall| read_wall(&wall)).collect(),
         electrodes: electrodes(top),
-        surface: super::surface::read(top),
+        surface: super::surface::read(top, base_dir),
         ..InterfaceSpec::default()
     };
     let Some(table) = top.table("external", "[external]", &KEYS) else { return spec };

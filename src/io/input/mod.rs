@@ -113,7 +113,7 @@ fn interpret(document: &Document, origin: &str, base_dir: &Path) -> Result<Input
         | GeometrySpec::Topology { .. } => None,
     });
     let mut nonbonded = nonbonded::read(&top, box_vectors);
-    let interface = interface::read(&top);
+    let interface = interface::read(&top, base_dir);
     // what an imported topology keeps rigid is known when it is read
     let imported = |s: &SystemSpec| matches!(s.geometry, GeometrySpec::Topology { .. });
     let has_water = system.as_ref().is_none_or(|s| s.water.molecules != Some(0) && !imported(s));

@@ -38,6 +38,8 @@ pub enum Dimension {
     Volume,
     /// nm⁻³
     NumberDensity,
+    /// nm⁻²
+    Coverage,
     /// kJ/mol
     Energy,
 }
@@ -108,7 +110,10 @@ const ENERGY: &[Unit] = &[
     unit(&["eV"], crate::units::VOLT),
 ];
 
-const ALL: [Dimension; 20] = [
+const COVERAGE: &[Unit] =
+    &[unit(&["/nm2", "nm-2"], 1.0), unit(&["/angstrom2", "/Å2", "/A2", "angstrom-2", "Å-2", "A-2"], 1e2)];
+
+const ALL: [Dimension; 21] = [
     Dimension::Length,
     Dimension::InverseLength,
     Dimension::Time,
@@ -128,6 +133,7 @@ const ALL: [Dimension; 20] = [
     Dimension::Charge,
     Dimension::Volume,
     Dimension::NumberDensity,
+    Dimension::Coverage,
     Dimension::Energy,
 ];
 
@@ -153,6 +159,7 @@ impl Dimension {
             Dimension::Charge => CHARGE,
             Dimension::Volume => VOLUME,
             Dimension::NumberDensity => NUMBER_DENSITY,
+            Dimension::Coverage => COVERAGE,
             Dimension::Energy => ENERGY,
         }
     }
@@ -179,6 +186,7 @@ impl Dimension {
             Dimension::Charge => "a charge",
             Dimension::Volume => "a volume",
             Dimension::NumberDensity => "a number density",
+            Dimension::Coverage => "a number per area",
             Dimension::Energy => "an energy",
         }
     }

@@ -160,7 +160,7 @@ fn imported(system: &Table, top: &Table, base_dir: &Path) -> Option<GeometrySpec
 }
 
 /// The absolute path, so that a copy of the input in another folder still finds the file.
-fn resolved(base_dir: &Path, path: &Given<String>) -> PathBuf {
+pub(super) fn resolved(base_dir: &Path, path: &Given<String>) -> PathBuf {
     let joined = base_dir.join(&path.value);
     std::path::absolute(&joined).unwrap_or(joined)
 }

@@ -5,7 +5,7 @@ use super::quantity::{Dimension, format as quantity};
 use crate::potential::mixing::Mixing;
 use crate::system::external::WallForm;
 use crate::system::interactions::{Coulomb, LjModifier};
-use crate::system::interface::{ConditionSpec, InterfaceSpec};
+use crate::system::interface::{ConditionSpec, CrystalSite, InterfaceSpec, MonolayerSpec, SurfaceSpec};
 use crate::system::spec::{
     Accuracy, Amount, AnalysisSpec, BarostatSpec, BetaSpec, ConstraintsSpec, CoulombSpec, DynamicsSpec, GeometrySpec,
     Input, MeshSpec, MoleculeFile, NonbondedSpec, PressureCoupling, RestraintSpec, StageKind, StageSpec, SystemSpec,
@@ -226,6 +226,53 @@ fn nonbonded(text: &mut Lines, spec: &NonbondedSpec, imported: bool) {
     }
 }
 
+/// What is in and on the slabs.
+fn slab(text: &mut Lines, surface: &SurfaceSpec) {
+    if surface.galleries > 0 {
+        text.pair("galleries", surface.galleries);
+    }
+    let monolayer = |m: &MonolayerSpec| {
+        let faces = match m.faces {
+            [true, false] => "lower",
+            [false, _] => "upper",
+            [true, true] => "both",
+        };
+        format!(
+            "{{ species = {}, coverage = {}, faces = \"{faces}\", height = {} }}",
+            string(&m.species),
+            quoted(m.coverage, Dimension::Coverage),
+            quoted(m.height, Dimension::Length)
+        )
+    };
+    if !surface.monolayers.is_empty() {
+        let layers: Vec<String> = surface.monolayers.iter().map(monolayer).collect();
+        text.pair("monolayers", format!("[{}]", layers.join(", ")));
+    }
+    if let Some(coating) = &surface.coating {
+        let distance = quoted(coating.distance, Dimension::Length);
+        text.pair("coating", format!("{{ material = {}, distance = {distance} }}", string(&coating.material)));
+    }
+    if let Some(crystal) = &surface.crystal {
+        text.head("[surface.crystal]");
+        text.pair("file", string(&crystal.file.display().to_string()));
+        if let Some(frame) = crystal.frame {
+            text.pair("frame", format!("{frame:?}"));
+        }
+        text.quantity("cut", crystal.cut, Dimension::Length);
+        let site = |s: &CrystalSite| {
+            format!(
+                "{{ name = {}, charge = {}, sigma = {}, epsilon = {} }}",
+                string(&s.name),
+                quoted(s.charge, Dimension::Charge),
+                quoted(s.sigma, Dimension::Length),
+                quoted(s.epsilon, Dimension::Energy)
+            )
+        };
+        let sites: Vec<String> = crystal.sites.iter().map(site).collect();
+        text.pair("sites", format!("[{}]", sites.join(", ")));
+    }
+}
+
 fn interface(text: &mut Lines, spec: &InterfaceSpec) {
     if *spec == InterfaceSpec::default() {
         return;
@@ -241,6 +288,7 @@ fn interface(text: &mut Lines, spec: &InterfaceSpec) {
         text.pair("slabs", if surface.two { 2 } else { 1 });
         text.quantity("gap", surface.gap, Dimension::Length);
         text.quantity("vacuum", surface.vacuum, Dimension::Length);
+        slab(text, surface);
     }
     text.head("[external]");
     text.pair("slab_correction", spec.slab_correction);
