@@ -28,6 +28,10 @@ pub struct DensityProfile {
     masses: Vec<f64>,
     charges: Vec<f64>,
     maps: Option<Maps>,
+    /// `[n_groups]`: do all its atoms stay where they are? Such a group would dwarf the others in figures.
+    is_frozen: Vec<bool>,
+    /// Is there an atom that stays where it is and has no charge of its own?
+    bare: bool,
     /// a_x of the first cell, nm
     width: f64,
     /// Per frame: L_z (nm), then `[n_bins]` of every group (nm⁻³), of the mass (g/cm³) and of the charge (e/nm³).
@@ -44,6 +48,8 @@ struct Maps {
 
 /// Width of the squares of maps by default, nm.
 const MAP_WIDTH: f64 = 0.1;
+/// Vacuum shown beside a slab, nm.
+const ROOM: f64 = 0.3;
 
 impl DensityProfile {
     pub fn new(spec: &DensityProfileSpec, topology: &Topology, cell: &Cell) -> Result<Self, AnalysisError> {
@@ -63,6 +69,8 @@ impl DensityProfile {
         let groups = names.iter().map(|g| Selection::new(g, topology)).collect::<Result<Vec<_>, _>>()?;
         let origin = (!spec.origin.is_empty()).then(|| Selection::new(&spec.origin, topology)).transpose()?;
         let n_bins = n as usize;
+        let stays = |group: &Selection| group.fixed().is_some_and(|g| g.iter().all(|&i| topology.frozen[i as usize]));
+        let is_frozen = groups.iter().map(stays).collect();
         let map_width = spec.map_width.or(topology.frozen.contains(&true).then_some(MAP_WIDTH));
         let maps = map_width.map(|width| {
             let fit = |length: f64| (length / width).round().max(1.0);
@@ -85,6 +93,8 @@ impl DensityProfile {
             masses: topology.masses.clone(),
             charges: topology.charges.clone(),
             maps: maps.transpose()?,
+            is_frozen,
+            bare: topology.frozen.iter().zip(&topology.charges).any(|(frozen, q)| *frozen && *q == 0.0),
         })
     }
 
@@ -207,24 +217,26 @@ impl Observable for DensityProfile {
             let bulk = values.iter().sum::<f64>() / self.n_bins as f64;
             values.iter().map(|v| v / bulk.max(f64::MIN_POSITIVE)).collect::<Vec<f64>>()
         };
+        let (low, high) = self.filled(&sums, height);
+        let drawn = (0..self.names.len()).filter(|&k| !self.is_frozen[k]);
         result.figures.push(Figure {
             name: result.name.clone(),
             title: "Density along z, over its mean".to_string(),
-            x: Axis::new("z", "nm").with_range(0.0, height),
+            x: Axis::new("z", "nm").with_range(low, high),
             y: Axis::new("ρ(z)/mean", "1"),
-            series: self.names.iter().enumerate().map(|(k, n)| line(n, k, false, &relative(k))).collect(),
+            series: drawn.enumerate().map(|(color, k)| line(&self.names[k], color, false, &relative(k))).collect(),
             ..Default::default()
         });
         result.figures.push(Figure {
             name: format!("{}_charge", result.name),
             title: "Charge and electrostatic potential along z".to_string(),
-            x: Axis::new("z", "nm").with_range(0.0, height),
+            x: Axis::new("z", "nm").with_range(low, high),
             y: Axis::new("charge density", "e/nm³"),
             right: Some(Axis::new("potential", "V")),
             series: vec![line("charge", 1, false, &charge), line("potential, periodic", 0, true, &periodic)],
             ..Default::default()
         });
-        self.fill_maps(&mut result, height, frames);
+        self.fill_maps(&mut result, &sums, height, frames);
         let from = self.origin.as_ref().map_or("the bottom of the cell".to_string(), |o| format!("\"{}\"", o.text()));
         result.notes.push(format!(
             "{} bins of {dz:.4} nm, z from {from}. With an origin, the first layer is found as the first shell of g(r) is, on ρ(z) over its mean.",
@@ -235,6 +247,13 @@ impl Observable for DensityProfile {
             "Potential by double integration of the mean charge density ({net:.2e} e/nm² in all); without a field at z = 0 it \
              ends at {end:.4} V, and the periodic one has this subtracted linearly."
         ));
+        if self.bare {
+            result.notes.push(
+                "Charge and potential are those of atoms with a charge of their own: the charges of electrodes at constant potential are not among \
+                 them."
+                    .to_string(),
+            );
+        }
         vec![result]
     }
 
@@ -260,13 +279,25 @@ impl Observable for DensityProfile {
 }
 
 impl DensityProfile {
+    /// The part of z that figures show, nm: all of it, or where there is mass and some room, if the rest is vacuum.
+    fn filled(&self, sums: &[f64], height: f64) -> (f64, f64) {
+        let mass = self.column(sums, self.groups.len());
+        let dz = height / self.n_bins as f64;
+        let ends = (mass.iter().position(|m| *m > 0.0), mass.iter().rposition(|m| *m > 0.0));
+        let (Some(first), Some(last)) = ends else { return (0.0, height) };
+        ((first as f64 * dz - ROOM).max(0.0), ((last + 1) as f64 * dz + ROOM).min(height))
+    }
+
     /// * `height` – mean height of the cell, nm
-    fn fill_maps(&self, result: &mut AnalysisResult, height: f64, frames: f64) {
+    fn fill_maps(&self, result: &mut AnalysisResult, profile: &[f64], height: f64, frames: f64) {
         let Some(Maps { n_x, n_z, sums }) = &self.maps else { return };
-        for (name, sums) in self.names.iter().zip(sums.chunks_exact(n_x * n_z)) {
+        let (low, high) = self.filled(profile, height);
+        let square = height / *n_z as f64;
+        let (first, last) = ((low / square) as usize, ((high / square).ceil() as usize).min(*n_z));
+        for (k, (name, sums)) in self.names.iter().zip(sums.chunks_exact(n_x * n_z)).enumerate() {
             let values: Vec<f64> = sums.iter().map(|s| s / frames).collect();
             let highest = values.iter().copied().fold(0.0, f64::max);
-            if highest == 0.0 {
+            if highest == 0.0 || self.is_frozen[k] {
                 continue;
             }
             let width = self.width / *n_x as f64;
@@ -275,20 +306,21 @@ impl DensityProfile {
                 name: file.clone(),
                 columns: vec![
                     Column::new("x", "nm", (0..values.len()).map(|k| ((k / n_z) as f64 + 0.5) * width).collect()),
-                    Column::new(
-                        "z",
-                        "nm",
-                        (0..values.len()).map(|k| ((k % n_z) as f64 + 0.5) * height / *n_z as f64).collect(),
-                    ),
+                    Column::new("z", "nm", (0..values.len()).map(|k| ((k % n_z) as f64 + 0.5) * square).collect()),
                     Column::new("number density", "nm-3", values.clone()),
                 ],
             });
+            let digits = (2.0 - highest.log10().floor()).clamp(0.0, 6.0) as usize;
             result.figures.push(Figure {
                 name: file,
-                title: format!("{name} over z and x, darkest {highest:.3} nm⁻³"),
-                x: Axis::new("z", "nm").with_range(0.0, height),
+                title: format!("{name} over z and x, darkest {highest:.digits$} nm⁻³"),
+                x: Axis::new("z", "nm").with_range(first as f64 * square, last as f64 * square),
                 y: Axis::new("x", "nm").with_range(0.0, self.width),
-                map: Some(Map { n_x: *n_z, values, high: highest }),
+                map: Some(Map {
+                    n_x: last - first,
+                    values: values.chunks_exact(*n_z).flat_map(|row| &row[first..last]).copied().collect(),
+                    high: highest,
+                }),
                 ..Default::default()
             });
         }

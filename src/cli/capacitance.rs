@@ -5,16 +5,18 @@ use super::prepare::Prepared;
 use crate::analysis::AnalysisResult;
 use crate::analysis::capacitance::Capacitor;
 use crate::io::log::{CHARGE, Log};
+use crate::system::State;
 use crate::system::external::Condition;
 use crate::units::VOLT;
 
 /// The result for two electrodes at potentials; `None` for anything else.
 ///
+/// * `state` – the last one: electrodes stay where they are
 /// * `from` – ps, where the analysed part of the log begins
-pub fn of(prepared: &Prepared, log: &Log, from: Option<f64>) -> Option<AnalysisResult> {
+pub fn of(prepared: &Prepared, state: &State, log: &Log, from: Option<f64>) -> Option<AnalysisResult> {
     let [first, second] = prepared.system.external.electrodes.as_ref()?.electrodes.as_slice() else { return None };
     let z = |atoms: &[u32]| {
-        let heights = atoms.iter().map(|&i| prepared.state.positions[i as usize].z);
+        let heights = atoms.iter().map(|&i| state.positions[i as usize].z);
         heights.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), z| (low.min(z), high.max(z)))
     };
     let ((_, top), (bottom, _)) = match z(&first.atoms).0 < z(&second.atoms).0 {
@@ -29,7 +31,7 @@ pub fn of(prepared: &Prepared, log: &Log, from: Option<f64>) -> Option<AnalysisR
             time.iter().zip(charges).filter(|(t, q)| q.is_finite() && from.is_none_or(|from| **t >= from - 1e-9));
         Some((e.name.clone(), potential / VOLT, analysed.map(|(_, q)| *q).collect()))
     };
-    let vectors = prepared.state.cell.vectors();
+    let vectors = state.cell.vectors();
     Capacitor {
         electrodes: [of_electrode(first)?, of_electrode(second)?],
         area: vectors.x_axis.cross(vectors.y_axis).length(),

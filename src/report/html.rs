@@ -33,9 +33,9 @@ pub fn render(report: &RunReport) -> String {
     if !report.verdicts.is_empty() {
         verdict_section(&mut out, &report.verdicts);
     }
+    out.push_str(&super::side_view::render(&report.side));
     let figures: Vec<Figure> = report.results.iter().flat_map(|r| r.figures.iter().cloned()).collect();
     figure_section(&mut out, "Structure", &figures);
-    out.push_str(&super::side_view::render(&report.side));
     out.push_str(&super::shell_view::render(&report.shell));
     if report.results.iter().any(|r| !r.values.is_empty() || !r.notes.is_empty()) {
         value_section(&mut out, &report.results);

@@ -183,6 +183,8 @@ fn densities_are_mapped_over_x_and_z_where_a_surface_stands() {
     assert!(has_map(&results) && !has_map(&mapped(&topology, None)), "a liquid needs none");
     topology.frozen[0] = true;
     assert!(has_map(&mapped(&topology, None)));
+    topology.frozen[1] = true;
+    assert!(!has_map(&mapped(&topology, None)), "what stays where it is would dwarf the rest");
 }
 
 #[test]
