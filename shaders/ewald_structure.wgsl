@@ -3,7 +3,8 @@
 // k.r in turns is n.s with s the fixed-point fraction: the product wraps, so the phase is exact for any n.
 //
 // group 0: sorted: fixed-point x, y, z, bits of q sqrt(k_e) | waves: n_a, n_b, n_c, bits of
-//          a(k) = 4 pi exp(-k^2/4 beta^2)/(V k^2), nm^-1 (half of reciprocal space, so a(k) counts k and -k)
+//          a(k) = 4 pi exp(-k^2/4 beta^2)/(V k^2), nm^-1 (half of reciprocal space, so a(k) counts k and -k) |
+//          placed: see part/placed; outside (POTENTIAL: of charges that do not answer)
 // group 1: structure: Re S, Im S by wave vector, (kJ mol^-1 nm)^1/2
 // twin: src/forces/reference/ewald.rs
 
@@ -12,6 +13,12 @@ override n_waves: u32;
 
 @group(0) @binding(0) var<storage, read> sorted: array<vec4<i32>>;
 @group(0) @binding(1) var<storage, read> waves: array<vec4<i32>>;
+//#if POTENTIAL
+@group(0) @binding(2) var<storage, read> placed: array<Placed>;
+@group(0) @binding(3) var<uniform> outside: ExternalUniform;
+@group(0) @binding(4) var<uniform> cell: CellUniform;
+//#include part/placed
+//#end
 @group(1) @binding(0) var<storage, read_write> structure: array<vec2<f32>>;
 
 @compute @workgroup_size(wg_size)
@@ -26,7 +33,12 @@ fn ewald_structure(
     for (var slot = local; slot < n_slots; slot = slot + wg_size) {
         let atom = sorted[slot];
         let phase = n * atom.xyz;
-        sum = sum + bitcast<f32>(atom.w) * turn_cos_sin(bitcast<u32>(phase.x + phase.y + phase.z));
+//#if POTENTIAL
+        let q = placed[slot].charge / outside.charge_unit;
+//#else
+        let q = bitcast<f32>(atom.w);
+//#end
+        sum = sum + q * turn_cos_sin(bitcast<u32>(phase.x + phase.y + phase.z));
     }
     let re = workgroup_sum(local, sum.x);
     let im = workgroup_sum(local, sum.y);

@@ -4,10 +4,12 @@
 // contribution is tested before it is converted: conversion saturates and sums wrap, so a test of the sum proves nothing.
 // A workgroup of 64 works on the 16 atoms together: the splines of the three axes one by one, then invocation by invocation
 // the columns (k_b, k_c) of all atoms, so that neighbors add to neighboring points.
-// Uses `sorted`, `mesh` (atomic) and `status` of the pass. twin: src/forces/reference/pme.rs, `spread`
+// Uses `sorted`, `mesh` (atomic) and `status` of the pass, and `placed` where charges that answer have to stay out (POTENTIAL). twin: src/forces/reference/pme.rs, `spread`
 
+//#if !POTENTIAL
 // e per (kJ mol^-1 nm)^1/2
 override charge_unit: f32;
+//#end
 
 const MESH_SCALE: f32 = 67108864.0;
 // e; half the range of the mesh
@@ -30,7 +32,14 @@ fn spread_atoms(first_slot: u32, local: u32) {
         }
         var scale = 1.0;
         if axis == 0u {
+//#if POTENTIAL
+            scale = 0.0;
+            if slot < n_slots {
+                scale = placed[slot].charge;
+            }
+//#else
             scale = bitcast<f32>(atom.w) * charge_unit;
+//#end
             if exceeds(scale, MESH_LIMIT) {
                 atomicMax(&status.mesh_overflow, 1u);
                 scale = 0.0;

@@ -11,6 +11,7 @@
 pub mod cpu;
 pub mod gpu;
 pub mod reference;
+pub mod response;
 
 use crate::neighbor::NeighborList;
 use crate::system::external::MOST_ELECTRODES;

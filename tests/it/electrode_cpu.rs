@@ -17,7 +17,7 @@ use hexaqua::system::{Coulomb, State, System};
 use hexaqua::units::{COULOMB, VOLT};
 use std::sync::Arc;
 
-fn mesh() -> Coulomb {
+pub fn mesh() -> Coulomb {
     Coulomb::Pme { beta: 6.5, grid: [32, 32, 112], order: 6 }
 }
 
@@ -33,7 +33,7 @@ fn on_cpu(c: &Capacitor, level: SimdLevel) -> (Vec<f64>, Evaluation) {
     (charges, evaluation)
 }
 
-fn in_f64(c: &Capacitor) -> (Vec<f64>, Evaluation) {
+pub fn in_f64(c: &Capacitor) -> (Vec<f64>, Evaluation) {
     let mut backend = ReferenceBackend::new(&c.system).expect("runs");
     backend.load(&State::at_rest(c.cell, c.positions.clone())).expect("a matrix");
     let list = all_pairs(&c.system, &c.cell, &c.positions);
@@ -43,13 +43,13 @@ fn in_f64(c: &Capacitor) -> (Vec<f64>, Evaluation) {
 }
 
 /// Largest difference of a charge to the largest charge of an electrode atom.
-fn worst(cpu: &[f64], twin: &[f64]) -> f64 {
+pub fn worst(found: &[f64], twin: &[f64]) -> f64 {
     let scale = twin[..N_ELECTRODE].iter().fold(0.0_f64, |m, q| m.max(q.abs()));
-    cpu.iter().zip(twin).map(|(a, b)| (a - b).abs() / scale).fold(0.0, f64::max)
+    found.iter().zip(twin).map(|(a, b)| (a - b).abs() / scale).fold(0.0, f64::max)
 }
 
 /// Σ k_e |q q'|/r over the pairs inside the cutoff, kJ/mol.
-fn bare_coulomb(c: &Capacitor, charges: &[f64]) -> f64 {
+pub fn bare_coulomb(c: &Capacitor, charges: &[f64]) -> f64 {
     let list = all_pairs(&c.system, &c.cell, &c.positions);
     let bare = |&(i, j): &(u32, u32)| {
         let (i, j) = (i as usize, j as usize);
@@ -62,8 +62,8 @@ fn bare_coulomb(c: &Capacitor, charges: &[f64]) -> f64 {
 /// f32 sums of about 200 terms, and a matrix that multiplies errors of the potential by its condition, of order ten.
 const CHARGES: f64 = 2e-5;
 
-#[test]
-fn charges_forces_and_energies_match_the_twin() {
+/// Every form of a capacitor at constant potential or of given charge.
+pub fn forms() -> Vec<(&'static str, Capacitor)> {
     let field = VOLT / 4.4;
     let charged = || {
         let mut terms = external(true, 0.0, [0.3, -0.2]);
@@ -75,16 +75,22 @@ fn charges_forces_and_energies_match_the_twin() {
     let three = |terms| capacitor(mesh(), terms);
     let four = |terms| with_virtual_sites(mesh(), terms);
     let direct = |terms| capacitor(Coulomb::Ewald { beta: 6.5, n_max: [11, 11, 40], n_sq_max: None }, terms);
-    for (name, mut c) in [
+    let mut all = vec![
         ("slab", three(external(true, 0.0, [-0.5, 0.5]))),
         ("slab and field", three(external(true, 30.0, [0.2, 1.0]))),
         ("finite field", three(external(false, field, [0.0, 0.0]))),
         ("given charge", three(charged())),
         ("virtual sites", four(external(true, 0.0, [-0.5, 0.5]))),
         ("direct sum", direct(external(true, 0.0, [-0.5, 0.5]))),
-    ] {
-        // no multiple of the lattice: pairs at the cutoff itself are in or out by rounding
-        c.system.interactions.cutoff = 0.59;
+    ];
+    // no multiple of the lattice: pairs at the cutoff itself are in or out by rounding
+    all.iter_mut().for_each(|(_, c)| c.system.interactions.cutoff = 0.59);
+    all
+}
+
+#[test]
+fn charges_forces_and_energies_match_the_twin() {
+    for (name, c) in forms() {
         let (charges, twin) = in_f64(&c);
         for level in SimdLevel::available() {
             let (cpu_charges, cpu) = on_cpu(&c, level);
@@ -130,7 +136,7 @@ fn slightly_wrong_electrodes_are_rejected() {
 }
 
 /// Graphene at ±0.5 V with zinc chloride solution between, every charge of the sheets free.
-fn graphene(volts: f64) -> (System, State) {
+pub fn graphene(volts: f64) -> (System, State) {
     let beta = hexaqua::math::ewald_beta(1.0, 1e-5);
     let case = EngineCase::read("graphene_slab_ew3dc", |_, _| Coulomb::Pme { beta, grid: [24, 24, 100], order: 5 });
     let mut system = case.system;

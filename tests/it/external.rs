@@ -68,7 +68,7 @@ fn engines_agree_on_the_slab_correction() {
 }
 
 /// A charged slab in a field between two walls; waters in the middle third of the cell.
-fn slab() -> (System, Cell, Vec<DVec3>) {
+pub fn slab() -> (System, Cell, Vec<DVec3>) {
     let cell = Cell::orthorhombic(1.7, 1.6, 5.0).expect("valid");
     let coulomb = Coulomb::Pme { beta: 4.5, grid: [24, 24, 72], order: 5 };
     let sequence: Vec<u32> = [0, 1].into_iter().chain([2; 34]).collect();

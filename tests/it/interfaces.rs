@@ -195,6 +195,37 @@ fn crystals_of_the_user_coatings_and_doped_carbon_are_built() {
     }
 }
 
+/// The same on a device: charges of electrodes stand in the log and are opposite.
+#[test]
+fn an_interface_runs_on_the_gpu() {
+    if hexaqua::forces::gpu::devices().is_empty() {
+        assert!(std::env::var("HEXAQUA_REQUIRE_GPU").as_deref() != Ok("1"), "HEXAQUA_REQUIRE_GPU=1, but no adapter");
+        println!("SKIPPED: no adapter");
+        return;
+    }
+    let scratch = tempfile::tempdir().expect("scratch");
+    let out = scratch.path().join("run").to_string_lossy().into_owned();
+    let mut arguments = small("graphite-water");
+    let mut set = |pair: &str| arguments.extend(["--set".to_string(), pair.to_string()]);
+    set("stage.minimise.minimise.max_steps=120");
+    set("stage.relax.duration=0.005 ps");
+    set("dynamics.timestep=0.5 fs");
+    set("stage.equilibrate.duration=0.01 ps");
+    set("stage.production.duration=0.01 ps");
+    set("stage.production.trajectory={ every = \"0.005 ps\", format = \"xtc\" }");
+    set("dynamics.log_every=0.005 ps");
+    set("analysis.1.density-profile.every=0.005 ps");
+    set("electrode.upper.potential=2 V");
+    run_ok(&arguments, "run", &["--backend", "gpu", "--out", &out]);
+    let log = std::fs::read_to_string(Path::new(&out).join("log.csv")).expect("a log");
+    let heads: Vec<&str> = log.lines().next().expect("a head").split(',').collect();
+    let column = |name: &str| heads.iter().position(|h| h.starts_with(name)).expect("a column");
+    let last: Vec<f64> = log.lines().last().expect("rows").split(',').map(|x| x.parse().unwrap_or(f64::NAN)).collect();
+    let (lower, upper) = (last[column("charge_lower")], last[column("charge_upper")]);
+    assert!((lower + upper).abs() < 1e-6, "{lower} {upper}");
+    assert!(upper > 0.05, "2 V charge the upper electrode, {upper}");
+}
+
 /// What a surface cannot be is said with its line, and exit code 2.
 #[test]
 fn impossible_surfaces_are_refused() {

@@ -1,6 +1,8 @@
 //! Structs shared by host and shaders: names, offsets and sizes as naga computes them from the WGSL.
 
-use hexaqua::forces::gpu::layout::{BondedTerm, CellUniform, SiteTerm, StatusWords, StepUniform};
+use hexaqua::forces::gpu::layout::{
+    BondedTerm, CellUniform, ExternalUniform, PlacedAtom, SiteTerm, StatusWords, StepUniform,
+};
 use hexaqua::forces::gpu::shader::{Pieces, Shaders};
 use std::mem::offset_of;
 
@@ -46,6 +48,13 @@ fn structs_agree_with_the_shaders() {
     );
     check!(&Shaders::embedded().module("bonded", Pieces::default()), "BondedTerm", BondedTerm { atoms, a, b });
     check!(&Shaders::embedded().module("virtual_sites", Pieces::default()), "SiteTerm", SiteTerm { atoms, weights });
+    let external = Shaders::embedded().module("external", Pieces::default());
+    check!(
+        &external,
+        "ExternalUniform",
+        ExternalUniform { field, slab, moment, charge, height, charge_unit, n_walls, n_types, walls }
+    );
+    check!(&external, "Placed", PlacedAtom { charge, height, origin, kind, atom, first_shape, end_shape });
     check!(
         &source,
         "Status",

@@ -56,6 +56,10 @@ fn passes() -> Vec<Variant> {
             }
         }
         all.push(Variant { file: "bonded", entries: vec!["bonded"], forms: None, defines: sums.to_vec() });
+        for electrodes in [&[][..], &["ELECTRODES"]] {
+            let defines = [sums, electrodes].concat();
+            all.push(Variant { file: "external", entries: vec!["external_forces"], forms: None, defines });
+        }
     }
     for defines in [
         &[][..],
@@ -70,6 +74,16 @@ fn passes() -> Vec<Variant> {
         let defines = defines.to_vec();
         all.push(Variant { file: "fft", entries: vec!["fft"], forms: None, defines });
     }
+    for (entry, part) in
+        [("electrode_potential", "POTENTIAL"), ("electrode_drive", "DRIVE"), ("electrode_charge", "CHARGE")]
+    {
+        for long_range in ["MESH", "EWALD"] {
+            all.push(Variant { file: "electrode", entries: vec![entry], forms: None, defines: vec![part, long_range] });
+        }
+    }
+    let others = vec!["POTENTIAL"];
+    all.push(Variant { file: "ewald_structure", entries: vec!["ewald_structure"], forms: None, defines: others });
+    all.push(Variant { file: "external", entries: vec!["dipole"], forms: None, defines: vec!["DIPOLE"] });
     all.push(Variant { file: "probe", entries: vec!["probe"], forms: None, defines: vec!["SUBGROUPS"] });
     for (file, entries) in [
         ("pack", vec!["pack"]),

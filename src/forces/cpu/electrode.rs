@@ -6,17 +6,16 @@
 //! the potential is added up.
 
 use super::near::{NearField, Screen, Touching};
-use super::nonbonded::{Nonbonded, ewald_beta};
+use super::nonbonded::Nonbonded;
 use super::simd::{SimdLevel, vectorised};
 use crate::cell::Cell;
-use crate::electrode::cache;
 use crate::electrode::response::Response;
 use crate::forces::ForceError;
-use crate::forces::reference::electrode::{Site, check, response};
-use crate::forces::reference::{ewald, external::Dipole, pme::Pme as ReferencePme};
-use crate::math::erfc;
+use crate::forces::reference::electrode::{Site, check, shape};
+use crate::forces::reference::external::Dipole;
+use crate::forces::response::solved;
 use crate::neighbor::half::HalfList;
-use crate::system::{Coulomb, System};
+use crate::system::System;
 use crate::units::COULOMB;
 use glam::DVec3;
 use rayon::prelude::*;
@@ -70,22 +69,7 @@ impl ConstantPotential {
         let sites = Site::all(electrodes);
         let at: Vec<DVec3> = sites.iter().map(|s| positions[s.atom]).collect();
         let (groups, fixed_sums) = electrodes.fixed_sums();
-        let key = cache::Key::new(&describe(system, cell, &sites, &at, &groups));
-        let solved = match cache::read(&key, sites.len(), fixed_sums.len()) {
-            Some(found) => found,
-            None => {
-                let far = match system.interactions.coulomb {
-                    Coulomb::Pme { beta, grid, order } => ReferencePme::new(grid, order, beta).interactions(cell, &at),
-                    Coulomb::Ewald { beta, n_max, n_sq_max } => {
-                        ewald::interactions(cell, &at, &ewald::WaveVectors { beta, n_max, n_sq_max })
-                    }
-                    Coulomb::ReactionField { .. } | Coulomb::Cutoff => vec![0.0; sites.len() * sites.len()],
-                };
-                let made = response(system, electrodes, &sites, cell, &at, far)?;
-                cache::write(&key, &made);
-                made
-            }
-        };
+        let solved = solved(system, electrodes, cell, &sites, &at)?;
         let cutoff = system.interactions.cutoff;
         let field = system.external.field_z;
         let overlap = |i: usize, j: usize| {
@@ -215,35 +199,6 @@ impl ConstantPotential {
         let own = |s: &Site| 0.5 * charges[s.atom].powi(2) * s.own() - charges[s.atom] * s.potential;
         (short, self.sites.iter().map(own).sum())
     }
-}
-
-/// −k_e q q' erfc(η r)/r and its force on the atom at the end of `d`.
-fn shape(qq: f64, eta: f64, d: DVec3) -> (f64, DVec3) {
-    let r_sq = d.length_squared();
-    let r = r_sq.sqrt();
-    let tail = erfc(eta * r) / r;
-    let slope = 2.0 * eta / PI.sqrt() * (-eta * eta * r_sq).exp();
-    (-COULOMB * qq * tail, -COULOMB * qq * (tail + slope) / r_sq * d)
-}
-
-/// Everything that C depends on, as bytes.
-fn describe(system: &System, cell: &Cell, sites: &[Site], at: &[DVec3], groups: &[u32]) -> Vec<u8> {
-    let mut numbers = cell.vectors().to_cols_array().to_vec();
-    let (kind, mesh) = match system.interactions.coulomb {
-        Coulomb::Pme { grid, order, .. } => (1.0, [grid[0], grid[1], grid[2], order].map(|n| n as f64)),
-        Coulomb::Ewald { n_max, n_sq_max, .. } => {
-            let limit = n_sq_max.map_or(-1.0, f64::from);
-            (2.0, [f64::from(n_max[0]), f64::from(n_max[1]), f64::from(n_max[2]), limit])
-        }
-        Coulomb::ReactionField { .. } | Coulomb::Cutoff => (3.0, [0.0; 4]),
-    };
-    numbers.extend([kind, system.interactions.cutoff, ewald_beta(system).unwrap_or(0.0), COULOMB]);
-    numbers.extend(mesh);
-    numbers.push(f64::from(u8::from(system.external.slab_correction)));
-    for ((site, r), group) in sites.iter().zip(at).zip(groups) {
-        numbers.extend([r.x, r.y, r.z, site.width, site.thomas_fermi, f64::from(*group)]);
-    }
-    numbers.iter().flat_map(|x| x.to_bits().to_le_bytes()).collect()
 }
 
 /// C in single precision with padded rows, and their length.

@@ -11,6 +11,7 @@ use super::failure::Fault;
 use super::integrate::{StepSums, step_block};
 use super::layout::StatusWords;
 use super::pass::{Dispatch, UNIFORM_STRIDE};
+use super::sums::N_PARTS;
 use crate::forces::{Batch, BatchReport, Chunk, ChunkReport, FirstStep, ForceError, Wanted};
 use crate::system::State;
 use glam::DVec3;
@@ -39,7 +40,7 @@ struct ChunkPlaces {
     status: Range<usize>,
     update: Range<usize>,
     /// Sums of the forces of a reported step, as [`GpuBackend::force_sums`] names them.
-    sums: Option<[Range<usize>; 4]>,
+    sums: Option<[Range<usize>; N_PARTS]>,
 }
 
 /// A batch on the device.
@@ -217,7 +218,8 @@ impl GpuBackend {
                 let velocity_scale = f64::from(chunk.velocity_scale as f32 * drawn as f32);
                 let sums = StepSums::from_partials(&cast::<f32>(&bytes[place.update.clone()]), velocity_scale);
                 let first = place.sums.as_ref().map(|places| {
-                    let (energies, virial) = self.energies(&cell, places.each_ref().map(|place| &bytes[place.clone()]));
+                    let parts = places.each_ref().map(|place| &bytes[place.clone()]);
+                    let (energies, virial) = self.energies(&cell, &submitted.bound, parts);
                     FirstStep {
                         energies,
                         virial: virial + sums.constraint_virial,
@@ -347,8 +349,10 @@ impl Bound {
             with(&self.step.couple, true);
         }
         let reported = k == 0 && chunk.report;
+        self.electrode_charges(|d| with(d, false));
         with(if reported { &forces.pairs.with_sums } else { &forces.pairs.step }, false);
         forces.molecules.bonded(reported, |d| with(d, false));
+        forces.external.iter().for_each(|e| e.each(reported, |d| with(d, false)));
         self.long_range.each(reported, |d| with(d, false));
         if let Some([_, part]) = &self.prune
             && (chunk.first_step + u64::from(k)).is_multiple_of(2)

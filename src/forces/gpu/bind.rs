@@ -3,6 +3,8 @@
 
 use super::batch::DEPTH;
 use super::device::{Context, cast};
+use super::electrode::{Far, Near, NearBuffers, NearWords};
+use super::external::{ExternalBuffers, ExternalDispatches, Placement};
 use super::fixed::FixedPosition;
 use super::integrate::{StateBuffers, StepDispatches};
 use super::molecules::MoleculeDispatches;
@@ -26,6 +28,7 @@ const RETIRED: usize = DEPTH + 1;
 pub(super) struct ForceDispatches {
     pub(super) pairs: PairDispatches,
     pub(super) molecules: MoleculeDispatches,
+    pub(super) external: Option<ExternalDispatches>,
     pub(super) update: Dispatch,
 }
 
@@ -48,6 +51,10 @@ pub(super) struct Bound {
     /// atom → slot
     pub(super) slot_of: Vec<u32>,
     pub(super) list: DeviceList,
+    /// Where its atoms were, when external terms need that.
+    pub(super) placement: Option<Placement>,
+    /// What is near to electrodes.
+    pub(super) near: Option<Near>,
     /// Bytes of the buffers that are its own.
     pub(super) bytes: u64,
 }
@@ -60,6 +67,16 @@ impl Bound {
         } else {
             Ok(&self.narrow)
         }
+    }
+
+    /// Calls `with` for what gives electrode atoms their charges, in order.
+    pub(super) fn electrode_charges<'a>(&'a self, mut with: impl FnMut(&'a Dispatch)) {
+        let Some(near) = &self.near else { return };
+        near.before(&mut with);
+        if let LongRangeDispatches::Mesh(mesh) = &self.long_range {
+            mesh.solve(&mut with);
+        }
+        near.after(with);
     }
 
     /// Sorts the positions of the device into the order of the list and prunes it by them.
@@ -101,31 +118,48 @@ impl GpuBackend {
     pub(super) fn bind(&mut self, list: NeighborList, origin: Option<&[DVec3]>) -> Result<(), ForceError> {
         let clock = Instant::now();
         let cell = self.cell.ok_or(ForceError::NoNeighbors)?;
-        let (words, slots, slot_of) = match (&list, self.nonbonded.kernel()) {
+        let (words, slots, slot_of, radius) = match (&list, self.nonbonded.kernel()) {
             (NeighborList::FullClusters(list), PairKernel::Full) => {
                 let (slots, slot_of) = self.slots(&list.clusters.order);
-                (ListWords::full(list), Cow::Owned(slots), slot_of)
+                (ListWords::full(list), Cow::Owned(slots), slot_of, list.radius)
             }
             (NeighborList::Packed(list), PairKernel::Half) => {
-                (ListWords::half(list, self.inner_radius), Cow::Borrowed(&list.slots[..]), list.slot_of.clone())
+                let words = ListWords::half(list, self.inner_radius);
+                (words, Cow::Borrowed(&list.slots[..]), list.slot_of.clone(), list.radius)
             }
             _ => return Err(ForceError::NoNeighbors),
         };
         assert_eq!(slots.len(), self.n_slots as usize, "list and system hold the same atoms");
+        let placed =
+            self.external.as_ref().map(|_| origin.map_or_else(|| Cow::Owned(self.cartesian(&cell)), Cow::Borrowed));
+        let mut near =
+            self.electrodes.as_ref().zip(placed.as_ref()).map(|(electrodes, positions)| {
+                electrodes.near(&slots, positions, &self.system.topology.charges, radius)
+            });
+        let shapes = near.as_mut().map(|near| std::mem::take(&mut near.ranges)).unwrap_or_default();
         self.retire();
-        let free = self.retired.iter_mut().position(|b| Arc::get_mut(b).is_some_and(|b| b.list.holds(&words)));
+        let holds = |b: &Bound| {
+            b.list.holds(&words) && b.near.as_ref().zip(near.as_ref()).is_none_or(|(near, words)| near.holds(words))
+        };
+        let free = self.retired.iter_mut().position(|b| Arc::get_mut(b).is_some_and(|b| holds(b)));
         let mut bound = match free {
             Some(k) => self.retired.swap_remove(k),
-            None => Arc::new(self.bind_anew(&words)?),
+            None => Arc::new(self.bind_anew(&words, near.take())?),
         };
         // nobody else holds it: it is new, or was found to be free
         let own = Arc::get_mut(&mut bound).ok_or(ForceError::NoNeighbors)?;
         if free.is_some() {
             own.list.refill(&self.context, &words);
             own.resize(self.nonbonded.workgroups_of(&own.list));
+            if let (Some(to), Some(words)) = (&mut own.near, near) {
+                to.refill(&self.context, words);
+            }
         }
         own.slot_of = slot_of;
         self.context.write(&own.slots, &slots);
+        if let (Some(external), Some(placement), Some(positions)) = (&self.external, &mut own.placement, &placed) {
+            external.place(&self.context, placement, &cell, &slots, positions, &shapes);
+        }
         if let Some(origin) = origin {
             let fixed = |&r: &DVec3| {
                 let [x, y, z] = FixedPosition::from_cartesian(&cell, r).wrapped();
@@ -160,22 +194,26 @@ impl GpuBackend {
     }
 
     /// Puts the list in use aside: the steps that are queued with it still hold it.
-    fn retire(&mut self) {
+    pub(super) fn retire(&mut self) {
         self.retired.extend(self.bound.take());
         let surplus = self.retired.len().saturating_sub(RETIRED);
         self.retired.drain(..surplus);
     }
 
     /// New buffers for a list, and everything bound to them.
-    fn bind_anew(&self, words: &ListWords) -> Result<Bound, ForceError> {
+    fn bind_anew(&self, words: &ListWords, near: Option<NearWords>) -> Result<Bound, ForceError> {
         let before = self.context.allocated();
         let list = DeviceList::new(&self.context, words);
         let slots = self.context.storage("slots", self.n_slots as usize * 8);
         let origin = self.context.storage("origin", self.fixed.len() * 16);
         let shared = self.pair_buffers(&slots);
+        let placement = self.external.as_ref().map(|terms| terms.placement(&self.context));
+        let near =
+            near.zip(placement.as_ref()).and_then(|(words, placement)| self.bind_near(&shared, placement, words));
         let narrow = ForceDispatches {
             pairs: self.nonbonded.dispatches(&self.context, &shared, &list, false)?,
             molecules: self.bind_molecules(&origin, false)?,
+            external: self.bind_external(placement.as_ref(), near.as_ref(), false)?,
             update: self.integrator.update(&self.context, &self.state_buffers(&origin), false)?,
         };
         let prune = self.nonbonded.prune(&self.context, &shared, &list);
@@ -197,12 +235,59 @@ impl GpuBackend {
         });
         let bytes = self.context.allocated() - before;
         let (wide, slot_of) = (OnceLock::new(), Vec::new());
-        Ok(Bound { narrow, wide, prune, long_range, step, displacement, pack, origin, slots, slot_of, list, bytes })
+        Ok(Bound {
+            narrow,
+            wide,
+            prune,
+            long_range,
+            step,
+            displacement,
+            pack,
+            origin,
+            slots,
+            slot_of,
+            list,
+            placement,
+            near,
+            bytes,
+        })
     }
 
     fn bind_molecules(&self, origin: &wgpu::Buffer, wide: bool) -> Result<MoleculeDispatches, ForceError> {
         let update = [&self.integrator.steps, &self.integrator.partials];
         self.molecules.dispatches(&self.context, &self.state_buffers(origin), update, wide)
+    }
+
+    fn bind_near(&self, shared: &PairBuffers, placement: &Placement, words: NearWords) -> Option<Near> {
+        let (electrodes, external) = self.electrodes.as_ref().zip(self.external.as_ref())?;
+        let placed = placement.buffers();
+        let far = match &self.long_range {
+            LongRange::Mesh(mesh) => {
+                let (charges, potential) = mesh.buffers();
+                Far::Mesh(charges, potential)
+            }
+            LongRange::Ewald(direct) => {
+                let (dispatch, waves, structure) = direct.of_others(&self.context, shared, placed);
+                Far::Ewald(dispatch, waves, structure)
+            }
+            // electrodes ask for an Ewald sum
+            LongRange::None => return None,
+        };
+        let (cell, sorted, status, dipoles) = (shared.cell, shared.sorted, shared.status, &external.dipoles);
+        Some(electrodes.bind(&self.context, NearBuffers { cell, sorted, status, placed, dipoles, far }, words))
+    }
+
+    fn bind_external(
+        &self,
+        placement: Option<&Placement>,
+        near: Option<&Near>,
+        wide: bool,
+    ) -> Result<Option<ExternalDispatches>, ForceError> {
+        let b = &self.buffers;
+        let (cell, sorted, pair_forces, status) = (&b.cell, &b.sorted, &b.pair_forces, &b.status);
+        let shared = ExternalBuffers { cell, sorted, pair_forces, status, shapes: near.map(Near::shapes) };
+        let bound = self.external.as_ref().zip(placement);
+        bound.map(|(terms, placement)| terms.dispatches(&self.context, &shared, placement, wide)).transpose()
     }
 
     fn pair_buffers<'a>(&'a self, slots: &'a wgpu::Buffer) -> PairBuffers<'a> {
@@ -247,6 +332,7 @@ impl GpuBackend {
             let wide = ForceDispatches {
                 pairs: self.nonbonded.dispatches(&self.context, &shared, &bound.list, true)?,
                 molecules: self.bind_molecules(&bound.origin, true)?,
+                external: self.bind_external(bound.placement.as_ref(), bound.near.as_ref(), true)?,
                 update: self.integrator.update(&self.context, &self.state_buffers(&bound.origin), true)?,
             };
             bound.wide.get_or_init(|| wide);

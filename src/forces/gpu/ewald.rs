@@ -16,6 +16,8 @@ use std::f64::consts::{PI, TAU};
 /// The two passes and their wave vectors.
 pub struct DirectEwald {
     structure_pass: Pass,
+    /// Of the charges that do not answer, with electrodes.
+    others_pass: Option<Pass>,
     force_pass: Pass,
     beta: f64,
     /// One half of reciprocal space.
@@ -49,7 +51,14 @@ fn half_space(waves: &WaveVectors) -> Vec<[i32; 3]> {
 }
 
 impl DirectEwald {
-    pub fn new(context: &Context, shaders: &Shaders, waves: WaveVectors, n_slots: u32) -> Result<Self, ForceError> {
+    /// * `electrodes` – are there charges that answer?
+    pub fn new(
+        context: &Context,
+        shaders: &Shaders,
+        waves: WaveVectors,
+        n_slots: u32,
+        electrodes: bool,
+    ) -> Result<Self, ForceError> {
         let indices = half_space(&waves);
         let constants = [("n_slots", f64::from(n_slots)), ("n_waves", indices.len() as f64)];
         let structure_pass = Pass::new(
@@ -70,7 +79,15 @@ impl DirectEwald {
                 groups: [&[Binding::Uniform, Binding::Read, Binding::Read, Binding::Read], &[Binding::Write]],
             },
         )?;
+        let others = || {
+            use Binding::{Read, Uniform};
+            let source = shaders.module("ewald_structure", Pieces::defining(&["POTENTIAL"]));
+            let groups: [&[Binding]; 2] = [&[Read, Read, Read, Uniform, Uniform], &[Binding::Write]];
+            let entry = "ewald_structure";
+            Pass::new(context, &PassSpec { entry, source: &source, constants: &constants, groups })
+        };
         Ok(DirectEwald {
+            others_pass: electrodes.then(others).transpose()?,
             structure_pass,
             force_pass,
             beta: waves.beta,
@@ -124,6 +141,25 @@ impl DirectEwald {
             ]
         };
         (bind(&self.structure), bind(&self.reported_structure))
+    }
+
+    pub fn n_waves(&self) -> usize {
+        self.indices.len()
+    }
+
+    /// What makes structure factors of the charges that do not answer, the wave vectors, and the structure factors.
+    ///
+    /// * `placed` – atoms by slot, and the numbers of the list
+    pub fn of_others(
+        &self,
+        context: &Context,
+        shared: &PairBuffers,
+        placed: [&wgpu::Buffer; 2],
+    ) -> (Option<Dispatch>, &wgpu::Buffer, &wgpu::Buffer) {
+        let inputs = [shared.sorted, &self.waves, placed[0], placed[1], shared.cell];
+        let pass = self.others_pass.as_ref().filter(|_| !self.indices.is_empty());
+        let dispatch = pass.map(|p| p.dispatch(context, [&inputs, &[&self.structure]], self.indices.len() as u32));
+        (dispatch, &self.waves, &self.structure)
     }
 
     /// Energy and virial from the structure factors, in f64.

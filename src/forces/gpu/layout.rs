@@ -116,3 +116,51 @@ pub const PAIR_PARTIALS: usize = 12;
 pub const MESH_PARTIALS: usize = 8;
 /// f32 slots per workgroup of `update`; see `PARTIAL_*` in the shader.
 pub const UPDATE_PARTIALS: usize = 24;
+
+/// Walls that a system may have on the device.
+pub const MOST_WALLS: usize = 4;
+
+/// `part/placed.wgsl`
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct ExternalUniform {
+    /// E_z, kJ mol⁻¹ e⁻¹ nm⁻¹
+    pub field: f32,
+    /// 4π k_e/V, kJ mol⁻¹ e⁻² nm⁻²; 0 without a slab correction
+    pub slab: f32,
+    /// Σ q z of the charges that do not answer, where the list was built, e nm
+    pub moment: f32,
+    /// Of everything, e.
+    pub charge: f32,
+    /// Of the cell, nm.
+    pub height: f32,
+    /// k_e^−½
+    pub charge_unit: f32,
+    pub n_walls: u32,
+    pub n_types: u32,
+    /// Fixed-point height of the plane; bits of its height, of its normal and of its spacing.
+    pub walls: [[i32; 4]; MOST_WALLS],
+}
+
+/// `part/placed.wgsl`, `Placed`: a slot when the list was built.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct PlacedAtom {
+    /// e; 0 for charges that answer
+    pub charge: f32,
+    /// nm, unwrapped
+    pub height: f32,
+    /// The same as a fixed-point fraction of the cell, wrapped.
+    pub origin: i32,
+    pub kind: u32,
+    /// `PADDING`: nobody
+    pub atom: u32,
+    /// Range of the shapes of Gaussians around it.
+    pub first_shape: u32,
+    pub end_shape: u32,
+}
+
+/// f32 slots per workgroup of `external_forces`: energy of walls, their z F_z, energy of shapes, _pad.
+pub const EXTERNAL_PARTIALS: usize = 4;
+/// f32 slots per workgroup of `dipole`: Σ q z, Σ q z² since the list was built, _pad.
+pub const DIPOLE_PARTIALS: usize = 4;

@@ -3,7 +3,7 @@
 //! Portable: no 64-bit integers, no float atomics, 16 KiB of workgroup memory, eight storage buffers per pass; subgroup
 //! operations only in variants beside one without. What runs where:
 //!
-//! * device, every step: [`nonbonded`], [`ewald`] or [`pme`] with [`fft`], [`molecules`], [`integrate`]
+//! * device, every step: [`electrode`], [`nonbonded`], [`ewald`] or [`pme`] with [`fft`], [`molecules`], [`external`], [`integrate`]
 //! * host, in f64: self and excluded constants, dispersion correction, sums over workgroups, unwrapped positions
 //!   ([`fixed`])
 //!
@@ -16,8 +16,10 @@ mod bind;
 pub mod bonded;
 pub mod constraints;
 pub mod device;
+pub mod electrode;
 pub mod ewald;
 pub mod ewald_fit;
+pub mod external;
 mod failure;
 pub mod fft;
 pub mod fixed;
@@ -33,33 +35,33 @@ pub mod pme;
 pub mod preprocess;
 pub mod self_test;
 pub mod shader;
+mod sums;
 pub mod virtual_sites;
 
 pub use device::{AdapterSelector, Context, DeviceDescription, DeviceOptions, devices};
 pub use nonbonded::PairKernel;
 pub use self_test::{SelfTestReport, self_test};
 
-use super::{Backend, Batch, BatchReport, Chunk, ChunkReport, Energies, Evaluation, ForceError, NeighborKind, Wanted};
+use super::{Backend, Batch, BatchReport, Chunk, ChunkReport, Evaluation, ForceError, NeighborKind, Wanted};
 use crate::cell::Cell;
-use crate::forces::reference::Contribution;
 use crate::forces::reference::blame::BEFORE_ANY_STEP;
 use crate::forces::reference::dispersion::DispersionCorrection;
-use crate::forces::reference::ewald::{WaveVectors, neutralizing_background};
-use crate::forces::reference::exclusions::{ewald_self_energy, reaction_field_self_energy};
+use crate::forces::reference::ewald::WaveVectors;
 use crate::forces::reference::frozen::FrozenVirial;
 use crate::forces::reference::virtual_sites::{construct as construct_sites, spread_forces as spread_site_forces};
 use crate::neighbor::NeighborList;
 use crate::neighbor::clusters::CLUSTER;
-use crate::potential::coulomb::ReactionField;
 use crate::system::{Coulomb, State, System};
 use batch::{DEPTH, HostTimes, Submitted, wide};
 use bind::Bound;
 use constraints::Constraints;
 use device::cast;
+use electrode::{ConstantPotential, without_electrodes};
 use ewald::DirectEwald;
+use external::ExternalTerms;
 use failure::OVERFLOW;
 use fixed::FixedPosition;
-use glam::{DMat3, DVec3};
+use glam::DVec3;
 use integrate::{ForceInput, Integrator};
 use layout::{CellUniform, StatusWords};
 use molecules::Molecules;
@@ -128,6 +130,8 @@ pub struct GpuBackend {
     system: System,
     nonbonded: Nonbonded,
     molecules: Molecules,
+    external: Option<ExternalTerms>,
+    electrodes: Option<ConstantPotential>,
     long_range: LongRange,
     integrator: Integrator,
     /// After a new list, and after new positions alone.
@@ -187,16 +191,15 @@ impl GpuBackend {
             let what = "the system has no atoms; add some".to_string();
             return Err(ForceError::Unsupported { what, instead: "reference" });
         }
-        if let Some(term) = system.external.terms().first() {
-            return Err(ForceError::Unsupported { what: format!("{term} is not there yet"), instead: "reference" });
-        }
+        let system = &without_electrodes(system);
         let n_slots = n_atoms.next_multiple_of(CLUSTER) as u32;
         let (mut mesh, mut long_range_define) = (None, None);
         let long_range = match system.interactions.coulomb {
             Coulomb::Ewald { beta, n_max, n_sq_max } => {
                 long_range_define = Some("EWALD");
                 let waves = WaveVectors { beta, n_max, n_sq_max };
-                LongRange::Ewald(Box::new(DirectEwald::new(&context, shaders, waves, n_slots)?))
+                let electrodes = system.external.electrodes.is_some();
+                LongRange::Ewald(Box::new(DirectEwald::new(&context, shaders, waves, n_slots, electrodes)?))
             }
             Coulomb::Pme { beta, grid, order } => {
                 long_range_define = Some("MESH");
@@ -214,6 +217,10 @@ impl GpuBackend {
         let constraints = Constraints::new(&context, shaders, &system.topology, &input)?;
         let integrator = Integrator::new(&context, shaders, &system.topology, &constraints, input.clone())?;
         let molecules = Molecules::new(&context, shaders, system, constraints, &input, n_slots)?;
+        let n_waves = if let LongRange::Ewald(direct) = &long_range { direct.n_waves() } else { 0 };
+        let electrodes = ConstantPotential::new(&context, shaders, system, &input, n_slots, n_waves)?;
+        let n_answering = electrodes.as_ref().map_or(0, |e| e.sites.len() as u32);
+        let external = ExternalTerms::new(&context, shaders, system, &input, n_slots, n_answering)?;
         let pack_source = shaders.module("pack", Pieces::default());
         let pack = |new_list: f64| {
             use Binding::{Read, Write};
@@ -239,6 +246,8 @@ impl GpuBackend {
         Ok(GpuBackend {
             nonbonded,
             molecules,
+            external,
+            electrodes,
             long_range,
             integrator,
             pack,
@@ -298,71 +307,6 @@ impl GpuBackend {
         self.context.write(&self.buffers.status, &[status]);
     }
 
-    /// The long-range buffer that holds what its sums need, and how much of it.
-    fn long_range_sums(&self) -> (&wgpu::Buffer, usize) {
-        match &self.long_range {
-            LongRange::None => (&self.buffers.status, 0),
-            LongRange::Ewald(direct) => (&direct.reported_structure, direct.structure_bytes()),
-            LongRange::Mesh(mesh) => (&mesh.partials, mesh.partials_bytes()),
-        }
-    }
-
-    /// The buffers that hold the sums of pairs, bonded terms, virtual sites and long-range forces, and how much of each.
-    fn force_sums(&self) -> [(&wgpu::Buffer, usize); 4] {
-        let pairs = (self.nonbonded.sums(), self.nonbonded.sums_bytes());
-        let [bonded, sites] = self.molecules.sums().map(|sums| sums.unwrap_or((&self.buffers.status, 0)));
-        [pairs, bonded, sites, self.long_range_sums()]
-    }
-
-    /// Energies and virial (without constraints) from the sums of the device and the constants of the host.
-    ///
-    /// * `sums` – what [`Self::force_sums`] names
-    fn energies(&self, cell: &Cell, [pair_partials, bonded, sites, long_range_sums]: [&[u8]; 4]) -> (Energies, DMat3) {
-        let topology = &self.system.topology;
-        let pairs = self.nonbonded.pair_sums(pair_partials);
-        let (bonded, restraint) = Molecules::total(&cast::<f32>(bonded), &cast::<f32>(sites));
-        let reciprocal = match &self.long_range {
-            LongRange::None => Contribution { energy: 0.0, virial: DMat3::ZERO },
-            LongRange::Ewald(direct) => direct.sums(long_range_sums),
-            LongRange::Mesh(mesh) => mesh.sums(&cast::<f32>(long_range_sums)),
-        };
-        let coefficients = self.system.pair_table.coefficients();
-        let mut energies = Energies {
-            lj: coefficients.iter().any(|k| k.c6 != 0.0 || k.c12 != 0.0).then_some(pairs.lj),
-            lj_c4: coefficients.iter().any(|k| k.c4 != 0.0).then_some(pairs.lj_c4),
-            restraint: (!self.system.restraints.is_empty()).then_some(restraint),
-            cutoff_shift: pairs.cutoff_shift,
-            ..Energies::default()
-        };
-        bonded.enter(topology, &mut energies);
-        let mut virial = pairs.virial + bonded.virial + reciprocal.virial;
-        if topology.charges.iter().any(|&q| q != 0.0) {
-            match self.system.interactions.coulomb {
-                Coulomb::Pme { beta, .. } | Coulomb::Ewald { beta, .. } => {
-                    let background = neutralizing_background(cell, topology.net_charge(), beta);
-                    let own = ewald_self_energy(&topology.charges, beta);
-                    energies.coulomb_real = Some(pairs.coulomb);
-                    energies.coulomb_reciprocal = Some(reciprocal.energy + pairs.excluded + own + background.energy);
-                    virial += background.virial;
-                }
-                Coulomb::ReactionField { epsilon } => {
-                    let field = ReactionField::new(epsilon, self.system.interactions.cutoff);
-                    let own = reaction_field_self_energy(&topology.charges, field);
-                    energies.coulomb_real = Some(pairs.coulomb + pairs.excluded + own);
-                }
-                Coulomb::Cutoff => energies.coulomb_real = Some(pairs.coulomb),
-            }
-        }
-        if let Some(correction) = &self.dispersion {
-            energies.dispersion_correction = Some(correction.energy(cell));
-            virial += DMat3::from_diagonal(DVec3::splat(correction.virial_trace(cell) / 3.0));
-        }
-        if let Some(frozen) = &self.frozen {
-            virial -= frozen.of(&topology.charges, None);
-        }
-        (energies, virial)
-    }
-
     /// Takes positions from the device and follows them across boundaries.
     fn read_back_positions(&mut self) -> Result<(), ForceError> {
         let bytes = self.fixed.len() * 16;
@@ -416,11 +360,23 @@ impl Backend for GpuBackend {
         }
         let mut placed = state.positions.clone();
         construct_sites(topology, &state.cell, &mut placed);
-        if !self.frozen.as_ref().is_some_and(|frozen| frozen.is_made_for(&state.cell, &placed)) {
-            self.frozen = FrozenVirial::new(&self.system, &state.cell, &placed);
-        }
         self.fixed = placed.iter().map(|&r| FixedPosition::from_cartesian(&state.cell, r)).collect();
         Molecules::check_restraints(&self.system, &state.cell, &self.fixed)?;
+        // frozen atoms as the device has them and gives them back: a run that is resumed finds the same numbers
+        let held = self.cartesian(&state.cell);
+        if !self.frozen.as_ref().is_some_and(|frozen| frozen.is_made_for(&state.cell, &held)) {
+            self.frozen = FrozenVirial::new(&self.system, &state.cell, &held);
+        }
+        let mut stale = self.cell != Some(state.cell);
+        if let Some(electrodes) = &mut self.electrodes {
+            let at: Vec<DVec3> = electrodes.sites.iter().map(|site| held[site.atom]).collect();
+            stale |= electrodes.make_for(&self.context, &self.system, &state.cell, at)?;
+        }
+        if stale && self.external.is_some() {
+            // heights and neighbors of electrodes came with the list
+            self.retire();
+        }
+        let topology = &self.system.topology;
         let positions: Vec<[i32; 4]> = self
             .fixed
             .iter()
@@ -488,18 +444,21 @@ impl Backend for GpuBackend {
         encoder.clear_buffer(&self.buffers.pair_forces, 0, None);
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            bound.electrode_charges(|d| d.encode(&mut pass));
             forces.pairs.with_sums.encode(&mut pass);
             forces.molecules.bonded(true, |d| d.encode(&mut pass));
+            forces.external.iter().for_each(|e| e.each(true, |d| d.encode(&mut pass)));
             bound.long_range.each(true, |d| d.encode(&mut pass));
             if let LongRangeDispatches::Mesh(mesh) = &bound.long_range {
                 mesh.gather.encode(&mut pass);
             }
         }
-        let [pairs, bonded, _, long_range] = self.force_sums();
+        let [pairs, bonded, _, long_range, dipoles, outside, charges] = self.force_sums();
         let status = (&self.buffers.status, size_of::<StatusWords>());
         let own = (&self.buffers.pair_forces, self.nonbonded.force_bytes());
         let gathered = (&self.buffers.long_range_forces, self.n_slots as usize * 16);
-        let parts = self.context.submit_and_read(encoder, &[own, gathered, status, pairs, bonded, long_range])?;
+        let wanted = [own, gathered, status, pairs, bonded, long_range, dipoles, outside, charges];
+        let parts = self.context.submit_and_read(encoder, &wanted)?;
         let status: StatusWords = bytemuck::pod_read_unaligned(&parts[2]);
         if status.mesh_overflow != 0 {
             return Err(self.not_evaluated(None, OVERFLOW));
@@ -511,9 +470,14 @@ impl Backend for GpuBackend {
         let gathered: Vec<DVec3> = cast::<[f32; 4]>(&parts[1]).into_iter().map(wide).collect();
         let mut forces: Vec<DVec3> =
             bound.slot_of.iter().map(|&slot| own[slot as usize] + gathered[slot as usize]).collect();
+        if let (Some(electrodes), Some(near)) = (&self.electrodes, &bound.near) {
+            let charges = self.charges_with(&parts[8]);
+            electrodes.add_own_forces(near, &self.cartesian(&cell), &charges, &mut forces);
+        }
         // here forces are by atom, and what a step does with those on virtual sites can be done in f64
         let from_sites = spread_site_forces(&self.system.topology, &cell, &self.cartesian(&cell), &mut forces);
-        let (energies, virial) = self.energies(&cell, [&parts[3], &parts[4], &[], &parts[5]]);
+        let sums = [&parts[3][..], &parts[4], &[], &parts[5], &parts[6], &parts[7], &parts[8]];
+        let (energies, virial) = self.energies(&cell, &bound, sums);
         let virial = virial + from_sites;
         if let Some(atom) = forces.iter().position(|f| !f.is_finite()) {
             return Err(self.not_evaluated(Some(atom), "has a force that is not finite"));
@@ -522,6 +486,15 @@ impl Backend for GpuBackend {
             return Err(self.not_evaluated(None, "the potential energy is not finite"));
         }
         Ok(Evaluation { forces, energies, virial })
+    }
+
+    fn charges(&mut self) -> Result<Option<Vec<f64>>, ForceError> {
+        let Some(electrodes) = &self.electrodes else { return Ok(None) };
+        let (_, bound) = self.loaded()?;
+        let mut encoder = self.context.encoder();
+        bound.electrode_charges(|d| d.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default())));
+        let parts = self.context.submit_and_read(encoder, &[electrodes.charges()])?;
+        Ok(Some(self.charges_with(&parts[0]).into_owned()))
     }
 
     /// After a blow-up, positions and velocities are those before the step that failed.

@@ -54,6 +54,11 @@ impl MeshDispatches {
         }
         self.transform[usize::from(with_sums)].iter().for_each(&mut with);
     }
+
+    /// Calls `with` for what turns a charge mesh into the potential on it.
+    pub fn solve<'a>(&'a self, with: impl FnMut(&'a Dispatch)) {
+        self.transform[0].iter().for_each(with);
+    }
 }
 
 /// Constants of passes that spread to or gather from a mesh.

@@ -257,13 +257,8 @@ impl ConstantPotential {
             if r_sq >= cutoff_sq {
                 continue;
             }
-            let r = r_sq.sqrt();
-            let eta = 1.0 / width(i).hypot(width(j));
-            let qq = COULOMB * charges[i] * charges[j];
-            let tail = erfc(eta * r) / r;
-            sums.short_range -= qq * tail;
-            let slope = 2.0 * eta / PI.sqrt() * (-eta * eta * r_sq).exp();
-            let f = -qq * (tail + slope) / r_sq * d;
+            let (energy, f) = shape(charges[i] * charges[j], 1.0 / width(i).hypot(width(j)), d);
+            sums.short_range += energy;
             forces[i] += f;
             forces[j] -= f;
         }
@@ -278,4 +273,15 @@ impl ConstantPotential {
     pub fn response(&self) -> &Response {
         &self.response
     }
+}
+
+/// What Gaussians take from the energy of two points, −k_e q q' erfc(η r)/r, and the force on the atom at the end of `d`.
+///
+/// * `qq` – q q', e²; `eta` – nm⁻¹; `d` – nm
+pub fn shape(qq: f64, eta: f64, d: DVec3) -> (f64, DVec3) {
+    let r_sq = d.length_squared();
+    let r = r_sq.sqrt();
+    let tail = erfc(eta * r) / r;
+    let slope = 2.0 * eta / PI.sqrt() * (-eta * eta * r_sq).exp();
+    (-COULOMB * qq * tail, -COULOMB * qq * (tail + slope) / r_sq * d)
 }
