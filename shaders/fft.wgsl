@@ -353,11 +353,21 @@ fn fft(
         }
     }
 //#if ENERGY
+    // by a tree of fixed shape in the half that holds no values: memory of its own would exceed the portable 16 KiB
+    let sum_at = (half_stage - from_half) + local;
     for (var c = 0u; c < 7u; c = c + 1u) {
-        let total = workgroup_sum(local, sums[c]);
-        if local == 0u {
-            partials[workgroup * N_PARTIALS + c] = total;
+        stage[sum_at] = vec2<f32>(sums[c], 0.0);
+        workgroupBarrier();
+        for (var width = wg_size / 2u; width > 0u; width = width / 2u) {
+            if local < width {
+                stage[sum_at] = stage[sum_at] + stage[sum_at + width];
+            }
+            workgroupBarrier();
         }
+        if local == 0u {
+            partials[workgroup * N_PARTIALS + c] = stage[sum_at].x;
+        }
+        workgroupBarrier();
     }
 //#end
 }

@@ -84,22 +84,21 @@ enum Beside {
     Real,
 }
 
-/// One dispatch of a transform.
-struct Transform {
-    pass: Pass,
-    twiddles: wgpu::Buffer,
-    workgroups: u32,
+/// One dispatch of a transform as the shader is told of it, before anything is compiled.
+#[derive(Debug, Clone)]
+pub struct TransformPlan {
+    /// Names that `//#if` asks for.
+    pub defines: Vec<&'static str>,
+    /// `override` names and values.
+    pub constants: Vec<(&'static str, f64)>,
+    twiddles: Vec<[f32; 2]>,
+    workgroups: usize,
+    inputs: Vec<Binding>,
+    outputs: Vec<Binding>,
 }
 
-impl Transform {
-    fn new(
-        context: &Context,
-        shaders: &Shaders,
-        grid: [usize; 3],
-        part: Part,
-        direction: Direction,
-        beside: Beside,
-    ) -> Result<Self, ForceError> {
+impl TransformPlan {
+    fn new(grid: [usize; 3], part: Part, direction: Direction, beside: Beside) -> Result<Self, ForceError> {
         use Binding::{Read, Uniform, Write};
         let plan = |n: usize| -> Result<f64, ForceError> {
             let plan = radices(n).ok_or_else(|| ForceError::Unsupported {
@@ -177,10 +176,24 @@ impl Transform {
                 }
             }
         }
-        let source = shaders.module("fft", Pieces::defining(&defines));
-        let groups: [&[Binding]; 2] = [&inputs, &outputs];
-        let pass = Pass::new(context, &PassSpec { entry: "fft", source: &source, constants: &constants, groups })?;
-        Ok(Transform { pass, twiddles: context.storage_of("twiddles", &twiddles), workgroups: workgroups as u32 })
+        Ok(TransformPlan { defines, constants, twiddles, workgroups, inputs, outputs })
+    }
+}
+
+/// One dispatch of a transform.
+struct Transform {
+    pass: Pass,
+    twiddles: wgpu::Buffer,
+    workgroups: u32,
+}
+
+impl Transform {
+    fn new(context: &Context, shaders: &Shaders, plan: &TransformPlan) -> Result<Self, ForceError> {
+        let source = shaders.module("fft", Pieces::defining(&plan.defines));
+        let groups: [&[Binding]; 2] = [&plan.inputs, &plan.outputs];
+        let pass = Pass::new(context, &PassSpec { entry: "fft", source: &source, constants: &plan.constants, groups })?;
+        let twiddles = context.storage_of("twiddles", &plan.twiddles);
+        Ok(Transform { pass, twiddles, workgroups: plan.workgroups as u32 })
     }
 
     fn dispatch(&self, context: &Context, inputs: &[&wgpu::Buffer], outputs: &[&wgpu::Buffer]) -> Dispatch {
@@ -193,16 +206,52 @@ impl Transform {
 const MOST_INVOCATIONS: usize = 256;
 
 /// Do both axes of a plane fit in workgroup memory, twice?
-fn plane_fits(context: &Context, grid: [usize; 3]) -> bool {
-    2 * grid[1] * grid[2] * size_of::<[f32; 2]>() <= context.workgroup_bytes() as usize
+fn plane_fits(workgroup_bytes: u32, grid: [usize; 3]) -> bool {
+    2 * grid[1] * grid[2] * size_of::<[f32; 2]>() <= workgroup_bytes as usize
 }
 
 /// The dispatches that transform axes b and c, in the order of the transform.
-fn inner_parts(context: &Context, grid: [usize; 3], direction: Direction) -> Vec<Part> {
-    match (plane_fits(context, grid), direction) {
+fn inner_parts(workgroup_bytes: u32, grid: [usize; 3], direction: Direction) -> Vec<Part> {
+    match (plane_fits(workgroup_bytes, grid), direction) {
         (true, _) => vec![Part::Planes],
         (false, Direction::Forward) => vec![Part::Axis(2), Part::Axis(1)],
         (false, Direction::Inverse) => vec![Part::Axis(1), Part::Axis(2)],
+    }
+}
+
+/// What a [`MeshTransform`] is compiled from.
+pub struct MeshPlans {
+    forward: Vec<TransformPlan>,
+    solve: [TransformPlan; 2],
+    inverse: Vec<TransformPlan>,
+}
+
+impl MeshPlans {
+    /// * `grid` – points along a, b, c; `beta` – nm⁻¹
+    /// * `workgroup_bytes` – workgroup memory that a pass may use
+    pub fn new(grid: [usize; 3], beta: f64, workgroup_bytes: u32) -> Result<Self, ForceError> {
+        let mut forward = Vec::new();
+        for (k, part) in inner_parts(workgroup_bytes, grid, Direction::Forward).into_iter().enumerate() {
+            let beside = if k == 0 { Beside::Convert } else { Beside::Nothing };
+            forward.push(TransformPlan::new(grid, part, Direction::Forward, beside)?);
+        }
+        let solve = |with_sums| {
+            let beside = Beside::Solve(0.25 / (beta * beta), with_sums);
+            TransformPlan::new(grid, Part::Axis(0), Direction::Forward, beside)
+        };
+        let parts = inner_parts(workgroup_bytes, grid, Direction::Inverse);
+        let inverse: Result<Vec<TransformPlan>, ForceError> = (parts.iter().enumerate())
+            .map(|(k, &part)| {
+                let beside = if k + 1 == parts.len() { Beside::Real } else { Beside::Nothing };
+                TransformPlan::new(grid, part, Direction::Inverse, beside)
+            })
+            .collect();
+        Ok(MeshPlans { forward, solve: [solve(false)?, solve(true)?], inverse: inverse? })
+    }
+
+    /// Every dispatch, without and with sums.
+    pub fn all(&self) -> impl Iterator<Item = &TransformPlan> {
+        self.forward.iter().chain(&self.solve).chain(&self.inverse)
     }
 }
 
@@ -233,21 +282,14 @@ pub struct MeshBuffers<'a> {
 impl MeshTransform {
     /// * `grid` – points along a, b, c; `beta` – nm⁻¹
     pub fn new(context: &Context, shaders: &Shaders, grid: [usize; 3], beta: f64) -> Result<Self, ForceError> {
-        let make = |part, direction, beside| Transform::new(context, shaders, grid, part, direction, beside);
-        let mut forward = Vec::new();
-        for (k, part) in inner_parts(context, grid, Direction::Forward).into_iter().enumerate() {
-            let beside = if k == 0 { Beside::Convert } else { Beside::Nothing };
-            forward.push(make(part, Direction::Forward, beside)?);
-        }
-        let solve = |with_sums| make(Part::Axis(0), Direction::Forward, Beside::Solve(0.25 / (beta * beta), with_sums));
-        let parts = inner_parts(context, grid, Direction::Inverse);
-        let inverse: Result<Vec<Transform>, ForceError> = (parts.iter().enumerate())
-            .map(|(k, &part)| {
-                let beside = if k + 1 == parts.len() { Beside::Real } else { Beside::Nothing };
-                make(part, Direction::Inverse, beside)
-            })
-            .collect();
-        Ok(MeshTransform { forward, solve: [solve(false)?, solve(true)?], inverse: inverse? })
+        let plans = MeshPlans::new(grid, beta, context.workgroup_bytes())?;
+        let make = |plan: &TransformPlan| Transform::new(context, shaders, plan);
+        let [plain, with_sums] = &plans.solve;
+        Ok(MeshTransform {
+            forward: plans.forward.iter().map(make).collect::<Result<_, _>>()?,
+            solve: [make(plain)?, make(with_sums)?],
+            inverse: plans.inverse.iter().map(make).collect::<Result<_, _>>()?,
+        })
     }
 
     /// f32 slots that the sums of a solve take.
@@ -288,9 +330,10 @@ impl Fft3d {
         grid: [usize; 3],
         direction: Direction,
     ) -> Result<Self, ForceError> {
-        let mut parts = inner_parts(context, grid, direction);
+        let mut parts = inner_parts(context.workgroup_bytes(), grid, direction);
         parts.insert(if direction == Direction::Forward { parts.len() } else { 0 }, Part::Axis(0));
-        let make = |part| Transform::new(context, shaders, grid, part, direction, Beside::Nothing);
+        let make =
+            |part| Transform::new(context, shaders, &TransformPlan::new(grid, part, direction, Beside::Nothing)?);
         Ok(Fft3d { parts: parts.into_iter().map(make).collect::<Result<_, _>>()? })
     }
 
