@@ -36,13 +36,15 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         None => AdapterSelector::Best,
     };
     let report = gpu::self_test(&selector).map_err(CliError::run)?;
-    say!(
-        "self-test on {}: forces {:.1e} (direct Ewald) and {:.1e} (mesh) of the rms force against f64: {}",
-        report.device,
-        report.ewald_force_error,
-        report.mesh_force_error,
-        if report.passed() { "passed" } else { "FAILED" }
-    );
+    say!("self-test on {} against f64:", report.device);
+    for check in &report.checks {
+        let measures: Vec<String> =
+            check.measures.iter().map(|m| format!("{} {:.1e} (limit {:.0e})", m.name, m.value, m.limit)).collect();
+        say!("  {}  {}", if check.passed() { "passed" } else { "FAILED" }, check.what);
+        say!("          differs by {}", measures.join(", "));
+        say!("          kernels {}", check.kernels.join(", "));
+    }
+    say!("self-test: {}", if report.passed() { "passed" } else { "FAILED" });
     if report.passed() { Ok(()) } else { Err(CliError::Run("the self-test failed: do not use this device".into())) }
 }
 

@@ -396,8 +396,14 @@ fn devices_are_listed_and_a_missing_one_is_named() {
 #[test]
 fn the_self_test_passes_and_notices_a_wrong_shader() {
     let Some(report) = present(self_test(&selector())) else { return };
-    println!("{report:?}");
-    assert!(report.passed(), "{report:?}");
+    println!("{report:#?}");
+    assert!(report.passed(), "{report:#?}");
+    let ran = |kernel: &str| report.checks.iter().any(|c| c.kernels.iter().any(|name| name == kernel));
+    for kernel in ["nb_full", "nb_half", "prune", "fft", "ewald_force", "bonded", "update_constrained", "couple"] {
+        assert!(ran(kernel), "{kernel} was not checked: {report:#?}");
+    }
+    let has = |words: &str| report.checks.iter().any(|check| check.what.contains(words));
+    assert!(has("portable") && has("more than 8 types") && has("one word") && has("two words") && has("collide"));
     let wrong = [
         ("vdw/lennard_jones", "12.0 * k.y", "12.05 * k.y"),
         ("part/mesh_force", "a.values[ka] * b.values[kb] * slope", "0.99 * a.values[ka] * b.values[kb] * slope"),
@@ -405,6 +411,13 @@ fn the_self_test_passes_and_notices_a_wrong_shader() {
         ("bonded", "let torque = a.z * bend", "let torque = 1.05 * a.z * bend"),
         ("virtual_sites", "term.weights.y * f", "0.95 * term.weights.y * f"),
         ("constraints", "v = v + correction / params.dt", "v = v + 0.95 * correction / params.dt"),
+        // what only the half list runs
+        ("nb_half", "f_j = f_j - f;", "f_j = f_j - 1.001 * f;"),
+        ("nb_half", "(a + b) + (c + d)", "(a + b) + (c + c)"),
+        ("prune", "dot(d, d) < radius_sq", "dot(d, d) < 0.7 * radius_sq"),
+        ("couple", "params.csvr_gain / kinetic", "1.1 * params.csvr_gain / kinetic"),
+        ("part/add_force", "atomicMax(&status.force_overflow, 1u);", ""),
+        ("part/add_force", "before + words.x < before", "false"),
     ];
     for (file, from, to) in wrong {
         let Some(report) = present(self_test_with(&selector(), &edited(file, from, to))) else { return };

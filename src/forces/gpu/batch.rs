@@ -334,7 +334,7 @@ impl GpuBackend {
 
 impl Bound {
     /// Calls `with` for every dispatch of step `k` of a chunk, in order, and says whether it takes the block of the step.
-    fn each_dispatch<'a>(
+    pub(super) fn each_dispatch<'a>(
         &'a self,
         forces: &'a ForceDispatches,
         chunk: &Chunk,
