@@ -14,7 +14,8 @@
 # SECONDS_ALLOWED=520                   no part is started after that; a part that is still running then is ended
 # HEXAQUA_COMMIT=…                      names the version where there is no git
 #
-# What is absent is skipped with a line that says so. The exit code tells whether a part failed.
+# What is absent is skipped with a line that says so. The exit code is 1 if a part failed, was ended, or had no time left; what it had
+# printed by then is kept.
 set -euo pipefail
 
 [ $# = 3 ] || { echo "usage: scripts/gpu-report.sh HEXAQUA TESTS OUT" >&2 && exit 2; }
@@ -47,6 +48,7 @@ part() {
     left=$((allowed - SECONDS))
     if [ "$left" -lt 5 ]; then
         note "$name: SKIPPED, the time is used up"
+        failed=1
         return 1
     fi
     [ "$left" -ge "$limit" ] || limit=$left
@@ -62,7 +64,15 @@ part() {
     fi
 }
 
+# keep FROM TO: gives what a part printed its own name, if it printed anything
+keep() {
+    if [ -s "$out/$1" ]; then
+        mv "$out/$1" "$out/$2"
+    fi
+}
+
 commit=${HEXAQUA_COMMIT:-$(git -C "$root" rev-parse --short=12 HEAD 2>/dev/null || echo unknown)}
+export HEXAQUA_COMMIT=$commit
 gpu=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null || true)
 
 part devices 90 "$hexaqua" devices || true
@@ -83,10 +93,10 @@ fi
 bench() {
     local backend=$1 n=$2 limit=$3 more=()
     [ -z "${STEPS:-}" ] || more=(--steps "$STEPS")
-    if part "bench-$backend-$n" "$limit" "$hexaqua" bench --backend "$backend" --atoms "$n" \
-        --warm-up "${WARM_UP:-500}" --json ${more[@]+"${more[@]}"}; then
-        mv "$out/bench-$backend-$n.out" "$out/bench-$backend-$n.json"
-    fi
+    part "bench-$backend-$n" "$limit" "$hexaqua" bench --backend "$backend" --atoms "$n" \
+        --warm-up "${WARM_UP:-500}" --json ${more[@]+"${more[@]}"} || true
+    # one that fails after its first box has printed that box
+    keep "bench-$backend-$n.out" "bench-$backend-$n.json"
 }
 IFS=, read -r -a sizes <<<"$atoms"
 for n in "${sizes[@]}"; do
@@ -108,10 +118,10 @@ else
         chmod +x "$XDG_CACHE_HOME/hexaqua-peers/bin/python"
     fi
     few=$(printf '%s\n' "${sizes[@]}" | awk '$1 <= 100000' | paste -sd, -)
-    if part compare 200 "$python" "$root/benches/compare/compare.py" --hexaqua "$hexaqua" --backend gpu \
-        --peers openmm --no-install --atoms "$few" --systems water --repeats 2 --seconds 3 --tries 1; then
-        mv "$out/compare.out" "$out/compare.md"
-    fi
+    # a table a box, the smallest first, each printed when it is done: what the time does not suffice for is missing at the end
+    part compare 220 "$python" "$root/benches/compare/compare.py" --hexaqua "$hexaqua" --backend gpu --peers 'openmm cuda' \
+        --no-install --atoms "$few" --systems water --repeats 3 --rounds 3 --seconds 1.5 --tries 1 || true
+    keep compare.out compare.md
 fi
 
 # the same machine without its GPU, for orientation
@@ -121,7 +131,12 @@ bench cpu "${sizes[0]}" 60
 
 # rows of a file that `bench --json` wrote: one key a line
 rows() {
-    awk '
+    if [ "$(head -c 1 "$1")" = '{' ]; then
+        # {"error", "finished": […]}: the list stands one level deeper
+        sed 's/^  //' "$1"
+    else
+        cat "$1"
+    fi | awk '
         { key = $1; gsub(/[":]/, "", key); value = $2; gsub(/[",]/, "", value) }
         /^    "[a-z_]+": [^{\[]/ { at[key] = value }
         /^      "(host_encode|host_submit|host_wait|build_ms|lifetime|neighbor)":/ { at[key] = value }
@@ -132,7 +147,7 @@ rows() {
             printf "| %s | %s | %s | %.1f | %.2f | %.2f | %s | %.1f | %.2f | %s |\n", at["system"], at["atoms"], at["backend"],
                 1000 * at["ms_per_step"], at["ns_per_day"], at["matom_steps_per_s"], passes, host, at["build_ms"], memory
             delete at
-        }' "$1"
+        }'
 }
 
 {

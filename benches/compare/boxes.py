@@ -184,9 +184,12 @@ class Hexaqua:
 
     name = "hexaqua"
 
-    def __init__(self, program, backend, threads):
-        self.program, self.backend = program, backend
-        self.environment = {**os.environ, "RAYON_NUM_THREADS": str(threads)}
+    def __init__(self, program, backend, threads, commit, adapter=None):
+        self.program = program
+        self.executor = ["--backend", backend, "--threads", threads]
+        self.executor += ["--adapter", adapter] if adapter else []
+        # so that its records name the version that the page names
+        self.environment = {**os.environ, "HEXAQUA_COMMIT": commit}
         self.version = run([program, "--version"]).strip()
         self.device, self.steps = "", 0
 
@@ -194,8 +197,10 @@ class Hexaqua:
         pass
 
     def energy(self, box):
-        text = run([self.program, "energy", box.folder / "box.toml", "--backend", self.backend, "--json"])
-        return json.loads(text)["total"]
+        text = run([self.program, "energy", box.folder / "box.toml", *self.executor, "--json"], env=self.environment)
+        record = json.loads(text)
+        self.device = record["device"]
+        return record["total"]
 
     def total_steps(self, n_steps):
         return n_steps + WARM_UP
@@ -203,7 +208,7 @@ class Hexaqua:
     def time(self, box, n_steps):
         """ms/step; `None` steps lets hexaqua choose."""
         steps = [] if n_steps is None else ["--steps", n_steps]
-        text = run([self.program, "bench", box.folder / "box.toml", "--backend", self.backend, "--warm-up", WARM_UP, "--json",
+        text = run([self.program, "bench", box.folder / "box.toml", *self.executor, "--warm-up", WARM_UP, "--json",
                     *steps], env=self.environment)
         record = json.loads(text)[0]
         self.device, self.steps = record["device"], record["steps"]

@@ -4,13 +4,15 @@
     python3 benches/compare/compare.py [--atoms 3000,24000,96000] [--systems water,zncl2_1M] [--repeats 3] [--record]
 
 `--record` merges what was measured into benches/results/<device>.json, box by box, so that a comparison can be made in
-pieces, and writes benches/results/<device>.md from all of it; `--render` only does the latter.
+pieces, and writes benches/results/<device>.md from all of it; the device is the processor and its number of threads, or the
+adapter that hexaqua ran on. `--render` only writes the pages, of every device.
 
 Peers come from the path (GROMACS) and from a private environment that is made on first use (OpenMM, LAMMPS); one that
 cannot be had is reported as absent. See README.md in this folder for what is equal and what is not.
 """
 
 import argparse
+import ctypes
 import datetime
 import json
 import os
@@ -31,25 +33,27 @@ from lammps import Lammps
 from openmm import OpenMM
 
 ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "benches" / "results"
 # how much longer than hexaqua a peer is expected to take, so that all are timed for about as long
 PACE = {"GROMACS": 1.5, "OpenMM": 5.0, "LAMMPS": 8.0}
 
 
 def main():
     args = arguments()
-    path = ROOT / "benches" / "results" / f"{device_name(args)}.json"
     if args.render:
-        render(path)
+        for path in sorted(RESULTS.glob("*.json")):
+            render(path)
         return
     commit = revision()
-    python = environment(args.install)
+    python, failures = environment(args)
     present, absent = [], []
     makers = [
-        ("hexaqua", lambda: boxes.Hexaqua(args.hexaqua.resolve(), args.backend, args.threads)),
+        ("hexaqua", lambda: boxes.Hexaqua(args.hexaqua.resolve(), args.backend, args.threads, commit, args.adapter)),
         ("GROMACS", lambda: Gromacs(args.threads, boxes.ORDER)),
         ("GROMACS", lambda: Gromacs(args.threads, 4)),
         ("OpenMM CPU", lambda: OpenMM(python, args.threads)),
-        ("OpenMM CUDA", lambda: OpenMM(python, args.threads, "CUDA")),
+        ("OpenMM CUDA mixed", lambda: OpenMM(python, args.threads, "CUDA", "mixed")),
+        ("OpenMM CUDA single", lambda: OpenMM(python, args.threads, "CUDA", "single")),
         ("LAMMPS", lambda: Lammps(python, args.threads)),
     ]
     for name, make in makers:
@@ -58,7 +62,9 @@ def main():
         try:
             present.append(make())
         except LookupError as error:
-            absent.append(f"{name}: absent ({error})")
+            why = "; ".join([str(error), *failures.get(name.split()[0], [])])
+            absent.append(f"{name}: absent ({why})")
+    pages = set()
     scratch = args.boxes or Path(tempfile.mkdtemp(prefix="hexaqua-compare-"))
     try:
         for kind in args.systems:
@@ -68,15 +74,16 @@ def main():
                 if args.prepare:
                     continue
                 record = {"date": str(datetime.date.today()), "commit": commit, **measure(args, box, present), "absent": absent}
-                print(table(record))
+                # at once: whoever ends a comparison that takes too long keeps what is there
+                print(table(record), flush=True)
                 if args.record:
-                    merge(path, record)
+                    pages.add(merge(args, record))
     finally:
         if args.keep or args.boxes:
             say(f"files kept in {scratch}")
         else:
             shutil.rmtree(scratch)
-    if args.record and not args.prepare:
+    for path in pages:
         render(path)
 
 
@@ -86,14 +93,18 @@ def arguments():
     parser.add_argument("--atoms", type=lambda t: [int(x) for x in listed(t)], default=[3000, 24000, 96000])
     parser.add_argument("--systems", type=listed, default=["water", "zncl2_1M"])
     parser.add_argument("--peers", type=lambda t: [x.lower() for x in listed(t)], default=["gromacs", "openmm", "lammps"])
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=3, help="rounds, at least")
+    parser.add_argument("--spread", type=float, default=1.15,
+                        help="take further rounds until so many of each engine are within this factor of its fastest")
+    parser.add_argument("--rounds", type=int, default=6, help="no more rounds than that")
     parser.add_argument("--seconds", type=float, default=5.0, help="time of each measurement")
     parser.add_argument("--steps", type=int, help="of hexaqua's first, untold run; default: a few seconds' worth")
     parser.add_argument("--fewest", type=int, default=100, help="steps of a measurement, however slow the engine")
     parser.add_argument("--equilibration", type=float, default=4.0, help="ps before anything is measured")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of every engine")
     parser.add_argument("--hexaqua", type=Path, default=ROOT / "target" / "release" / "hexaqua")
-    parser.add_argument("--backend", default="cpu")
+    parser.add_argument("--backend", choices=["cpu", "gpu"], default="cpu")
+    parser.add_argument("--adapter", help="of the gpu backend: number or part of the name in `hexaqua devices`")
     parser.add_argument("--tries", type=int, default=6, help="repeat a measurement that others disturbed, at most so often")
     parser.add_argument("--clock", choices=["wall", "processor"], default="wall",
                         help="processor: processor time of one thread, for a machine that is shared")
@@ -115,21 +126,55 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def environment(install):
-    """The Python of the private environment; made on first use."""
+def environment(args):
+    """(the Python of the private environment, made on first use; what could not be installed, by engine)."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     folder = cache / "hexaqua-peers"
     python = folder / "bin" / "python"
-    if install and not python.exists():
-        say(f"making {folder} with OpenMM and LAMMPS")
-        try:
+    failures = {}
+    cuda = cuda_extra()
+    wanted = []
+    if not python.exists():
+        # one that cannot be had must not take the other along
+        wanted += [("OpenMM", ["openmm"]), ("LAMMPS", ["lammps", "mpich"])]
+    if cuda and any(p.startswith("openmm") for p in args.peers) and not has_distribution(python, f"OpenMM-CUDA-{cuda[4:]}"):
+        wanted.append(("OpenMM", [f"openmm[{cuda}]"]))
+    if not args.install:
+        for engine, packages in wanted:
+            failures.setdefault(engine, []).append(f"{' '.join(packages)} is not installed and --no-install forbids it")
+        return python, failures
+    try:
+        if not python.exists():
+            say(f"making {folder} with OpenMM and LAMMPS")
             subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-            for packages in (["openmm"], ["lammps", "mpich"]):
-                # one that cannot be had must not take the other along
-                subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=False)
-        except (OSError, subprocess.CalledProcessError) as error:
-            say(f"no private environment: {error}")
-    return python
+        for engine, packages in wanted:
+            say(f"installing {' '.join(packages)}")
+            done = subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=False)
+            if done.returncode != 0:
+                failures.setdefault(engine, []).append(f"{' '.join(packages)} could not be installed")
+    except (OSError, subprocess.CalledProcessError) as error:
+        say(f"no private environment: {error}")
+    return python, failures
+
+
+def cuda_extra():
+    """The extra of the PyPI package openmm that suits the NVIDIA driver of this machine; `None` where there is none."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return None
+    version = ctypes.c_int(0)
+    if driver.cuDriverGetVersion(ctypes.byref(version)) != 0:
+        return None
+    return "cuda13" if version.value >= 13000 else "cuda12"
+
+
+def has_distribution(python, name):
+    code = f"import importlib.metadata as m; m.version({name!r})"
+    try:
+        return subprocess.run([python, "-c", code], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
 
 
 def measure(args, box, engines):
@@ -148,7 +193,9 @@ def measure(args, box, engines):
     times = {e.name: [] for e in engines if e.name not in failed}
     first = home.time(box, None if args.steps is None else args.steps)
     disturbed = dict.fromkeys(times, 0.0)
-    for repeat in range(args.repeats):
+    for number in range(1, max(args.repeats, args.rounds) + 1):
+        if number > args.repeats and not uneven(times, args):
+            break
         for engine in engines:
             if engine.name not in times:
                 continue
@@ -161,7 +208,9 @@ def measure(args, box, engines):
             times[engine.name].append(t)
             disturbed[engine.name] = max(disturbed[engine.name], others)
             busy = f", others took {100 * others:.0f} %" if others else ""
-            say(f"  {repeat + 1}/{args.repeats} {engine.name}: {t:.3f} ms/step{busy}")
+            say(f"  round {number} {engine.name}: {t:.3f} ms/step{busy}")
+    for name in uneven(times, args):
+        say(f"  {name}: still uneven after {len(times[name])} rounds")
     rows = []
     for engine in engines:
         row = {"name": engine.name, "version": engine.version, "device": engine.device}
@@ -174,35 +223,43 @@ def measure(args, box, engines):
             "engines": rows}
 
 
+def uneven(times, args):
+    """Engines of which fewer than `args.repeats` rounds agree: took at most `args.spread` times as long as the fastest."""
+    return [name for name, t in times.items() if sum(x <= args.spread * min(t) for x in t) < args.repeats]
+
+
 def table(record):
     """Section of the report about one box."""
     home = record["engines"][0]
     lines = [f"### {record['system']}, {record['atoms']} atoms, mesh {record['grid']}³", "",
              f"{record['date']}, commit {record['commit']}.", "",
-             "| engine | ms/step | spread | ns/day | hexaqua is faster by | energy differs by | others took |",
-             "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"]
+             "| engine | fastest, ms/step | mean | slowest | ns/day, fastest | hexaqua is faster by: fastest | mean | energy differs by | others took |",
+             "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
     for row in record["engines"]:
         if "failed" in row:
-            lines.append(f"| {row['name']} | failed | | | | | |")
+            lines.append(f"| {row['name']} | failed | | | | | | | |")
             continue
-        t = row["ms_per_step"]
-        median = statistics.median(t)
-        ratio = statistics.median(a / b for a, b in zip(t, home["ms_per_step"]))
-        difference = abs(row["energy"] / home["energy"] - 1.0)
+        t, own = row["ms_per_step"], home["ms_per_step"]
+        best, mean = min(t), statistics.fmean(t)
+        ratios = "| " if row is home else f"{best / min(own):.2f} | {mean / statistics.fmean(own):.2f}"
+        difference = "" if row is home else f"{abs(row['energy'] / home['energy'] - 1.0):.1e}"
         others = f"{100.0 * row['others']:.0f} %" if record["clock"] == "wall" else "–"
-        own = row is home
-        lines.append(f"| {row['name']} | {median:.3f} | {min(t):.3f}–{max(t):.3f} | {86400.0 * boxes.DT / median:.2f} | "
-                     f"{'' if own else f'{ratio:.2f}'} | {'' if own else f'{difference:.1e}'} | {others} |")
+        lines.append(f"| {row['name']} | {best:.3f} | {mean:.3f} | {max(t):.3f} | {86400.0 * boxes.DT / best:.2f} | {ratios} | "
+                     f"{difference} | {others} |")
     return "\n".join(lines) + "\n"
 
 
-def merge(path, record):
-    """Puts the record in the place of an older one of the same box."""
-    path.parent.mkdir(exist_ok=True)
-    whole = json.loads(path.read_text()) if path.exists() else {"processor": processor(), "records": []}
+def merge(args, record):
+    """Puts the record in the place of an older one of the same box; the file that holds it."""
+    RESULTS.mkdir(exist_ok=True)
+    title, stem = device_name(args, record["engines"][0]["device"])
+    path = RESULTS / f"{stem}.json"
+    whole = json.loads(path.read_text()) if path.exists() else {"records": []}
+    whole = {"title": title, "processor": processor(), "records": whole["records"]}
     key = lambda r: (r["system"], r["atoms"])
     whole["records"] = sorted([r for r in whole["records"] if key(r) != key(record)] + [record], key=key)
     path.write_text(json.dumps(whole, indent=1) + "\n")
+    return path
 
 
 def render(path):
@@ -280,9 +337,17 @@ def processor():
         return platform.processor() or platform.machine()
 
 
-def device_name(args):
-    name = f"{processor()}-{args.threads}core" if args.backend == "cpu" else args.backend
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+def device_name(args, device):
+    """(title, stem of the file) of what was measured: the processor and its threads, or the adapter.
+
+    * `device` – as hexaqua names it: adapter (interface, driver)
+    """
+    if args.backend == "cpu":
+        threads = f"{args.threads} thread{'s' if args.threads > 1 else ''}"
+        title, name = f"{processor()}, {threads}", f"{processor()}-{args.threads}core"
+    else:
+        title, name = device, f"{device.split(' (')[0]}-compared"
+    return title, re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def revision():
@@ -306,15 +371,15 @@ def report(whole):
                 f"{100 * QUIET:.0f} % the machine was not idle and the row is to be taken with care.",
         "processor": "Times are processor time of one thread, not wall time: the machine was shared with other work.",
     }
-    threads = records[0]["threads"]
+    title = whole.get("title") or f"{whole['processor']}, {records[0]['threads']} threads"
     repeats = sorted({len(row["ms_per_step"]) for r in records for row in r["engines"] if "ms_per_step" in row})
     lines = [
-        f"# {whole['processor']}, {threads} thread{'s' if threads > 1 else ''}", "",
+        f"# {title}", "",
         "Written by `python3 benches/compare/compare.py --record`; what is equal and what is not: `benches/compare/README.md`.", "",
         f"NVT, rigid SPC/E, {1e3 * boxes.DT:g} fs, cutoff {boxes.CUTOFF} nm, PME with erfc(β r_cut) = {boxes.TOLERANCE:g}, spacing at "
-        f"most {boxes.SPACING} nm, splines of order {boxes.ORDER} unless said otherwise. Medians of "
-        f"{' or '.join(str(n) for n in repeats)} interleaved measurements, fastest and slowest beside them; ratios are taken within a "
-        f"round. {' '.join(clocks[c] for c in sorted({r['clock'] for r in records}))}", "",
+        f"most {boxes.SPACING} nm, splines of order {boxes.ORDER} unless said otherwise. "
+        f"{' or '.join(str(n) for n in repeats)} interleaved rounds; ratios of the fastest rounds of both engines, which other programs "
+        f"disturb least, and of the means. {' '.join(clocks[c] for c in sorted({r['clock'] for r in records}))}", "",
         *[f"- {v}" for v in versions], *[f"- {a}" for a in absent], "", *[table(r) for r in records],
     ]
     return "\n".join(lines)

