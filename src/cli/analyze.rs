@@ -1,5 +1,6 @@
 //! `hexaqua analyze`: the analyses of an input file on trajectories of any engine, by the same code as in a run.
 
+use super::executor::ThreadArgs;
 use super::outcome;
 use super::prepare;
 use super::progress::Progress;
@@ -24,6 +25,8 @@ pub struct Args {
     /// Folder for tables, figures and report.html [default: print only]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    threads: ThreadArgs,
 }
 
 /// What became of the frames.
@@ -98,6 +101,7 @@ fn sample(
 }
 
 pub fn run(args: &Args) -> Result<(), CliError> {
+    args.threads.start()?;
     if let Some(dir) = &args.out {
         OutputFolder::check_free(dir).map_err(CliError::input)?;
     }

@@ -5,16 +5,17 @@
 //! of a liquid. Large boxes are copies of a small one, with velocities of their own. It compares with nobody: that is
 //! `benches/compare/`.
 
+use super::CliError;
+use super::executor::{BackendChoice, ExecutorArgs, on_host};
 use super::prepare::{self, Prepared};
+use super::records::{program_commit, today};
 use super::run::{stage_plan, start_velocities};
-use super::{BackendChoice, CliError};
 use crate::cell::Cell;
 use crate::dynamics::engine::StagePlan;
 use crate::dynamics::minimise::{MinimisePlan, minimise};
 use crate::dynamics::{DynamicsError, Engine, LogRow, Moment, Observer, StageSummary, neighbors};
-use crate::forces::cpu::CpuBackend;
 use crate::forces::gpu::{AdapterSelector, micro};
-use crate::forces::{Backend, Chunk};
+use crate::forces::{Chunk, ForceError};
 use crate::io::input;
 use crate::system::spec::{DynamicsSpec, StageKind};
 use crate::system::{Coulomb, Frame, System, Topology};
@@ -33,8 +34,8 @@ pub struct Args {
     /// Which of the built-in boxes
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [BoxKind::Water, BoxKind::Zncl2], value_name = "BOX,…")]
     systems: Vec<BoxKind>,
-    #[arg(long, value_enum, default_value = "auto")]
-    backend: BackendChoice,
+    #[command(flatten)]
+    executor: ExecutorArgs,
     /// Timed steps [default: as many as take a few seconds]
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
@@ -45,12 +46,12 @@ pub struct Args {
     /// ratio: what constant potential costs
     #[arg(long, requires = "input")]
     fixed_charges: bool,
-    /// Instead of steps, measure what they are made of on the best GPU adapter: a dependent and an independent dispatch,
+    /// Instead of steps, measure what they are made of on a GPU: a dependent and an independent dispatch,
     /// integer atomics, a transform in workgroup memory, a submission
     #[arg(long, conflicts_with_all = ["input", "atoms", "systems", "steps", "warm_up"])]
     micro: bool,
     /// Print a JSON list of {"system", "atoms", "backend", "device", "ms_per_step", "ns_per_day", "matom_steps_per_s",
-    /// "passes" (ms/step), …}
+    /// "passes" (ms/step), "version", "commit", "date", …}; if a later box fails, {"error", "finished": the list so far}
     #[arg(long)]
     json: bool,
 }
@@ -103,44 +104,81 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     if args.steps == Some(0) {
         return Err(CliError::Input("--steps 0: nothing to time; give at least 1".into()));
     }
-    if args.micro {
-        return run_micro(args.json);
+    if let Some(n) = args.atoms.iter().find(|&&n| n < FEWEST_ATOMS) {
+        let detail = format!("--atoms {n}: a box that holds the cutoff takes at least {FEWEST_ATOMS} atoms");
+        return Err(CliError::Input(detail));
     }
-    let mut records = Vec::new();
+    args.executor.threads.start()?;
+    if args.micro {
+        return run_micro(args);
+    }
+    let mut finished = Vec::new();
+    let (text, outcome) = closing(measure_all(args, &mut finished), finished);
+    if args.json
+        && let Some(text) = text
+    {
+        say!("{text:#}");
+    }
+    outcome
+}
+
+/// What is printed as JSON, and how the program ends: boxes that were measured are kept when a later one fails.
+fn closing(outcome: Result<(), CliError>, finished: Vec<Value>) -> (Option<Value>, Result<(), CliError>) {
+    match outcome {
+        Ok(()) => (Some(Value::Array(finished)), Ok(())),
+        Err(error) if finished.is_empty() => (None, Err(error)),
+        Err(error) => {
+            let text = json!({ "error": error.to_string(), "finished": finished });
+            (Some(text), Err(CliError::Run(error.to_string())))
+        }
+    }
+}
+
+/// Measures one box after the other.
+fn measure_all(args: &Args, finished: &mut Vec<Value>) -> Result<(), CliError> {
     if let Some(path) = &args.input {
         let (input, locations) = input::read_located(path, &[])?;
         let name = input.title.clone();
-        records.push(measure(args, &name, prepare::prepare(input, &locations)?, 1)?);
-    } else {
-        for &n in &args.atoms {
-            if n < FEWEST_ATOMS {
-                let detail = format!("--atoms {n}: a box that holds the cutoff takes at least {FEWEST_ATOMS} atoms");
-                return Err(CliError::Input(detail));
-            }
-            let copies = copies_along_an_edge(n);
-            for kind in &args.systems {
-                let text = kind.text(n / copies.pow(3));
-                let (input, locations) = input::parse_located(&text, kind.name(), Path::new(""), &[])?;
-                records.push(measure(args, kind.name(), prepare::prepare(input, &locations)?, copies)?);
-            }
-        }
+        finished.push(measure(args, &name, prepare::prepare(input, &locations)?, 1)?);
+        return Ok(());
     }
-    if args.json {
-        say!("{:#}", Value::Array(records));
+    for &n in &args.atoms {
+        let copies = copies_along_an_edge(n);
+        for kind in &args.systems {
+            let text = kind.text(n / copies.pow(3));
+            let (input, locations) = input::parse_located(&text, kind.name(), Path::new(""), &[])?;
+            finished.push(measure(args, kind.name(), prepare::prepare(input, &locations)?, copies)?);
+        }
     }
     Ok(())
 }
 
-/// Prices of the best adapter.
-fn run_micro(as_json: bool) -> Result<(), CliError> {
-    let done = micro::measure(&AdapterSelector::Best).map_err(CliError::run)?;
-    if as_json {
+/// Prices of an adapter.
+fn run_micro(args: &Args) -> Result<(), CliError> {
+    let adapter = args.executor.adapter()?.unwrap_or(AdapterSelector::Best);
+    if matches!(args.executor.choice, BackendChoice::Cpu | BackendChoice::Reference) {
+        let detail = "--micro measures a GPU: leave --backend out or give --backend gpu";
+        return Err(CliError::Input(detail.into()));
+    }
+    let done = micro::measure(&adapter).map_err(|error| match error {
+        ForceError::NoAdapter(_) => CliError::input(error),
+        other => CliError::run(other),
+    })?;
+    if args.json {
         let prices: Map<String, Value> = (done.prices.iter())
             .map(|p| (p.name.to_string(), json!({ "value": p.value, "unit": p.unit, "what": p.what })))
             .collect();
         say!(
             "{:#}",
-            json!({ "device": done.device, "driver": done.driver, "software": done.is_software, "prices": prices })
+            json!({
+                "device": done.device,
+                "driver": done.driver,
+                "software": done.is_software,
+                "prices": prices,
+                "version": env!("CARGO_PKG_VERSION"),
+                "commit": program_commit(),
+                "date": today(),
+            })
         );
         return Ok(());
     }
@@ -196,10 +234,9 @@ fn relax(args: &Args, prepared: &mut Prepared) -> Result<(), CliError> {
         StageKind::Minimise { max_force, max_steps } => Some((max_force, max_steps)),
         StageKind::Dynamics { .. } => None,
     }) {
-        let on_host = || CpuBackend::new(system, None).ok().map(|b| Box::new(b) as Box<dyn Backend>);
-        let own = || prepare::backend(args.backend, system);
-        let mut backend = match args.backend {
-            BackendChoice::Gpu | BackendChoice::Auto => on_host().map_or_else(own, Ok)?,
+        let own = || args.executor.backend(system);
+        let mut backend = match args.executor.choice {
+            BackendChoice::Gpu | BackendChoice::Auto => on_host(system).or_else(|_| own())?,
             BackendChoice::Cpu | BackendChoice::Reference => own()?,
         };
         let plan = MinimisePlan { max_force, max_steps, list_radius: system.interactions.cutoff + MINIMISE_SKIN };
@@ -284,7 +321,7 @@ fn measure(args: &Args, name: &str, mut prepared: Prepared, copies: usize) -> Re
     let prepared = &prepared;
     let dynamics = last_dynamics(prepared)?;
     let system = &prepared.system;
-    let mut engine = Engine::new(system, prepare::backend(args.backend, system)?, start);
+    let mut engine = Engine::new(system, args.executor.backend(system)?, start);
     start_velocities(&mut engine, dynamics);
     let lag = engine.backend.list_lag();
     engine.backend.prune_to(Some(prepare::inner_radius(prepared, dynamics)));
@@ -387,6 +424,9 @@ fn measure(args: &Args, name: &str, mut prepared: Prepared, copies: usize) -> Re
         "constant_potential": cost.map(|c| json!({ "ms_per_step": c.relaxed, "fixed_ms_per_step": c.fixed, "ratio": c.ratio, "processor": c.processor })),
         "peak_memory": peak,
         "device_memory": device_memory,
+        "version": env!("CARGO_PKG_VERSION"),
+        "commit": program_commit(),
+        "date": today(),
     }))
 }
 
@@ -416,7 +456,7 @@ fn constant_potential(
     let mut system = prepared.system.clone();
     system.external.electrodes = None;
     system.topology.charges = charges;
-    let backend = prepare::backend(args.backend, &system)?;
+    let backend = args.executor.backend(&system)?;
     let mut fixed = Engine::new(&system, backend, engine.state.clone());
     let mut plan = plan.clone();
     let lifetime = plan.schedule.neighbor.max(1);
@@ -476,4 +516,23 @@ fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| 1024 * kib)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_box_that_fails_leaves_those_before_it() {
+        let boxes = || vec![json!({ "system": "water", "atoms": 3000 })];
+        let (text, outcome) = closing(Ok(()), boxes());
+        assert!(outcome.is_ok() && text == Some(Value::Array(boxes())));
+        let failure = || Err(CliError::Input("the next box does not fit".into()));
+        let (text, outcome) = closing(failure(), boxes());
+        let text = text.expect("something was measured");
+        assert_eq!((&text["finished"], &text["error"]), (&Value::Array(boxes()), &"the next box does not fit".into()));
+        assert!(matches!(outcome, Err(CliError::Run(_))), "exit code 1");
+        let (text, outcome) = closing(failure(), Vec::new());
+        assert!(text.is_none() && matches!(outcome, Err(CliError::Input(_))), "nothing to keep");
+    }
 }

@@ -24,6 +24,7 @@ pub mod build;
 mod capacitance;
 pub mod devices;
 pub mod energy;
+pub mod executor;
 pub mod forcefield;
 mod held;
 pub mod import;
@@ -42,7 +43,7 @@ pub mod simulate;
 mod surface;
 pub mod validate;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -72,17 +73,6 @@ enum Command {
     Devices(devices::Args),
     /// List the built-in force fields with their sources
     Forcefield(forcefield::Args),
-}
-
-/// Which executor to use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum BackendChoice {
-    /// A hardware GPU if there is one, else the CPU
-    Auto,
-    Gpu,
-    Cpu,
-    /// Plain f64, slow
-    Reference,
 }
 
 /// Options that name an input file and change it.

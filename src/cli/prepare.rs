@@ -1,13 +1,10 @@
 //! From an input file to a system that can be run: the part every subcommand shares.
 
-use super::{BackendChoice, CliError, InputArgs, held, import, interface, observables, surface};
+use super::{CliError, InputArgs, held, import, interface, observables, surface};
 use crate::build::{self, BoxReport, Extent, Quantity, SolutionRequest};
 use crate::cell::Cell;
 use crate::forcefield::{self, Assembled};
-use crate::forces::cpu::CpuBackend;
-use crate::forces::gpu::{AdapterSelector, GpuBackend};
-use crate::forces::reference::ReferenceBackend;
-use crate::forces::{Backend, ForceError, PRUNE_INTERVAL};
+use crate::forces::PRUNE_INTERVAL;
 use crate::io::input::{self, InputError, Locations};
 use crate::io::structure;
 use crate::neighbor::buffer;
@@ -219,28 +216,6 @@ fn check_counts(system: &SystemSpec, species: &[Species], sequence: &[u32]) -> R
         }
     }
     Ok(())
-}
-
-/// The executor of a run. `auto` takes a hardware GPU if it can run the system, else the CPU, and says why.
-pub fn backend(choice: BackendChoice, system: &System) -> Result<Box<dyn Backend>, CliError> {
-    let cpu = || CpuBackend::new(system, None).map(|b| Box::new(b) as Box<dyn Backend>);
-    let made: Result<Box<dyn Backend>, ForceError> = match choice {
-        BackendChoice::Reference => ReferenceBackend::new(system).map(|b| Box::new(b) as _),
-        BackendChoice::Cpu => cpu(),
-        BackendChoice::Gpu => GpuBackend::new(system, None).map(|b| Box::new(b) as _),
-        BackendChoice::Auto => match GpuBackend::new(system, Some(&AdapterSelector::Hardware)) {
-            Ok(gpu) => Ok(Box::new(gpu)),
-            Err(ForceError::NoAdapter(_)) => cpu(),
-            Err(why) => {
-                warn!("warning: the GPU is not used: {why}");
-                cpu()
-            }
-        },
-    };
-    made.map_err(|error| match error {
-        ForceError::Unsupported { .. } | ForceError::Impossible(_) | ForceError::NoAdapter(_) => CliError::input(error),
-        other => CliError::run(other),
-    })
 }
 
 /// Radius of the neighbor list of a stage, nm, and a warning when the user asked for less than the drift needs.

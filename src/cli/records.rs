@@ -106,14 +106,37 @@ fn section(out: &mut String, dir: &Path, case: &Case, system: &CaseSystem) {
 
 /// Short hash of the checkout's commit.
 fn commit() -> String {
-    let output = Command::new("git").args(["rev-parse", "--short=10", "HEAD"]).output();
-    let text =
-        output.ok().filter(|o| o.status.success()).map(|o| String::from_utf8_lossy(&o.stdout).trim().to_string());
-    text.unwrap_or_else(|| "unknown".to_string())
+    git(Path::new("."), &["rev-parse", "--short=10", "HEAD"]).unwrap_or_else(|| "unknown".to_string())
+}
+
+/// What git prints in a folder.
+fn git(folder: &Path, args: &[&str]) -> Option<String> {
+    let output = Command::new("git").arg("-C").arg(folder).args(args).output().ok().filter(|o| o.status.success())?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_string())
+}
+
+/// The commit that this program was built from: what HEXAQUA_COMMIT says, else that of the checkout around the program. A program
+/// older than the commit may be of an earlier one, and says so, as it does of a checkout that has changes.
+pub(super) fn program_commit() -> Option<String> {
+    if let Ok(told) = std::env::var("HEXAQUA_COMMIT") {
+        return Some(told).filter(|told| !told.is_empty());
+    }
+    let program = std::env::current_exe().ok()?;
+    let folder = program.parent()?;
+    let mut commit = git(folder, &["rev-parse", "--short=12", "HEAD"])?;
+    let committed: u64 = git(folder, &["log", "-1", "--format=%ct"])?.parse().ok()?;
+    let built = std::fs::metadata(&program).and_then(|m| m.modified()).ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    if built < committed {
+        commit.push_str(" or earlier");
+    }
+    if git(folder, &["status", "--porcelain", "--untracked-files=no"]).is_none_or(|changes| !changes.is_empty()) {
+        commit.push_str(" with uncommitted changes");
+    }
+    Some(commit)
 }
 
 /// Today in UTC as year-month-day.
-fn today() -> String {
+pub(super) fn today() -> String {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let (y, m, d) = civil((seconds / 86_400) as i64);
     format!("{y:04}-{m:02}-{d:02}")

@@ -1,9 +1,10 @@
 //! `hexaqua run`: build, minimise, run, analyse, report.
 
+use super::executor::ExecutorArgs;
 use super::prepare::{self, Prepared};
 use super::progress::{Progress, clock};
 use super::recorder::{KINETIC, LOG_FILE, OpenTrajectory, Recorder, chain, lagged_list};
-use super::{BackendChoice, CliError, InputArgs, outcome};
+use super::{CliError, InputArgs, outcome};
 use crate::analysis::AnalysisSet;
 use crate::dynamics::engine::StagePlan;
 use crate::dynamics::minimise::{MinimisePlan, minimise};
@@ -27,8 +28,8 @@ pub struct Args {
     /// Output folder [default: runs/<name of the input file>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    #[arg(long, value_enum, default_value = "auto")]
-    backend: BackendChoice,
+    #[command(flatten)]
+    executor: ExecutorArgs,
     /// Continue the run in the output folder from its last checkpoint
     #[arg(long)]
     resume: bool,
@@ -46,6 +47,7 @@ const MINIMISE_SKIN: f64 = 0.1;
 
 pub fn run(args: &Args) -> Result<(), CliError> {
     let started = Instant::now();
+    args.executor.threads.start()?;
     let (input, locations) = prepare::read_input(&args.input)?;
     let path = args
         .out
@@ -69,7 +71,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     }
     let mut analyses = AnalysisSet::new(&prepared.input.analyses, &prepared.system.topology, &prepared.state.cell)
         .map_err(CliError::input)?;
-    let backend = prepare::backend(args.backend, &prepared.system)?;
+    let backend = args.executor.backend(&prepared.system)?;
     if let Some(c) = &checkpoint {
         if c.backend != backend.name() {
             warn!(
@@ -100,7 +102,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let attempt = run_stages(&mut prepared, backend, &folder, checkpoint, analyses, input_hash, losses.next());
     let stages = match attempt {
         Err(CliError::DeviceLost(why)) => {
-            resume_once(&mut prepared, args.backend, &folder, input_hash, &why, losses.next())?
+            resume_once(&mut prepared, &args.executor, &folder, input_hash, &why, losses.next())?
         }
         other => other?,
     };
@@ -110,7 +112,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
 /// Continues from the last checkpoint after the device was lost; a second loss ends the run.
 fn resume_once(
     prepared: &mut Prepared,
-    choice: BackendChoice,
+    executor: &ExecutorArgs,
     folder: &OutputFolder,
     input_hash: u64,
     why: &str,
@@ -123,7 +125,7 @@ fn resume_once(
         let remedy = format!("the last checkpoint in {} is kept: continue with --resume", folder.path().display());
         CliError::Run(format!("{what}: {error}; {remedy}"))
     };
-    let backend = prepare::backend(choice, &prepared.system).map_err(|e| keep(e, "no device to continue on"))?;
+    let backend = executor.backend(&prepared.system).map_err(|e| keep(e, "no device to continue on"))?;
     let mut analyses = AnalysisSet::new(&prepared.input.analyses, &prepared.system.topology, &prepared.state.cell)
         .map_err(CliError::input)?;
     analyses.restore(&checkpoint.analysis).map_err(CliError::run)?;

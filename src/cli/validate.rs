@@ -1,10 +1,11 @@
 //! `hexaqua validate`: cases against literature and other engines.
 
+use super::CliError;
+use super::executor::ExecutorArgs;
 use super::outcome;
 use super::prepare;
 use super::records;
 use super::simulate::simulate;
-use super::{BackendChoice, CliError};
 use crate::analysis::Quantity;
 use crate::io::{expected, input};
 use crate::report::{VerdictRow, text, verdict};
@@ -17,8 +18,8 @@ use std::time::Instant;
 pub struct Args {
     /// Cases to run, e.g. `zn-hydration`, `zn-peaks` or one system `zn-peaks/spce/li-merz-cm` [default: all]
     cases: Vec<String>,
-    #[arg(long, value_enum, default_value = "auto")]
-    backend: BackendChoice,
+    #[command(flatten)]
+    executor: ExecutorArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -81,6 +82,7 @@ impl Drop for Scratch {
 }
 
 pub fn run(args: &Args) -> Result<(), CliError> {
+    args.executor.threads.start()?;
     let cases = expected::built_in().map_err(CliError::run)?;
     let full_names =
         || cases.iter().flat_map(|c| c.systems.iter().map(move |s| (c, s, format!("{}/{}", c.name, s.name))));
@@ -117,7 +119,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let mut before: BTreeMap<String, Vec<Quantity>> = BTreeMap::new();
     for (case, system, name) in full_names().filter(|(_, s, name)| wanted(name, s.long)) {
         let started = Instant::now();
-        let (references, mut measured, device) = measure(&name, system, &overrides, args.backend)?;
+        let (references, mut measured, device) = measure(&name, system, &overrides, &args.executor)?;
         measured.extend(changes(&references, &measured, |from| before.get(&format!("{}/{from}", case.name))));
         before.insert(name.clone(), measured.clone());
         let judged = verdict::judge(&case.name, &references, &measured).map_err(CliError::run)?;
@@ -172,10 +174,10 @@ fn measure(
     name: &str,
     system: &CaseSystem,
     asked: &[(String, String)],
-    backend: BackendChoice,
+    executor: &ExecutorArgs,
 ) -> Result<(Vec<Reference>, Vec<Quantity>, String), CliError> {
     let prepared = prepare_case(name, system, asked)?;
-    let backend = prepare::backend(backend, &prepared.system)?;
+    let backend = executor.backend(&prepared.system)?;
     let references = outcome::references_of(system, &prepared.input);
     let device = format!("{}, {}", backend.name(), backend.device());
     Ok((references, simulate(name, &prepared, backend)?, device))

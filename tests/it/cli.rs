@@ -563,3 +563,77 @@ fn bench_times_built_in_boxes_and_an_input() {
     let (_, err) = expect(2, &["bench", "--atoms", "30"]);
     assert!(err.contains("648"), "{err}");
 }
+
+/// What records are kept by: version, commit and date; and the threads that were asked for.
+#[test]
+fn records_name_their_version_and_threads_are_as_many_as_asked_for() {
+    let settings =
+        ["--atoms", "900", "--systems", "water", "--backend", "cpu", "--steps", "2", "--warm-up", "0", "--json"];
+    let bench = |more: &[&str], environment: [(&str, &str); 2]| {
+        let mut command = hexaqua(&[&["bench"], &settings[..], more].concat());
+        let done = command.envs(environment).output().expect("the program starts");
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        let records: Vec<serde_json::Value> = serde_json::from_slice(&done.stdout).expect("a JSON list");
+        records[0].clone()
+    };
+    let record = bench(&["--threads", "1"], [("RAYON_NUM_THREADS", "3"), ("HEXAQUA_COMMIT", "0123456789ab")]);
+    assert_eq!(record["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(record["commit"], "0123456789ab");
+    let date = record["date"].as_str().expect("a date");
+    assert!(date.len() == 10 && date.starts_with("20"), "{date}");
+    let device = |record: &serde_json::Value| record["device"].as_str().expect("a name").to_string();
+    assert!(device(&record).ends_with("1 thread"), "{record}");
+    let record = bench(&[], [("RAYON_NUM_THREADS", "3"), ("HEXAQUA_COMMIT", "")]);
+    assert!(device(&record).ends_with("3 threads") && record["commit"].is_null(), "{record}");
+    for command in ["run", "bench", "energy", "validate"] {
+        let (_, err) = expect(2, &[command, "inputs/zn-hydration.toml", "--threads", "0"]);
+        assert!(err.contains("--threads"), "{command}: {err}");
+    }
+    let (_, err) = expect(2, &["analyze", "inputs/zn-hydration.toml", "none.xtc", "--threads", "many"]);
+    assert!(err.contains("--threads"), "{err}");
+}
+
+/// Adapters by number and by name as `hexaqua devices` prints them, and an error for one that is not there.
+#[test]
+fn an_adapter_is_taken_by_number_or_name() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let input = write(scratch.path(), "water.toml", WATER);
+    let energy = |adapter: &str, backend: &str| {
+        ["energy", &input, "--json", "--adapter", adapter, "--backend", backend].map(String::from)
+    };
+    let run = |code, args: [String; 7]| expect(code, &args.each_ref().map(String::as_str));
+    let (_, err) = run(2, energy("0", "cpu"));
+    assert!(err.contains("--adapter 0") && err.contains("--backend gpu"), "{err}");
+    let (_, err) = expect(2, &["bench", "--micro", "--backend", "cpu"]);
+    assert!(err.contains("--micro measures a GPU"), "{err}");
+    let (_, err) = run(2, energy("no such adapter", "gpu"));
+    assert!(err.contains("no adapter named like 'no such adapter'"), "{err}");
+    let (_, err) = run(2, energy("99", "auto"));
+    assert!(err.contains("no adapter number 99"), "{err}");
+    if !device() {
+        return;
+    }
+    let first = &hexaqua::forces::gpu::devices()[0];
+    for adapter in ["0", &first.name.to_uppercase()] {
+        let (out, _) = run(0, energy(adapter, "gpu"));
+        let record: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+        assert!(record["device"].as_str().is_some_and(|name| name.starts_with(&first.name)), "{record}");
+        assert_eq!(record["backend"], "gpu");
+    }
+}
+
+/// The error of a packed start is larger than at equilibrium; it is said so, and not of a structure that was read.
+#[test]
+fn the_check_of_a_packed_start_says_what_to_expect() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let input = write(scratch.path(), "water.toml", WATER);
+    let gro = scratch.path().join("packed.gro").display().to_string();
+    expect(0, &["build", &input, "--out", &gro]);
+    let (out, _) = expect(0, &["energy", &input, "--backend", "cpu", "--check"]);
+    assert!(out.contains("force error against converged Ewald sums") && out.contains("packed start"), "{out}");
+    let read = WATER
+        .replace(", molecules = 216", "")
+        .replace("density = \"0.997 g/cm3\"\nseed = 3", "structure = \"packed.gro\"");
+    let (out, _) = expect(0, &["energy", &write(scratch.path(), "read.toml", &read), "--backend", "cpu", "--check"]);
+    assert!(out.contains("force error against converged Ewald sums") && !out.contains("packed start"), "{out}");
+}
