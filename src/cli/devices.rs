@@ -41,6 +41,9 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         let measures: Vec<String> =
             check.measures.iter().map(|m| format!("{} {:.1e} (limit {:.0e})", m.name, m.value, m.limit)).collect();
         say!("  {}  {}", if check.passed() { "passed" } else { "FAILED" }, check.what);
+        if measures.is_empty() {
+            continue;
+        }
         say!("          differs by {}", measures.join(", "));
         say!("          kernels {}", check.kernels.join(", "));
     }
