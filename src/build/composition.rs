@@ -100,6 +100,22 @@ impl Composition {
         if counts.iter().sum::<usize>() == 0 {
             return Err(BuildError::Nothing);
         }
+        for (s, q) in quantities.iter().enumerate() {
+            if let Quantity::Concentration(concentration) = *q
+                && concentration > 0.0
+                && counts[s] == 0
+            {
+                let exact = per_volume(q) * cell.volume();
+                let waters = species.iter().zip(&counts).find(|(s, _)| s.is_water).map_or(0, |(_, &n)| n);
+                return Err(BuildError::TooDilute {
+                    species: species[s].name.clone(),
+                    concentration,
+                    exact,
+                    volume: cell.volume() / exact,
+                    waters: (waters as f64 / exact).ceil() as usize,
+                });
+            }
+        }
         Ok(Composition { counts, cell })
     }
 }

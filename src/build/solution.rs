@@ -46,6 +46,11 @@ pub enum BuildError {
     #[error("a concentration of {concentration} mol/L of {species} cannot be built")]
     Concentration { species: String, concentration: f64 },
     #[error(
+        "{} mmol/L of {species} in this box are {exact:.2} molecules, which rounds to none\n  one molecule needs {}a box of {volume:.0} nm^3; enlarge the box, or take count = 1 and what concentration that is",
+        1e3 * .concentration, if *.waters > 0 { format!("at least {} waters, ", .waters) } else { String::new() }
+    )]
+    TooDilute { species: String, concentration: f64, exact: f64, volume: f64, waters: usize },
+    #[error(
         "the solutes alone weigh {dissolved:.3} g per cm3 of box, which leaves nothing of the density {density} g/cm3 for the rest; lower the concentrations or raise the density"
     )]
     DissolvedTooHeavy { density: f64, dissolved: f64 },

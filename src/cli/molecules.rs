@@ -32,9 +32,11 @@ pub fn library(system: &SystemSpec, locations: &Locations) -> Result<Cow<'static
 
 /// Every molecule that a solute takes from an `itp` file.
 pub fn from_files(system: &SystemSpec, locations: &Locations) -> Result<Vec<FileMolecule>, CliError> {
-    let mut molecules = Vec::new();
+    let mut molecules: Vec<FileMolecule> = Vec::new();
+    // names of `define` that no file uses
+    let mut unused: Option<Vec<(String, Option<String>)>> = None;
     for (index, solute) in system.solutes.iter().enumerate() {
-        let Some(MoleculeFile::Itp { path, structure, rules }) = &solute.file else { continue };
+        let Some(MoleculeFile::Itp { topology, structure, rules }) = &solute.file else { continue };
         let at = |message: String| {
             CliError::input(locations.explain(&format!("system.solutes.{}.structure", index + 1), &message))
         };
@@ -44,8 +46,14 @@ pub fn from_files(system: &SystemSpec, locations: &Locations) -> Result<Vec<File
             _ => None,
         };
         // The faults of a topology point into its own files.
-        let read = gromacs::read_molecule(path, rules).map_err(CliError::input)?;
-        let SingleMolecule { mut species, types, mixing, mut warnings } = read;
+        let read = gromacs::read_molecule(topology, &solute.name, rules).map_err(CliError::input)?;
+        let SingleMolecule { mut species, types, mixing, mut warnings, unused_defines } = read;
+        unused = Some(match unused {
+            None => unused_defines,
+            Some(before) => {
+                before.into_iter().filter(|(name, _)| unused_defines.iter().any(|u| u.0 == *name)).collect()
+            }
+        });
         species.name.clone_from(&solute.name);
         let charge = species.charge();
         if (charge - charge.round()).abs() > 1e-4 {
@@ -74,8 +82,11 @@ pub fn from_files(system: &SystemSpec, locations: &Locations) -> Result<Vec<File
                 imported.positions
             }
         };
-        let file = path.file_name().map(|f| f.to_string_lossy().into_owned()).unwrap_or_default();
+        let file = topology.path.file_name().map(|f| f.to_string_lossy().into_owned()).unwrap_or_default();
         molecules.push(FileMolecule { solute: index, file, species, types, mixing, geometry, warnings });
+    }
+    if let Some(last) = molecules.last_mut() {
+        last.warnings.extend(unused.iter().flatten().map(gromacs::unused_define));
     }
     Ok(molecules)
 }

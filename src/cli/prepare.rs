@@ -153,7 +153,7 @@ fn finish(input: Input, locations: &Locations, parts: Parts, layers: Vec<String>
         external: External::default(),
     };
     let mut state = state;
-    held::hold(&mut system, &mut state, &input.dynamics).map_err(|e| at(e.key, &e.message))?;
+    warnings.extend(held::hold(&mut system, &mut state, &input.dynamics).map_err(|e| at(e.key, &e.message))?);
     // a topology has a rule of its own, which shows where a type meets itself
     let mixing = match (&input.system.geometry, system.pair_table.origin(0, 0)) {
         (GeometrySpec::Topology { .. }, PairOrigin::Mixed(rule)) => rule,

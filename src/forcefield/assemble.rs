@@ -2,7 +2,8 @@
 //!
 //! * **Mixing.** A pair whose two types both come from sets with the geometric rule uses geometric, any other pair the
 //!   rule of the input. A water is no such set: an ion of a geometric set mixes with water by the rule of the input, and
-//!   a warning says so unless that is geometric. Explicit pair tables beat both. 1-4 pairs use the rule and the scaling of
+//!   a warning says so unless that is geometric. Types of one file of the user mix among themselves by the rule of the
+//!   file. Explicit pair tables beat both. 1-4 pairs use the rule and the scaling of
 //!   their own set.
 //! * **Charge scaling** multiplies every atom of every ionic species by one factor, water and neutral molecules never.
 //!   Where this project has refitted an ion for the scaled charge and the chosen water, that set replaces the one of the
@@ -60,13 +61,33 @@ pub struct FileMolecule {
     pub file: String,
     /// `type_id` counts `types`.
     pub species: Species,
-    /// (name, σ nm, ε kJ/mol)
-    pub types: Vec<(String, f64, f64)>,
+    pub types: Vec<FileType>,
     /// Rule that the file states for its types.
     pub mixing: Mixing,
     /// `[n_atoms]`, nm, where the user gave a shape
     pub geometry: Vec<DVec3>,
     pub warnings: Vec<String>,
+}
+
+/// A Lennard-Jones type of such a molecule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileType {
+    pub name: String,
+    /// nm
+    pub sigma: f64,
+    /// kJ/mol
+    pub epsilon: f64,
+    pub terms: LjTerms,
+}
+
+/// Which terms of 4ε [(σ/r)¹² − (σ/r)⁶] the pairs of a type have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LjTerms {
+    Both,
+    /// The first alone.
+    Repulsion,
+    /// The first alone, known by c12: σ is any number, and only geometric means are right.
+    RepulsionWithoutSigma,
 }
 
 /// A solute with its model found.
@@ -151,13 +172,17 @@ pub fn assemble_from(
                 let (model, source) = (set.full_name(), set.source.clone());
                 Provenance { species: name.clone(), model, title, source, flags: set.flags() }
             }
-            SoluteSource::File(file) => Provenance {
-                species: name.clone(),
-                model: file.file.clone(),
-                title: "the user's own molecule".into(),
-                source: file.file.clone(),
-                flags: Vec::new(),
-            },
+            SoluteSource::File(file) => {
+                let has_lj = file.types.iter().any(|t| t.epsilon != 0.0);
+                warnings.extend(mixing_warning(&file.file, &name, file.mixing, water, mixing).filter(|_| has_lj));
+                Provenance {
+                    species: name.clone(),
+                    model: file.file.clone(),
+                    title: "the user's own molecule".into(),
+                    source: file.file.clone(),
+                    flags: Vec::new(),
+                }
+            }
         };
         entry.flags.extend(solute.scaled.map(|scale| format!("charges times {scale}")));
         warnings.extend(solute.warnings);
@@ -356,19 +381,31 @@ fn warnings_of(library: &Library, ion: &str, set: &ParameterSet, water: &WaterMo
         )),
         None => {}
     }
-    if mixing != Mixing::Geometric && set.combination == Combination::Geometric {
-        warnings.push(format!(
-            "`{name}` of {ion} was fitted with geometric mixing, and this input mixes it with {} by the {mixing} rule; \
+    let own = match set.combination {
+        Combination::LorentzBerthelot => Some(Mixing::LorentzBerthelot),
+        Combination::Geometric => Some(Mixing::Geometric),
+        Combination::Explicit => None,
+    };
+    warnings.extend(own.and_then(|own| mixing_warning(&name, ion, own, water, mixing)));
+    warnings
+}
+
+/// Where a model is mixed by another rule than its own.
+///
+/// * `name` – of the set or the file
+/// * `own` – rule it was made with
+fn mixing_warning(name: &str, species: &str, own: Mixing, water: &WaterModel, mixing: Mixing) -> Option<String> {
+    match (own, mixing) {
+        (Mixing::Geometric, Mixing::LorentzBerthelot) => Some(format!(
+            "`{name}` of {species} was fitted with geometric mixing, and this input mixes it with {} by the {mixing} rule; \
              `[nonbonded] mixing = \"geometric\"` gives the fitted pair",
             water.name
-        ));
+        )),
+        (Mixing::LorentzBerthelot, Mixing::Geometric) => Some(format!(
+            "`{name}` of {species} was fitted with Lorentz-Berthelot mixing, and the input asks for geometric"
+        )),
+        _ => None,
     }
-    if mixing == Mixing::Geometric && set.combination == Combination::LorentzBerthelot {
-        warnings.push(format!(
-            "`{name}` of {ion} was fitted with Lorentz-Berthelot mixing, and the input asks for geometric"
-        ));
-    }
-    warnings
 }
 
 impl ParameterSet {

@@ -51,6 +51,11 @@ pub enum SoluteFault {
     ScaledAlready { species: String, model: String, scale: f64, full: Vec<String> },
 
     #[error(
+        "the type {type_name} of {file} repels by c12 alone, without a sigma, and this box mixes it with {partner} by the Lorentz-Berthelot rule\n  choose [nonbonded] mixing = \"geometric\", or give the type a negative sigma and an epsilon"
+    )]
+    NoSigma { file: String, type_name: String, partner: String },
+
+    #[error(
         "`{model}` of {species} is an explicit pair table and holds no pair with the oxygen of {water}\n  choose {fitted}, for which it was made, or another model"
     )]
     PairsOfAnotherWater { species: String, model: String, fitted: String, water: String },
@@ -83,6 +88,7 @@ impl ForceFieldError {
                     SoluteFault::UnknownSpecies { .. }
                     | SoluteFault::ModelNeeded { .. }
                     | SoluteFault::Twice { .. } => "name",
+                    SoluteFault::NoSigma { .. } => "itp",
                     _ => "model",
                 };
                 Some(format!("system.solutes.{}.{key}", index + 1))

@@ -11,6 +11,7 @@ use crate::potential::pair_table::PairCoefficients;
 use crate::system::bonded::{
     Bonded, DistanceConstraint, HarmonicAngle, HarmonicBond, Pair14, PeriodicDihedral, RyckaertBellemans,
 };
+use crate::system::redundant::independent;
 use crate::system::topology::{Species, SpeciesAtom};
 use glam::DVec3;
 
@@ -229,9 +230,6 @@ fn bond_distances(neighbors: &[Vec<usize>]) -> Vec<Vec<u8>> {
 }
 
 /// As few distances as fix the shape: the bonds first, then any pair that takes away one more motion.
-///
-/// A tetrahedron of five atoms has ten distances and nine internal motions. The tenth constraint would follow from the
-/// others: solvers would meet a singular matrix and the degrees of freedom would be miscounted.
 fn rigid_constraints(
     template: &MoleculeTemplate,
     bonds: &[DistanceConstraint],
@@ -247,25 +245,11 @@ fn rigid_constraints(
         return Err(format!("{}: its geometry does not have the bond length {} nm", template.name, off.length));
     }
     let every_pair = (0..n).flat_map(|i| (i + 1..n).map(move |j| [i as u32, j as u32]));
-    let (mut chosen, mut basis): (Vec<DistanceConstraint>, Vec<Vec<f64>>) = (Vec::new(), Vec::new());
-    for atoms in bonds.iter().map(|b| b.atoms).chain(every_pair) {
-        let [i, j] = atoms.map(|x| x as usize);
-        let direction = (geometry[i] - geometry[j]).normalize();
-        let mut row = vec![0.0; 3 * n];
-        for (k, d) in direction.to_array().into_iter().enumerate() {
-            row[3 * i + k] = d;
-            row[3 * j + k] = -d;
-        }
-        for unit in &basis {
-            let overlap: f64 = unit.iter().zip(&row).map(|(u, r)| u * r).sum();
-            row.iter_mut().zip(unit).for_each(|(r, u)| *r -= overlap * u);
-        }
-        let norm = row.iter().map(|r| r * r).sum::<f64>().sqrt();
-        if norm > 1e-6 {
-            row.iter_mut().for_each(|r| *r /= norm);
-            basis.push(row);
-            chosen.push(DistanceConstraint { atoms, length: length(i, j) });
-        }
-    }
-    Ok(chosen)
+    let pairs: Vec<[u32; 2]> = bonds.iter().map(|b| b.atoms).chain(every_pair).collect();
+    let chosen = pairs.iter().zip(independent(&geometry, &pairs, 1e-6)).filter(|(_, is_independent)| *is_independent);
+    let kept = |(&atoms, _): (&[u32; 2], bool)| DistanceConstraint {
+        atoms,
+        length: length(atoms[0] as usize, atoms[1] as usize),
+    };
+    Ok(chosen.map(kept).collect())
 }

@@ -16,7 +16,7 @@ mod pairs;
 mod select;
 pub mod surface;
 
-pub use assemble::{Assembled, FileMolecule, Provenance, assemble, assemble_from};
+pub use assemble::{Assembled, FileMolecule, FileType, LjTerms, Provenance, assemble, assemble_from};
 pub use error::{ForceFieldError, SoluteFault};
 pub use library::{IonParameters, Library, MdCheck, ParameterSet, WaterModel, residue_aliases};
 pub use molecule::{MoleculeTemplate, TorsionType};

@@ -5,7 +5,7 @@
 //!   contribute. Hydrogens and massless sites of water have none.
 //! * **Special parameters.** A type may meet water, or cations, with parameters of its own; these are mixed by the same rule.
 
-use super::assemble::{Assembled, FileMolecule};
+use super::assemble::{Assembled, FileMolecule, FileType, LjTerms};
 use super::error::{ForceFieldError, SoluteFault};
 use super::library::{Combination, Form, Library, ParameterSet, WaterModel};
 use super::molecule::SigmaEpsilon;
@@ -19,6 +19,7 @@ pub(super) struct TypeEntry<'a> {
     pub name: String,
     /// σ nm, ε kJ/mol
     pub lj: (f64, f64),
+    pub terms: LjTerms,
     /// An ion of one atom with a positive charge?
     pub is_cation: bool,
     pub origin: Origin<'a>,
@@ -78,7 +79,13 @@ impl TypeEntry<'_> {
 
 /// Oxygen, hydrogen and the massless site of the water.
 pub(super) fn water_types<'a>(water: &WaterModel) -> Vec<TypeEntry<'a>> {
-    let entry = |name: &str, lj| TypeEntry { name: name.into(), lj, is_cation: false, origin: Origin::Water };
+    let entry = |name: &str, lj| TypeEntry {
+        name: name.into(),
+        lj,
+        terms: LjTerms::Both,
+        is_cation: false,
+        origin: Origin::Water,
+    };
     let mut entries = vec![entry("OW", (water.sigma, water.epsilon)), entry("HW", (0.0, 0.0))];
     if water.charge_m.is_some() {
         entries.push(entry("MW", (0.0, 0.0)));
@@ -101,7 +108,7 @@ pub(super) fn set_types<'a>(
         let (c4, with_water, with_cations) = (ion.c4, None, None);
         let origin = Origin::Set { solute, set, partner: &ion.name, c4, polarizability, with_water, with_cations };
         let name = free_name(entries, species.atoms.first().map_or("X", |a| &a.name));
-        entries.push(TypeEntry { name, lj, is_cation: ion.charge > 0.0, origin });
+        entries.push(TypeEntry { name, lj, terms: LjTerms::Both, is_cation: ion.charge > 0.0, origin });
         return vec![entries.len() as u32 - 1];
     }
     let mut types = vec![0; set.atom_types.len()];
@@ -115,7 +122,8 @@ pub(super) fn set_types<'a>(
             let (partner, with_water, with_cations) = (&t.name, t.with_water, t.with_cations);
             let origin = Origin::Set { solute, set, partner, c4: None, polarizability, with_water, with_cations };
             let name = free_name(entries, &t.name);
-            entries.push(TypeEntry { name, lj: (t.sigma, t.epsilon), is_cation: false, origin });
+            let lj = (t.sigma, t.epsilon);
+            entries.push(TypeEntry { name, lj, terms: LjTerms::Both, is_cation: false, origin });
             entries.len() - 1
         });
         types[local] = index as u32;
@@ -126,9 +134,10 @@ pub(super) fn set_types<'a>(
 /// Adds the types of a molecule from a file, in their order.
 pub(super) fn file_types<'a>(entries: &mut Vec<TypeEntry<'a>>, file: &'a FileMolecule) -> Vec<u32> {
     let is_cation = file.species.atoms.len() == 1 && file.species.charge() > 0.0;
-    let add = |(name, sigma, epsilon): &(String, f64, f64)| {
-        let name = free_name(entries, name);
-        entries.push(TypeEntry { name, lj: (*sigma, *epsilon), is_cation, origin: Origin::File { file } });
+    let add = |t: &FileType| {
+        let name = free_name(entries, &t.name);
+        let (lj, terms) = ((t.sigma, t.epsilon), t.terms);
+        entries.push(TypeEntry { name, lj, terms, is_cation, origin: Origin::File { file } });
         entries.len() as u32 - 1
     };
     file.types.iter().map(add).collect()
@@ -152,10 +161,14 @@ pub(super) fn pair_table(
     mixing: Mixing,
 ) -> Result<(PairTable, C4Origins), ForceFieldError> {
     let lj: Vec<(f64, f64)> = entries.iter().map(|t| t.lj).collect();
-    let both_geometric = |a: usize, b: usize| entries[a].is_geometric() && entries[b].is_geometric();
-    let rule = |a, b| if both_geometric(a, b) { Mixing::Geometric } else { mixing };
+    let rule = |a: usize, b: usize| match (&entries[a].origin, &entries[b].origin) {
+        (Origin::File { file }, Origin::File { file: other }) if std::ptr::eq(*file, *other) => file.mixing,
+        _ if entries[a].is_geometric() && entries[b].is_geometric() => Mixing::Geometric,
+        _ => mixing,
+    };
     let mut table = PairTable::mixed(&lj, rule);
     set_special_pairs(&mut table, entries, rule);
+    set_repulsions(&mut table, entries, water, rule)?;
     set_explicit_pairs(&mut table, entries, library, water)?;
     let c4_origins = add_c4_terms(&mut table, entries, library)?;
     Ok((table, c4_origins))
@@ -173,6 +186,31 @@ fn set_special_pairs(table: &mut PairTable, entries: &[TypeEntry], rule: impl Fn
             }
         }
     }
+}
+
+/// Takes the attraction out of the pairs of types that only repel.
+fn set_repulsions(
+    table: &mut PairTable,
+    entries: &[TypeEntry],
+    water: &WaterModel,
+    rule: impl Fn(usize, usize) -> Mixing,
+) -> Result<(), ForceFieldError> {
+    for (a, entry) in entries.iter().enumerate() {
+        let Origin::File { file } = entry.origin else { continue };
+        if entry.terms == LjTerms::Both {
+            continue;
+        }
+        for (b, other) in entries.iter().enumerate().filter(|(_, other)| other.lj.1 != 0.0) {
+            if entry.terms == LjTerms::RepulsionWithoutSigma && rule(a, b) != Mixing::Geometric {
+                let (file_name, type_name) = (file.file.clone(), entry.name.clone());
+                let partner = format!("{} of {}", other.name, other.model(water));
+                return Err(SoluteFault::NoSigma { file: file_name, type_name, partner }.of(file.solute));
+            }
+            let k = PairCoefficients { c6: 0.0, ..table.get(a, b) };
+            table.set(a, b, k, table.origin(a, b));
+        }
+    }
+    Ok(())
 }
 
 /// Replaces every pair that involves an explicit set by the set's own entry.
@@ -270,6 +308,8 @@ pub fn pair_table_text(assembled: &Assembled) -> String {
             let k = table.get(a, b);
             let (sigma, epsilon) = if k.c6 > 0.0 && k.c12 > 0.0 {
                 (format!("{:.6}", (k.c12 / k.c6).powf(1.0 / 6.0)), format!("{:.6}", k.c6 * k.c6 / (4.0 * k.c12)))
+            } else if k.c12 > 0.0 {
+                ("repulsion".into(), format!("c12 {:.4e}", k.c12))
             } else {
                 ("-".into(), "-".into())
             };

@@ -11,6 +11,7 @@ pub mod external;
 pub mod frame;
 pub mod interactions;
 pub mod interface;
+pub mod redundant;
 pub mod resolve;
 pub mod restraint;
 pub mod spec;

@@ -64,7 +64,7 @@ pub enum MoleculeFile {
     Toml(PathBuf),
     /// A GROMACS topology of one molecule, coordinates for its shape if there are any, and the rules of its force field
     /// (`opls`, `amber`) where the file does not state them.
-    Itp { path: PathBuf, structure: Option<PathBuf>, rules: Option<String> },
+    Itp { topology: TopologySpec, structure: Option<PathBuf>, rules: Option<String> },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]

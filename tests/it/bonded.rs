@@ -28,7 +28,7 @@ fn smooth() -> Interactions {
 fn constrained(which: ConstraintsSpec) -> (System, Cell, Vec<DVec3>) {
     let (mut system, cell, positions) = chains_in_water(smooth());
     let mut species = system.topology.species.clone();
-    species.iter_mut().for_each(|s| s.constrain_bonds(which));
+    species.iter_mut().for_each(|s| s.constrain_bonds(which).expect("flexible bonds between atoms"));
     let sequence: Vec<u32> = system.topology.molecules.iter().map(|m| m.species).collect();
     system.topology = Topology::new(system.topology.types.clone(), species, &sequence);
     (system, cell, positions)

@@ -190,6 +190,26 @@ fn what_cannot_be_built_says_why() {
     assert!(fail(&counts(0, 0, 5), Extent::Cell(tiny)).contains("0.400 nm"));
 }
 
+/// 20 mmol/L is one molecule in 83 nm³, 2770 waters or so: a smaller box cannot have it, and says what could.
+#[test]
+fn a_concentration_that_rounds_to_nothing_is_refused() {
+    let species = [ion("rod", "ROD", "C", 0.0, 100.0), water()];
+    let of = |waters, extent| {
+        let quantities = [Quantity::Concentration(0.02), waters];
+        solution(&request(&species, &quantities, extent, 1))
+    };
+    let error = of(Quantity::Count(1000), Extent::Density(1.0)).expect_err("too dilute");
+    let BuildError::TooDilute { exact, volume, waters, .. } = error else { panic!("{error}") };
+    assert!((volume - 1.0 / (0.02 * 0.602_214_076)).abs() < 1e-6, "{volume}");
+    assert!((exact - 1000.0 / waters as f64).abs() < 1e-3, "{exact} {waters}");
+    let text = error.to_string();
+    assert!(text.starts_with("20 mmol/L of rod in this box are 0.36 molecules") && text.contains("83 nm^3"), "{text}");
+    // what it asks for is enough
+    assert_eq!(of(Quantity::Count(waters), Extent::Density(1.0)).expect("dilute").report.rows[0].count, 1);
+    let cell = Cell::cubic(3.0).expect("valid");
+    assert!(matches!(of(Quantity::Fill, Extent::CellAndDensity(cell, 1.0)), Err(BuildError::TooDilute { .. })));
+}
+
 /// A rod of five carbons with a hydrogen at one end: neither an ion nor a water.
 fn rod() -> (Species, Vec<DVec3>) {
     let atoms = (0..6).map(|k| SpeciesAtom {

@@ -24,7 +24,7 @@ fn zinc_triflate(which: ConstraintsSpec) -> (System, State) {
         ..case.system.interactions
     };
     let mut species = case.system.topology.species.clone();
-    species.iter_mut().for_each(|s| s.constrain_bonds(which));
+    species.iter_mut().for_each(|s| s.constrain_bonds(which).expect("flexible bonds between atoms"));
     let sequence: Vec<u32> = case.system.topology.molecules.iter().map(|m| m.species).collect();
     let topology = Topology::new(case.system.topology.types.clone(), species, &sequence);
     (System { interactions, topology, ..case.system }, State::at_rest(case.cell, case.positions))

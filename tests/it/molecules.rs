@@ -5,8 +5,8 @@ use glam::DVec3;
 use hexaqua::build::shape_from_bonded_terms;
 use hexaqua::forcefield::generate::{Generated, generate};
 use hexaqua::forcefield::{
-    Assembled, FileMolecule, ForceFieldError, Library, MoleculeTemplate, ParameterSet, SoluteFault, TorsionType,
-    assemble, assemble_from,
+    Assembled, FileMolecule, FileType, ForceFieldError, Library, LjTerms, MoleculeTemplate, ParameterSet, SoluteFault,
+    TorsionType, assemble, assemble_from,
 };
 use hexaqua::potential::mixing::Mixing;
 use hexaqua::potential::pair_table::PairOrigin;
@@ -438,7 +438,8 @@ fn from_file(charge: f64) -> FileMolecule {
         atoms: vec![atom("A", 0, charge), atom("B", 1, 0.0)],
         ..Species::default()
     };
-    let types = vec![("OW".to_string(), 0.3, 0.5), ("opls_180".to_string(), 0.25, 0.7)];
+    let of = |name: &str, sigma, epsilon| FileType { name: name.into(), sigma, epsilon, terms: LjTerms::Both };
+    let types = vec![of("OW", 0.3, 0.5), of("opls_180", 0.25, 0.7)];
     let mixing = Mixing::Geometric;
     FileMolecule {
         solute: 0,

@@ -294,6 +294,24 @@ fn warnings_say_what_is_unusual() {
     assert_eq!(twice.species[0].bonded.bonds[0].k, 20.0);
 }
 
+#[test]
+fn a_name_that_is_defined_in_vain_is_a_warning() {
+    let text = four(&format!("{ATOMS}[ bonds ]\n#ifdef LONG\n1 2 1 0.2 K12\n#else\n1 2 1 0.1 K12\n#endif\n"));
+    let warnings = |define: &[&str]| read_with(&text, define).unwrap_or_else(|e| panic!("{e}")).warnings;
+    assert_eq!(warnings(&["K12=10", "LONG"]), [""; 0]);
+    let vain = warnings(&["K12=10", "LONGER"]);
+    assert_eq!(vain, ["`define` names LONGER, which the topology does not use; did you mean `LONG`?"]);
+}
+
+/// Some editors begin a file with a byte order mark, and some tools write atoms without exclusions.
+#[test]
+fn harmless_oddities_are_read() {
+    let text = four(&format!("{ATOMS}[ exclusions ]\n1\n2 3\n"));
+    let odd = read(&format!("\u{feff}{text}"));
+    assert_eq!(odd.species[0].exclusions, [(1, 2)]);
+    assert_eq!(odd, GromacsTopology { source: odd.source.clone(), ..read(&text) });
+}
+
 /// A polymer has many residues in one molecule: structures, exports and selections keep them apart.
 #[test]
 fn residues_of_one_molecule_are_kept() {

@@ -73,7 +73,15 @@ pub struct GromacsTopology {
 /// The first fault: what is malformed, unknown, inconsistent or not supported.
 pub fn read_topology(path: &Path, include: &[PathBuf], define: &[String]) -> Result<GromacsTopology, TopologyError> {
     let (records, sources) = parse::parse(Preprocessor::open(path, include, define)?)?;
-    assemble(path, &records, &sources)
+    let mut topology = assemble(path, &records, &sources)?;
+    topology.warnings.extend(records.unused_defines.iter().map(unused_define));
+    Ok(topology)
+}
+
+/// What to say about a name that was defined in vain, and about the one that was meant, perhaps.
+pub fn unused_define((name, meant): &(String, Option<String>)) -> String {
+    let meant = meant.as_ref().map(|m| format!("; did you mean `{m}`?")).unwrap_or_default();
+    format!("`define` names {name}, which the topology does not use{meant}")
 }
 
 fn assemble(path: &Path, records: &Records, sources: &Sources) -> Result<GromacsTopology, TopologyError> {

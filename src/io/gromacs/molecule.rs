@@ -12,6 +12,7 @@ use crate::system::bonded::{
     Bonded, DistanceConstraint, HarmonicAngle, HarmonicBond, HarmonicImproper, Pair14, PeriodicDihedral,
     RyckaertBellemans, UreyBradley, VirtualSite,
 };
+use crate::system::redundant::SAME_LENGTH;
 use crate::system::topology::{RigidWater, Species, SpeciesAtom};
 use glam::DVec3;
 use std::collections::{HashMap, HashSet};
@@ -59,7 +60,15 @@ impl Context<'_> {
     /// Fills in one molecule.
     pub fn molecule(&self, molecule: &MoleculeType) -> Result<Molecule, TopologyError> {
         let types = types_of(self.records, self.sources, molecule)?;
-        let mut maker = Maker { context: self, molecule, types, species: Species::default(), graph: Vec::new() };
+        let mut maker = Maker {
+            context: self,
+            molecule,
+            types,
+            species: Species::default(),
+            graph: Vec::new(),
+            kept: HashMap::new(),
+            notes: Vec::new(),
+        };
         maker.refuse_what_cannot_run()?;
         maker.atoms()?;
         maker.species.bonded = Bonded::default();
@@ -92,6 +101,9 @@ struct Maker<'a> {
     species: Species,
     /// Chemical bonds that `nrexcl` counts.
     graph: Vec<(u32, u32)>,
+    /// Distances that are constrained (the smaller index first), with their rows and lengths (nm).
+    kept: HashMap<(u32, u32), (Place, f64)>,
+    notes: Vec<String>,
 }
 
 impl<'a> Maker<'a> {
@@ -227,6 +239,14 @@ impl<'a> Maker<'a> {
         }
     }
 
+    /// Harmonic terms have a minimum, and it is a distance.
+    fn not_negative(&self, place: Place, what: &str, value: f64) -> Result<f64, TopologyError> {
+        match value >= 0.0 {
+            true => Ok(value),
+            false => self.fault(place, format!("{what} is {value}, and must not be negative"), ""),
+        }
+    }
+
     fn bonds(&mut self) -> Result<(), TopologyError> {
         for term in self.terms(TermKind::Bonds) {
             let [a, b, ..] = term.atoms;
@@ -236,7 +256,9 @@ impl<'a> Maker<'a> {
             }
             if term.function != 5 {
                 for p in self.parameters(TermKind::Bonds, term)? {
-                    self.species.bonded.bonds.push(HarmonicBond { atoms: [a, b], length: p[0], k: p[1] });
+                    let length = self.not_negative(term.place, "the length of this bond", p[0])?;
+                    let k = self.not_negative(term.place, "the force constant of this bond", p[1])?;
+                    self.species.bonded.bonds.push(HarmonicBond { atoms: [a, b], length, k });
                 }
             }
         }
@@ -247,6 +269,11 @@ impl<'a> Maker<'a> {
         for term in self.terms(TermKind::Angles) {
             let [a, b, c, _] = term.atoms;
             for p in self.parameters(TermKind::Angles, term)? {
+                self.not_negative(term.place, "the force constant of this angle", p[1])?;
+                if term.function == 5 {
+                    self.not_negative(term.place, "the Urey-Bradley distance of this angle", p[2])?;
+                    self.not_negative(term.place, "the Urey-Bradley force constant of this angle", p[3])?;
+                }
                 let bonded = &mut self.species.bonded;
                 bonded.angles.push(HarmonicAngle { atoms: [a, b, c], angle: p[0].to_radians(), k: p[1] });
                 if term.function == 5 && p[3] != 0.0 {
@@ -261,6 +288,9 @@ impl<'a> Maker<'a> {
         for term in self.terms(TermKind::Dihedrals) {
             let atoms = term.atoms;
             for p in self.parameters(TermKind::Dihedrals, term)? {
+                if term.function == 2 {
+                    self.not_negative(term.place, "the force constant of this improper dihedral", p[1])?;
+                }
                 let bonded = &mut self.species.bonded;
                 match term.function {
                     2 => bonded.impropers.push(HarmonicImproper { atoms, angle: p[0].to_radians(), k: p[1] }),
@@ -311,8 +341,44 @@ impl<'a> Maker<'a> {
                     self.species.bonds.push((a, b));
                 }
             }
-            self.species.constraints.push(DistanceConstraint { atoms: [a, b], length });
+            self.keep(term.place, [a, b], length)?;
         }
+        Ok(())
+    }
+
+    /// Adds a constraint, unless it is there already.
+    fn keep(&mut self, place: Place, atoms: [u32; 2], length: f64) -> Result<(), TopologyError> {
+        let [a, b] = atoms;
+        let (first, kept) = *self.kept.entry((a.min(b), a.max(b))).or_insert((place, length));
+        let here = self.context.sources.describe(place);
+        let pair = format!("{}-{}", self.name(a), self.name(b));
+        if first == place && kept == length {
+            self.species.constraints.push(DistanceConstraint { atoms, length });
+        } else if (kept - length).abs() <= SAME_LENGTH {
+            self.notes.push(format!("{here}: the distance {pair} is constrained twice, and once is enough"));
+        } else {
+            let message = format!("the distance {pair} is constrained to {length} nm here and to {kept} nm before");
+            let help = format!("the other row is at {}: remove one of them", self.context.sources.describe(first));
+            return self.fault(place, message, help);
+        }
+        Ok(())
+    }
+
+    /// A rigid water keeps its three distances itself: rows that repeat them are left out.
+    fn merge_with_rigid_water(&mut self, place: Place, water: RigidWater) -> Result<(), TopologyError> {
+        for (pair, length) in [((0, 1), water.d_oh), ((0, 2), water.d_oh), ((1, 2), water.d_hh)] {
+            if let Some(&(row, kept)) = self.kept.get(&pair) {
+                let name = format!("{}-{}", self.name(pair.0), self.name(pair.1));
+                if (kept - length).abs() > SAME_LENGTH {
+                    let message = format!("this rigid water has {name} at {length} nm, and a constraint has {kept} nm");
+                    let help = format!("the constraint is at {}: remove it", self.context.sources.describe(row));
+                    return self.fault(place, message, help);
+                }
+                let row = self.context.sources.describe(row);
+                self.notes.push(format!("{row}: the distance {name} of a rigid water is constrained twice"));
+            }
+        }
+        self.species.constraints.retain(|c| c.atoms.iter().any(|&i| i > 2));
         Ok(())
     }
 
@@ -340,12 +406,13 @@ impl<'a> Maker<'a> {
             self.species.bonds.extend([(oxygen, oxygen + 1), (oxygen, oxygen + 2)]);
             let rest_is_virtual = self.species.atoms.iter().skip(3).all(|a| a.mass == 0.0);
             if oxygen == 0 && rest_is_virtual && mass(1) == mass(2) && self.species.rigid_water.is_none() {
-                self.species.rigid_water = Some(RigidWater { d_oh, d_hh });
+                let water = RigidWater { d_oh, d_hh };
+                self.merge_with_rigid_water(term.place, water)?;
+                self.species.rigid_water = Some(water);
             } else {
                 // a rigid water inside something larger: the same triangle by three distances
                 for (i, j, length) in [(0, 1, d_oh), (0, 2, d_oh), (1, 2, d_hh)] {
-                    let atoms = [oxygen + i, oxygen + j];
-                    self.species.constraints.push(DistanceConstraint { atoms, length });
+                    self.keep(term.place, [oxygen + i, oxygen + j], length)?;
                 }
             }
         }
@@ -479,7 +546,7 @@ impl<'a> Maker<'a> {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
+        let mut warnings = self.notes.clone();
         let (name, charge) = (&self.species.name, self.species.charge());
         if (charge - charge.round()).abs() > CHARGE_TOLERANCE {
             warnings.push(format!("the charge of {name} is {charge:+.6} e, not an integer"));

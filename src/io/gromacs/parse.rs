@@ -27,6 +27,8 @@ pub(super) struct Records {
     pub title: String,
     pub molecules: Vec<MoleculeCount>,
     pub warnings: Vec<String>,
+    /// What the caller defined in vain, and what was meant, perhaps.
+    pub unused_defines: Vec<(String, Option<String>)>,
 }
 
 /// The words of a line.
@@ -550,7 +552,7 @@ impl Parser {
     }
 
     fn exclusions(&mut self, row: &Row) -> Result<(), TopologyError> {
-        self.at_least(row, 2, "an atom, and those it is excluded from")?;
+        self.at_least(row, 1, "an atom, and those it is excluded from")?;
         let atoms: Vec<u32> = (0..row.words.len()).map(|nth| self.atom_index(row, nth)).collect::<Result<_, _>>()?;
         self.molecule(row)?.exclusions.push((row.place, atoms));
         Ok(())
@@ -567,7 +569,8 @@ impl Parser {
 
     /// Checks that need the whole topology.
     fn finish(self) -> Result<(Records, Sources), TopologyError> {
-        let Parser { preprocessor, records, system, molecules, .. } = self;
+        let Parser { preprocessor, mut records, system, molecules, .. } = self;
+        records.unused_defines = preprocessor.unused_defines();
         let sources = preprocessor.sources;
         let top = Place { source: 0, line: 0 };
         let missing = |name: &str, help: &str| Err(sources.fault(top, "", format!("there is no [ {name} ]"), help));
@@ -583,6 +586,7 @@ impl Parser {
             return missing("molecules", "add [ molecules ] with a name and a count per line");
         }
         check_atoms(&records, &sources)?;
+        check_signs(&records, &sources)?;
         check_type_names(&records, &sources)?;
         Ok((records, sources))
     }
@@ -613,6 +617,30 @@ fn check_atoms(records: &Records, sources: &Sources) -> Result<(), TopologyError
         }
     }
     Ok(())
+}
+
+/// Depths of Lennard-Jones wells are not negative; neither are the coefficients that roots are taken of.
+fn check_signs(records: &Records, sources: &Sources) -> Result<(), TopologyError> {
+    let by_coefficients = records.defaults.is_some_and(|d| d.rule == CombinationRule::GeometricC6C12);
+    let second = if by_coefficients { "c12" } else { "epsilon" };
+    let fault = |place: Place, what: &str, value: f64| {
+        let help = match what {
+            "epsilon" => "the columns may be mixed up, or sigma and epsilon given as c6 and c12",
+            _ => "the columns may be mixed up",
+        };
+        Err(sources.fault(place, "", format!("{what} is {value}, and must not be negative"), help))
+    };
+    for t in &records.atom_types {
+        if t.w < 0.0 {
+            return fault(t.place, second, t.w);
+        }
+        if by_coefficients && t.v < 0.0 {
+            return fault(t.place, "c6", t.v);
+        }
+    }
+    let rows = records.nonbond_params.values().chain(records.pair_types.values());
+    let first = rows.filter(|row| row.w < 0.0).min_by_key(|row| (row.place.source, row.place.line));
+    first.map_or(Ok(()), |row| fault(row.place, second, row.w))
 }
 
 /// Every name in a table of parameters is that of a type.

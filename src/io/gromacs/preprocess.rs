@@ -7,7 +7,7 @@
 use super::TopologyError;
 use super::source::{Place, Sources};
 use crate::suggest::nearest;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -54,6 +54,10 @@ pub(super) struct Preprocessor {
     macros: HashMap<String, String>,
     files: Vec<OpenFile>,
     conditions: Vec<Condition>,
+    /// Names that the caller defined and that nothing has asked for.
+    unused: BTreeSet<String>,
+    /// Names that a condition asked for.
+    asked: BTreeSet<String>,
 }
 
 impl Preprocessor {
@@ -66,8 +70,10 @@ impl Preprocessor {
             let (name, value) = item.split_once('=').unwrap_or((item, ""));
             (name.trim().to_string(), value.trim().to_string())
         });
-        let macros = macros.collect();
+        let macros: HashMap<String, String> = macros.collect();
         let mut preprocessor = Preprocessor {
+            unused: macros.keys().cloned().collect(),
+            asked: BTreeSet::new(),
             sources: Sources::default(),
             include: folders,
             macros,
@@ -84,12 +90,18 @@ impl Preprocessor {
         Ok(preprocessor)
     }
 
-    /// A text that includes the file at `path` by its name.
-    pub fn around(path: &Path, text: &str) -> Result<Self, TopologyError> {
-        let mut preprocessor = Preprocessor::open(path, &[], &[])?;
+    /// A text that includes the file at `path` by its name; `include` and `define` as in [`Preprocessor::open`].
+    pub fn around(path: &Path, text: &str, include: &[PathBuf], define: &[String]) -> Result<Self, TopologyError> {
+        let mut preprocessor = Preprocessor::open(path, include, define)?;
         preprocessor.files.clear();
         preprocessor.push(path.with_extension("around"), path.display().to_string(), text.into());
         Ok(preprocessor)
+    }
+
+    /// Names that the caller defined and that nothing asked for so far, each with a name that was meant, perhaps.
+    pub fn unused_defines(&self) -> Vec<(String, Option<String>)> {
+        let meant = |name: &String| nearest(name, self.asked.iter().map(String::as_str)).map(String::from);
+        self.unused.iter().map(|name| (name.clone(), meant(name))).collect()
     }
 
     fn push(&mut self, path: PathBuf, name: String, text: Rc<str>) {
@@ -169,8 +181,13 @@ impl Preprocessor {
         };
         match word {
             "ifdef" | "ifndef" => {
-                let holds = self.macros.contains_key(name()?) == (word == "ifdef");
-                let text = format!("#{word} {}", name()?);
+                let name = name()?.to_string();
+                let holds = self.macros.contains_key(&name) == (word == "ifdef");
+                if is_read {
+                    self.unused.remove(&name);
+                }
+                let text = format!("#{word} {name}");
+                self.asked.insert(name);
                 self.conditions.push(Condition { place, text, outer: is_read, holds, saw_else: false });
             }
             "else" | "endif" => {
@@ -262,7 +279,7 @@ impl Preprocessor {
     }
 
     /// `code` with macros replaced, and macros in their values, too.
-    fn expand(&self, place: Place, code: &str) -> Result<String, TopologyError> {
+    fn expand(&mut self, place: Place, code: &str) -> Result<String, TopologyError> {
         let mut text = code.to_string();
         // A macro that names itself is left after as many rounds as there are macros.
         for _ in 0..=self.macros.len() {
@@ -274,6 +291,7 @@ impl Preprocessor {
                 let (word, after) = rest.split_at(end);
                 match self.macros.get(word).filter(|value| !value.is_empty()) {
                     Some(value) => {
+                        self.unused.remove(word);
                         replaced |= value != word;
                         expanded.push_str(value);
                     }
@@ -309,7 +327,9 @@ fn read(path: &Path) -> Result<Rc<str>, String> {
         return Err("is a folder, not a file".into());
     }
     let bytes = std::fs::read(path).map_err(describe)?;
-    Ok(String::from_utf8_lossy(&bytes).into())
+    // some editors begin a file with a byte order mark
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    Ok(String::from_utf8_lossy(bytes).into())
 }
 
 /// Where GROMACS keeps its force fields: GMXLIB, GMXDATA, the usual places of installations.

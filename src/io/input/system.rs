@@ -46,18 +46,22 @@ pub(super) fn read(top: &Table, base_dir: &Path) -> Option<SystemSpec> {
             contact_pairs_allowed: false,
         });
     }
-    for key in ["include", "define"] {
-        if let Some((key, _)) = system.entry(key) {
-            let message = format!("`{}` belongs to a topology, and there is none", key.name);
-            system.faults.add(&key.place, message, "add topology = \"topol.top\", or remove it");
-        }
-    }
+    let includes = includes(&system, base_dir);
     let geometry = match top.entry("surface") {
         Some(_) => beside_slabs(&system),
         None => geometry(&system, base_dir),
     };
     let water = water(&system, geometry.as_ref());
-    let solutes = solutes(&system, matches!(geometry, Some(GeometrySpec::Structure(_))), base_dir);
+    let solutes = solutes(&system, matches!(geometry, Some(GeometrySpec::Structure(_))), base_dir, &includes);
+    if !solutes.iter().any(|s| matches!(s.file, Some(MoleculeFile::Itp { .. }))) {
+        for key in ["include", "define"] {
+            if let Some((key, _)) = system.entry(key) {
+                let message = format!("`{}` belongs to a topology, and there is none", key.name);
+                let help = "add topology = \"topol.top\", or a solute with an `itp`, or remove it";
+                system.faults.add(&key.place, message, help);
+            }
+        }
+    }
     Some(SystemSpec {
         water: water?,
         solutes,
@@ -132,6 +136,14 @@ fn imported(system: &Table, top: &Table, base_dir: &Path) -> Option<GeometrySpec
     if system.get("structure").is_none() {
         system.missing("structure", "a topology needs coordinates: add structure = \"system.gro\"");
     }
+    let topology = system.string("topology").map(|path| resolved(base_dir, &path));
+    let structure = system.string("structure").map(|path| resolved(base_dir, &path));
+    let (include, define) = includes(system, base_dir);
+    Some(GeometrySpec::Topology { structure: structure?, topology: TopologySpec { path: topology?, include, define } })
+}
+
+/// `include` and `define`.
+fn includes(system: &Table, base_dir: &Path) -> (Vec<PathBuf>, Vec<String>) {
     let texts = |name: &str, example: &str| -> Vec<Given<String>> {
         let mut texts = Vec::new();
         for node in system.array(name).unwrap_or_default() {
@@ -153,10 +165,7 @@ fn imported(system: &Table, top: &Table, base_dir: &Path) -> Option<GeometrySpec
     }
     // grompp's -DNAME is what people have in their files
     let define = define.iter().map(|item| item.value.trim().trim_start_matches("-D").to_string()).collect();
-    let topology = system.string("topology").map(|path| resolved(base_dir, &path));
-    let structure = system.string("structure").map(|path| resolved(base_dir, &path));
-    let include = include.iter().map(|folder| resolved(base_dir, folder)).collect();
-    Some(GeometrySpec::Topology { structure: structure?, topology: TopologySpec { path: topology?, include, define } })
+    (include.iter().map(|folder| resolved(base_dir, folder)).collect(), define)
 }
 
 /// The absolute path, so that a copy of the input in another folder still finds the file.
@@ -252,7 +261,7 @@ fn water(system: &Table, geometry: Option<&GeometrySpec>) -> Option<WaterSpec> {
     Some(WaterSpec { model: model?.value, molecules })
 }
 
-fn solutes(system: &Table, imported: bool, base_dir: &Path) -> Vec<SoluteSpec> {
+fn solutes(system: &Table, imported: bool, base_dir: &Path, includes: &(Vec<PathBuf>, Vec<String>)) -> Vec<SoluteSpec> {
     let mut solutes: Vec<SoluteSpec> = Vec::new();
     for node in system.array("solutes").unwrap_or_default() {
         let keys = ["name", "model", "count", "concentration", "toml", "itp", "structure", "rules"];
@@ -288,14 +297,18 @@ fn solutes(system: &Table, imported: bool, base_dir: &Path) -> Vec<SoluteSpec> {
             }
             _ => {}
         }
-        let file = molecule_file(&solute, base_dir);
+        let file = molecule_file(&solute, base_dir, includes);
         solutes.push(SoluteSpec { name: name.value, model, amount, file });
     }
     solutes
 }
 
 /// `itp` with an optional `structure`, or `toml`.
-fn molecule_file(solute: &Table, base_dir: &Path) -> Option<MoleculeFile> {
+fn molecule_file(
+    solute: &Table,
+    base_dir: &Path,
+    (include, define): &(Vec<PathBuf>, Vec<String>),
+) -> Option<MoleculeFile> {
     solute.exclusive("toml", "itp", "keep the one that describes the molecule");
     solute.exclusive("itp", "model", "an .itp file brings its own parameters: remove `model`");
     let path = |key: &str| solute.string(key).map(|path| resolved(base_dir, &path));
@@ -309,7 +322,8 @@ fn molecule_file(solute: &Table, base_dir: &Path) -> Option<MoleculeFile> {
         (Some(toml), _) => Some(MoleculeFile::Toml(toml)),
         (None, Some(itp)) => {
             let rules = solute.choice("rules", &[("opls", "opls"), ("amber", "amber")]).map(|r| r.value.to_string());
-            Some(MoleculeFile::Itp { path: itp, structure: path("structure"), rules })
+            let topology = TopologySpec { path: itp, include: include.clone(), define: define.clone() };
+            Some(MoleculeFile::Itp { topology, structure: path("structure"), rules })
         }
         (None, None) => None,
     }

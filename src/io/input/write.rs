@@ -8,8 +8,8 @@ use crate::system::interactions::{Coulomb, LjModifier};
 use crate::system::interface::{ConditionSpec, CrystalSite, InterfaceSpec, MonolayerSpec, SurfaceSpec};
 use crate::system::spec::{
     Accuracy, Amount, AnalysisSpec, BarostatSpec, BetaSpec, ConstraintsSpec, CoulombSpec, DynamicsSpec, GeometrySpec,
-    Input, MeshSpec, MoleculeFile, NonbondedSpec, PressureCoupling, RestraintSpec, StageKind, StageSpec, SystemSpec,
-    ThermostatSpec,
+    Input, MeshSpec, MoleculeFile, NonbondedSpec, PressureCoupling, RestraintSpec, SoluteSpec, StageKind, StageSpec,
+    SystemSpec, ThermostatSpec, TopologySpec,
 };
 use std::fmt::{Display, Write};
 
@@ -73,15 +73,19 @@ fn number(value: f64) -> String {
     toml::Value::Float(value).to_string()
 }
 
+fn include_and_define(text: &mut Lines, topology: &TopologySpec) {
+    let include: Vec<String> = topology.include.iter().map(|p| p.to_string_lossy().into_owned()).collect();
+    text.pair("include", strings(&include));
+    text.pair("define", strings(&topology.define));
+}
+
 fn system(text: &mut Lines, spec: &SystemSpec) {
     text.head("[system]");
     if let GeometrySpec::Topology { structure, topology } = &spec.geometry {
         let path = |path: &std::path::Path| string(&path.to_string_lossy());
         text.pair("structure", path(structure));
         text.pair("topology", path(&topology.path));
-        let include: Vec<String> = topology.include.iter().map(|p| p.to_string_lossy().into_owned()).collect();
-        text.pair("include", strings(&include));
-        text.pair("define", strings(&topology.define));
+        include_and_define(text, topology);
         text.pair("seed", spec.seed);
         text.pair("net_charge", if spec.net_charge_allowed { "\"allowed\"" } else { "\"refused\"" });
         return;
@@ -107,8 +111,8 @@ fn system(text: &mut Lines, spec: &SystemSpec) {
             };
             match &solute.file {
                 Some(MoleculeFile::Toml(toml)) => path("toml", toml),
-                Some(MoleculeFile::Itp { path: itp, structure, rules }) => {
-                    path("itp", itp);
+                Some(MoleculeFile::Itp { topology, structure, rules }) => {
+                    path("itp", &topology.path);
                     structure.iter().for_each(|s| path("structure", s));
                     rules.iter().for_each(|r| path("rules", std::path::Path::new(r)));
                 }
@@ -117,6 +121,14 @@ fn system(text: &mut Lines, spec: &SystemSpec) {
             text.0.push_str(" },\n");
         }
         text.0.push_str("]\n");
+    }
+    // the same for all of them
+    let of_itp = |s: &SoluteSpec| match &s.file {
+        Some(MoleculeFile::Itp { topology, .. }) => Some(topology.clone()),
+        _ => None,
+    };
+    if let Some(topology) = spec.solutes.iter().find_map(of_itp) {
+        include_and_define(text, &topology);
     }
     text.pair("seed", spec.seed);
     let cell_line = |text: &mut Lines, cell: &[[f64; 3]; 3]| {
