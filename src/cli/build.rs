@@ -4,6 +4,7 @@ use super::prepare;
 use super::{CliError, InputArgs};
 use crate::forcefield;
 use crate::io::{gro, gromacs, output, structure};
+use crate::system::System;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -40,6 +41,9 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let top = match &args.top {
         Some(path) => {
             let text = gromacs::to_top(&prepared.system, &prepared.input.title).map_err(CliError::input)?;
+            not_in_a_topology(&prepared.system).iter().for_each(|what| {
+                warn!("warning: {} does not hold {what}: set it up in the program that reads the file", path.display());
+            });
             Some((path, text))
         }
         None => None,
@@ -55,6 +59,14 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         say!("wrote {}", path.display());
     }
     Ok(())
+}
+
+/// What the format of topologies has no words for.
+fn not_in_a_topology(system: &System) -> Vec<String> {
+    let frozen = system.topology.frozen.iter().filter(|f| **f).count();
+    let frozen = (frozen > 0).then(|| format!("that {frozen} atoms are frozen (freezegrps)"));
+    let external = system.external.terms().into_iter().map(String::from);
+    frozen.into_iter().chain(external).collect()
 }
 
 /// What the columns of a .gro file have room for.

@@ -41,6 +41,7 @@ mod shell;
 mod side_view;
 pub mod simulate;
 mod surface;
+mod time_step;
 pub mod validate;
 
 use clap::{Parser, Subcommand};

@@ -2,7 +2,7 @@
 
 use super::CliError;
 use crate::build;
-use crate::forcefield::{FileMolecule, Library};
+use crate::forcefield::{FileMolecule, ForceFieldError, Library};
 use crate::io::gromacs::{self, Rules, SingleMolecule};
 use crate::io::input::Locations;
 use crate::io::structure;
@@ -23,7 +23,11 @@ pub fn library(system: &SystemSpec, locations: &Locations) -> Result<Cow<'static
         };
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|e| at(format!("{name} cannot be read: {e}")))?;
-        let extended = library.extended(&[(&name, &text)]).map_err(|e| at(e.to_string()))?;
+        // the library is sound: what is wrong is the file
+        let extended = library.extended(&[(&name, &text)]).map_err(|e| match e {
+            ForceFieldError::Broken(fault) => at(fault),
+            other => at(other.to_string()),
+        })?;
         library = Cow::Owned(extended);
         read.push(path.clone());
     }
@@ -60,6 +64,7 @@ pub fn from_files(system: &SystemSpec, locations: &Locations) -> Result<Vec<File
             warnings.push(format!("the charges of {} sum to {charge:+.5} e, not to an integer", solute.name));
         }
         let geometry = match structure {
+            None if species.atoms.len() == 1 => Vec::new(),
             None => {
                 warnings.push(format!(
                     "the shape of {} is made from its bonded terms, which do not tell mirror images apart; structure = \"….gro\" gives it",

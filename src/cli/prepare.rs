@@ -1,6 +1,6 @@
 //! From an input file to a system that can be run: the part every subcommand shares.
 
-use super::{CliError, InputArgs, held, import, interface, observables, surface};
+use super::{CliError, InputArgs, held, import, interface, observables, surface, time_step};
 use crate::build::{self, BoxReport, Extent, Quantity, SolutionRequest};
 use crate::cell::Cell;
 use crate::forcefield::{self, Assembled};
@@ -162,6 +162,11 @@ fn finish(input: Input, locations: &Locations, parts: Parts, layers: Vec<String>
     let allowed = input.system.net_charge_allowed;
     let notes = interface::apply(&input.interface, &mut system, &mut state, mixing, allowed);
     warnings.extend(notes.map_err(|e| at(&e.key, &e.message))?);
+    let step = |s: &StageSpec| match &s.kind {
+        StageKind::Dynamics { dynamics, .. } => dynamics.timestep,
+        _ => 0.0,
+    };
+    warnings.extend(time_step::warning(&system.topology, input.stages.iter().map(step).fold(0.0, f64::max)));
     let has_barostat =
         |s: &StageSpec| matches!(&s.kind, StageKind::Dynamics { dynamics, .. } if dynamics.barostat.is_some());
     if !system.restraints.is_empty() && input.stages.iter().any(has_barostat) {

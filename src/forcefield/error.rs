@@ -35,6 +35,17 @@ pub enum SoluteFault {
     #[error("{species} needs a model: {}", choices_for(.species, .water, .choices))]
     ModelNeeded { species: String, water: String, choices: Vec<String> },
 
+    #[error(
+        "{species} needs a model: the numbers of the only one for {water}, `{model}`, are not verified against a published file\n  write model = \"{model}\" to take it all the same{}",
+        verified_sets(.verified)
+    )]
+    OnlyUnverified { species: String, water: String, model: String, verified: Vec<String> },
+
+    #[error(
+        "`{name}` is a salt, and its ions are solutes of their own\n  write {{ name = \"{cation}\", … }} and {{ name = \"{anion}\", … }}: {n_cations} and {n_anions} of them in a unit of {name}"
+    )]
+    Salt { name: String, cation: String, anion: String, n_cations: i64, n_anions: i64 },
+
     #[error("`{model}` has no set of {species} for {water}\n  {}", other_waters(.choices))]
     NoSetForWater { species: String, model: String, water: String, choices: Vec<String> },
 
@@ -87,6 +98,8 @@ impl ForceFieldError {
                 let key = match **fault {
                     SoluteFault::UnknownSpecies { .. }
                     | SoluteFault::ModelNeeded { .. }
+                    | SoluteFault::OnlyUnverified { .. }
+                    | SoluteFault::Salt { .. }
                     | SoluteFault::Twice { .. } => "name",
                     SoluteFault::NoSigma { .. } => "itp",
                     _ => "model",
@@ -109,6 +122,15 @@ fn choices_for(species: &str, water: &str, choices: &[String]) -> String {
         ),
         None => {
             format!("the library has none for {water}\n  `hexaqua forcefield {species}` shows those of other waters")
+        }
+    }
+}
+
+fn verified_sets(sets: &[String]) -> String {
+    match sets {
+        [] => String::new(),
+        _ => {
+            format!(", or a verified one that was made for another water: {}", one_of(sets.iter().map(String::as_str)))
         }
     }
 }

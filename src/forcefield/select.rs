@@ -33,6 +33,9 @@ impl Library {
         let called = |s: &&SpeciesEntry| s.aliases.iter().any(|a| a.eq_ignore_ascii_case(name));
         let found = self.species.iter().find(|s| s.name == name).or_else(|| self.species.iter().find(called));
         found.ok_or_else(|| {
+            if let Some(salt) = self.salt(name) {
+                return salt.of(solute);
+            }
             let known: Vec<String> = self.species.iter().map(|s| s.name.clone()).collect();
             let by_residue = self.species.iter().find(|s| {
                 let spelled = name.to_uppercase();
@@ -46,10 +49,55 @@ impl Library {
         })
     }
 
+    /// The ions of a salt, if `name` is its formula: `ZnSO4`, `Zn(OTf)2`.
+    fn salt(&self, name: &str) -> Option<SoluteFault> {
+        let wanted: String = name.chars().filter(|c| !c.is_whitespace()).collect();
+        let ions: Vec<(&SpeciesEntry, i64)> =
+            self.species.iter().filter_map(|s| Some((s, self.formal_charge(&s.name).filter(|&q| q != 0)?))).collect();
+        let stems = |species: &SpeciesEntry, charge: i64| -> Vec<String> {
+            let digit = if charge.abs() > 1 { charge.abs().to_string() } else { String::new() };
+            let names = species.aliases.iter().chain([&species.name]).map(|n| n.trim_end_matches(['+', '-']));
+            names.map(|n| n.strip_suffix(&digit).unwrap_or(n).to_string()).collect()
+        };
+        let written = |stem: &str, n: i64| match n {
+            1 => vec![stem.to_string()],
+            _ => vec![format!("{stem}{n}"), format!("({stem}){n}")],
+        };
+        for &(cation, plus) in ions.iter().filter(|i| i.1 > 0) {
+            for &(anion, minus) in ions.iter().filter(|i| i.1 < 0) {
+                let shared = (1..=plus.min(-minus)).rev().find(|n| plus % n == 0 && minus % n == 0).unwrap_or(1);
+                let (n_cations, n_anions) = (-minus / shared, plus / shared);
+                let firsts = stems(cation, plus).into_iter().flat_map(|stem| written(&stem, n_cations));
+                for first in firsts {
+                    let mut seconds = stems(anion, minus).into_iter().flat_map(|stem| written(&stem, n_anions));
+                    if seconds.any(|second| format!("{first}{second}").eq_ignore_ascii_case(&wanted)) {
+                        let (name, cation, anion) = (name.into(), cation.name.clone(), anion.name.clone());
+                        return Some(SoluteFault::Salt { name, cation, anion, n_cations, n_anions });
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// The full charge of a species, e.
+    fn formal_charge(&self, species: &str) -> Option<i64> {
+        let set = self.sets_of(species).find(|s| !s.scaled_charge && s.gap.is_none())?;
+        let charge = match (set.ion(species), set.molecule(species)) {
+            (Some(ion), _) => ion.charge,
+            (None, molecule) => {
+                let of = |name: &str| set.atom_types.iter().find(|t| t.name == name).map(|t| t.charge);
+                molecule?.atoms.iter().map(|a| of(&a.type_name)).sum::<Option<f64>>()?
+            }
+        };
+        Some(charge.round() as i64)
+    }
+
     /// The set of `species` that `model` means in `water`.
     ///
     /// * `model` – `li-merz-iod` takes the set for the chosen water; `li-merz-iod@tip3p` takes that set whatever the
-    ///   water; `None` takes the only runnable published set for the water.
+    ///   water; `None` takes the only runnable published set for the water, if its numbers are
+    ///   verified.
     pub(super) fn find_set(
         &self,
         solute: usize,
@@ -62,7 +110,17 @@ impl Library {
             let published = |s: &&ParameterSet| s.runs() && s.usable(key) && s.own.is_none();
             let choices: Vec<&ParameterSet> = self.sets_of(species).filter(published).collect();
             return match choices[..] {
-                [only] => Ok(only),
+                [only] if only.verified => Ok(only),
+                [only] => {
+                    let verified = |s: &&ParameterSet| s.runs() && s.own.is_none() && s.verified;
+                    Err(SoluteFault::OnlyUnverified {
+                        species: species.into(),
+                        water: water.name.clone(),
+                        model: only.model.clone(),
+                        verified: self.sets_of(species).filter(verified).map(ParameterSet::full_name).collect(),
+                    }
+                    .of(solute))
+                }
                 _ => Err(SoluteFault::ModelNeeded {
                     species: species.into(),
                     water: water.name.clone(),

@@ -178,3 +178,17 @@ fn waters_keep_the_mass_of_their_hydrogens() {
     let masses: Vec<f64> = top.unwrap().species[0].atoms.iter().map(|a| a.mass).collect();
     assert_eq!(masses, [15.9994, 1.008, 1.008]);
 }
+
+/// A C-C bond of 1e5 kJ/mol/nm² vibrates in 49 fs: 1 fs is fine. A hundred times as stiff it is not, unless constrained.
+#[test]
+fn a_time_step_too_long_for_a_bond_is_a_warning() {
+    let (_, said, _) = with("build", BUTANE, BUTANE_GRO, "");
+    assert!(!said.contains("vibrates"), "{said}");
+    let stiff = BUTANE.replace("0.14 1e5", "0.14 1e7");
+    let (code, said, _) = with("build", &stiff, BUTANE_GRO, "");
+    assert_eq!(code, Some(0), "{said}");
+    // ω = (1e7/6)^½ = 1291 /ps
+    assert!(said.contains("C1-C2 of ETH vibrates with a period of 4.9 fs, which is 4.9 time steps of 1 fs"), "{said}");
+    let (_, said, _) = with("build", &stiff, BUTANE_GRO, "constraints = \"all-bonds\"");
+    assert!(!said.contains("vibrates"), "{said}");
+}

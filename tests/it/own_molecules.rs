@@ -210,3 +210,79 @@ fn include_and_define_reach_the_file() {
     let without_itp = Built::new(&[], "define = [\"SOFT\"]", "");
     assert!(without_itp.code == Some(2) && without_itp.said.contains("a solute with an `itp`"), "{}", without_itp.said);
 }
+
+/// The complete example of `inputs/README.md`, and what is said where a field of it is missing.
+#[test]
+fn the_documented_file_of_a_molecule_is_complete() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("inputs/README.md")).unwrap();
+    let example = page.split("```toml\n").find(|block| block.starts_with("[[species]]")).expect("the example");
+    let example = &example[..example.find("```").unwrap()];
+    let solutes = "net_charge = \"allowed\"\nsolutes = [{ name = \"BF4-\", toml = \"mine.toml\", count = 2 }]";
+    let built = Built::new(&[("mine.toml", example)], solutes, "");
+    assert_eq!(built.code, Some(0), "{}", built.said);
+    let read = read_topology(&built.path("box.top"), &[], &[]).unwrap();
+    assert_eq!((read.species[0].atoms.len(), read.species[0].bonded.angles.len()), (5, 6));
+    for line in
+        ["kind = \"12-6\"\n", "verified = true\n", "residue = \"BF4\"\n", "source = \"where the numbers come from\"\n"]
+    {
+        assert!(example.contains(line), "{line}");
+        let refused = Built::new(&[("mine.toml", &example.replace(line, ""))], solutes, "");
+        let field = line.split(' ').next().unwrap();
+        assert_eq!(refused.code, Some(2), "{}", refused.said);
+        let said = &refused.said;
+        assert!(said.contains(&format!("missing field `{field}`")) && said.contains("mine.toml"), "{said}");
+        assert!(said.contains("at line ") && !said.contains("inconsistent"), "{said}");
+    }
+}
+
+#[test]
+fn salts_are_written_as_their_ions() {
+    for (salt, cation, anion, n_cations, n_anions) in [
+        ("ZnSO4", "Zn2+", "SO42-", 1, 1),
+        ("Zn(OTf)2", "Zn2+", "OTf-", 1, 2),
+        ("Zn(CF3SO3)2", "Zn2+", "OTf-", 1, 2),
+        ("ZnCl2", "Zn2+", "Cl-", 1, 2),
+        ("NaCl", "Na+", "Cl-", 1, 1),
+        ("Li2SO4", "Li+", "SO42-", 2, 1),
+    ] {
+        let refused = Built::new(&[], &format!("solutes = [{{ name = \"{salt}\", count = 2 }}]"), "");
+        assert_eq!(refused.code, Some(2), "{}", refused.said);
+        let expected =
+            format!("{{ name = \"{cation}\", … }} and {{ name = \"{anion}\", … }}: {n_cations} and {n_anions} of them");
+        assert!(refused.said.contains(&expected), "{}", refused.said);
+    }
+    let unknown = Built::new(&[], "solutes = [{ name = \"ZnXy2\", count = 2 }]", "");
+    assert!(unknown.code == Some(2) && !unknown.said.contains("is a salt"), "{}", unknown.said);
+}
+
+/// The only sulfate for SPC/E is from memory: it has to be asked for.
+#[test]
+fn numbers_that_were_not_verified_are_never_a_default() {
+    let of = |water: &str, model: &str| {
+        let text = format!("net_charge = \"allowed\"\nsolutes = [{{ name = \"SO42-\"{model}, count = 2 }}]");
+        let folder = Built::new(&[], &text, "");
+        let input = std::fs::read_to_string(folder.path("box.toml")).unwrap().replace("SPC/E", water);
+        std::fs::write(folder.path("box.toml"), input).unwrap();
+        let done = std::process::Command::new(env!("CARGO_BIN_EXE_hexaqua"))
+            .args(["build", folder.path("box.toml").to_str().unwrap()])
+            .output()
+            .unwrap();
+        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    let (code, said) = of("SPC/E", "");
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("`cannon1994`, are not verified") && said.contains("gromos54a7@spc"), "{said}");
+    assert_eq!(of("SPC/E", ", model = \"cannon1994\"").0, Some(0));
+    assert_eq!(of("SPC/E", ", model = \"gromos54a7@spc\"").0, Some(0));
+}
+
+#[test]
+fn what_a_topology_cannot_hold_is_said() {
+    let built = Built::new(
+        &[],
+        "solutes = [{ name = \"OTf-\", count = 1 }, { name = \"Na+\", model = \"joung-cheatham\", count = 1 }]",
+        "[dynamics]\nfrozen = [\"Na+\"]",
+    );
+    assert_eq!(built.code, Some(0), "{}", built.said);
+    assert!(built.said.contains("box.top does not hold that 1 atoms are frozen"), "{}", built.said);
+}

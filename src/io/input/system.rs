@@ -264,7 +264,7 @@ fn water(system: &Table, geometry: Option<&GeometrySpec>) -> Option<WaterSpec> {
 fn solutes(system: &Table, imported: bool, base_dir: &Path, includes: &(Vec<PathBuf>, Vec<String>)) -> Vec<SoluteSpec> {
     let mut solutes: Vec<SoluteSpec> = Vec::new();
     for node in system.array("solutes").unwrap_or_default() {
-        let keys = ["name", "model", "count", "concentration", "toml", "itp", "structure", "rules"];
+        let keys = ["name", "model", "count", "concentration", "molality", "toml", "itp", "structure", "rules"];
         let Some(mut solute) = Table::new(node, "a solute", &keys, system.faults) else { continue };
         let Some(name) = solute.string("name") else {
             if solute.get("name").is_none() {
@@ -279,6 +279,11 @@ fn solutes(system: &Table, imported: bool, base_dir: &Path, includes: &(Vec<Path
         solute.title = format!("the solute `{}`", name.value);
         let model = solute.string("model").map(|m| m.value);
         solute.exclusive("count", "concentration", "keep one of them");
+        if let Some((key, _)) = solute.entry("molality") {
+            let help = "write count: the number of waters times 0.018015 times the molality in mol/kg, rounded";
+            solute.faults.add(&key.place, "`molality` is not an amount that this version reads", help);
+            continue;
+        }
         let count = solute.integer("count", 0);
         let concentration = solute.quantity("concentration", Dimension::Concentration, Bound::Positive);
         let given = solute.entry("count").or(solute.entry("concentration"));
