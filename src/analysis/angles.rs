@@ -229,6 +229,10 @@ impl Observable for Angles {
         self.blocks.save(writer);
     }
 
+    fn selections(&self) -> Vec<(&Selection, bool)> {
+        vec![(&self.centers, true), (&self.members, true)]
+    }
+
     fn restore(&mut self, reader: &mut Reader) -> Result<(), AnalysisError> {
         self.blocks.restore(reader)
     }

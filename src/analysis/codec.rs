@@ -5,7 +5,7 @@
 
 use super::AnalysisError;
 
-const MAGIC: &[u8; 8] = b"HXQANA01";
+const MAGIC: &[u8; 8] = b"HXQANA02";
 
 /// Appends values to a byte string.
 pub struct Writer {

@@ -313,6 +313,11 @@ impl Observable for Coordination {
         self.layers.iter().for_each(|l| l.blocks.save(writer));
     }
 
+    fn selections(&self) -> Vec<(&Selection, bool)> {
+        let groups = self.groups.iter().map(|g| (g, self.groups.len() == 1));
+        [(&self.centers, true)].into_iter().chain(groups).collect()
+    }
+
     fn restore(&mut self, reader: &mut Reader) -> Result<(), AnalysisError> {
         self.blocks.restore(reader)?;
         self.layers.as_mut().map_or(Ok(()), |l| l.blocks.restore(reader))
@@ -336,17 +341,20 @@ impl Coordination {
         );
         let total = self.blocks.estimate(|s, _| Some(self.mean_within(s, self.all(), edge)));
         push(format!("coordination_number({center})"), format!("{center} coordination number"), total, "1");
-        for (group, ligand) in self.ligands.iter().enumerate() {
+        for (group, ligand) in self.ligands.iter().enumerate().filter(|(group, _)| self.groups[*group].ever_held()) {
             let mean = self.blocks.estimate(|s, _| Some(self.mean_within(s, group, edge)));
             let label = format!("{center} – {ligand} coordination number");
             push(format!("coordination_number({center},{ligand})"), label, mean, "1");
         }
         let total_histogram = self.histogram(sums, self.all(), edge);
-        let mode = (0..=MAX_COUNT).fold(0, |m, k| if total_histogram[k] > total_histogram[m] { k } else { m });
+        let mode = |s: &[f64], _: f64| {
+            let p = self.histogram(s, self.all(), edge);
+            Some((0..=MAX_COUNT).fold(0, |m, k| if p[k] > p[m] { k } else { m }) as f64)
+        };
         push(
             format!("coordination_mode({center})"),
             format!("{center} most frequent coordination number"),
-            Some(Estimate { value: mode as f64, error: None }),
+            self.blocks.estimate(mode),
             "1",
         );
         for k in (0..=MAX_COUNT).filter(|&k| total_histogram[k] > 0.0 || ALWAYS_REPORTED.contains(&k)) {

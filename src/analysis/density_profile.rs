@@ -14,8 +14,8 @@ use super::selection::Selection;
 use super::snapshot::Snapshot;
 use super::{AnalysisError, Observable};
 use crate::cell::Cell;
-use crate::system::Topology;
 use crate::system::analyses::DensityProfileSpec;
+use crate::system::{Charges, Topology};
 use crate::units::{COULOMB, DENSITY_G_CM3, VOLT};
 use std::f64::consts::{PI, TAU};
 
@@ -30,11 +30,10 @@ pub struct DensityProfile {
     maps: Option<Maps>,
     /// `[n_groups]`: do all its atoms stay where they are? Such a group would dwarf the others in figures.
     is_frozen: Vec<bool>,
-    /// Is there an atom that stays where it is and has no charge of its own?
-    bare: bool,
     /// a_x of the first cell, nm
     width: f64,
-    /// Per frame: L_z (nm), then `[n_bins]` of every group (nm⁻³), of the mass (g/cm³) and of the charge (e/nm³).
+    /// Per frame: L_z (nm), then `[n_bins]` of every group (nm⁻³), of the mass (g/cm³) and of the charge (e/nm³); last 1 if the charges were known,
+    /// and 1 if they were those of the frame.
     blocks: Blocks,
 }
 
@@ -84,7 +83,7 @@ impl DensityProfile {
         });
         let names = names.iter().map(|n| n.trim_start_matches("species ").trim_matches('\'').to_string()).collect();
         Ok(DensityProfile {
-            blocks: Blocks::new(1 + (groups.len() + 2) * n_bins),
+            blocks: Blocks::new(3 + (groups.len() + 2) * n_bins),
             groups,
             names,
             origin,
@@ -94,7 +93,6 @@ impl DensityProfile {
             charges: topology.charges.clone(),
             maps: maps.transpose()?,
             is_frozen,
-            bare: topology.frozen.iter().zip(&topology.charges).any(|(frozen, q)| *frozen && *q == 0.0),
         })
     }
 
@@ -108,24 +106,36 @@ impl DensityProfile {
         sums[0] / frames
     }
 
+    /// Frames whose charges were known, and those that brought charges of their own.
+    fn charged(&self, sums: &[f64]) -> (f64, f64) {
+        (sums[sums.len() - 2], sums[sums.len() - 1])
+    }
+
+    /// Mean charge density, e/nm³; `None` where charges were not known.
+    fn charge_density(&self, sums: &[f64]) -> Option<Vec<f64>> {
+        let (known, _) = self.charged(sums);
+        let column = self.column(sums, self.groups.len() + 1);
+        (known > 0.0).then(|| column.iter().map(|sum| sum / known).collect())
+    }
+
     /// φ at bin centres and at the upper end, V.
-    fn potential(&self, sums: &[f64], frames: f64) -> (Vec<f64>, f64) {
+    fn potential(&self, sums: &[f64], frames: f64) -> Option<(Vec<f64>, f64)> {
         let dz = self.height(sums, frames) / self.n_bins as f64;
         let (mut field, mut phi) = (0.0, 0.0);
-        let at_center = |sum: &f64| {
-            let slope = 4.0 * PI * COULOMB / VOLT * sum / frames;
+        let at_center = |charge: &f64| {
+            let slope = 4.0 * PI * COULOMB / VOLT * charge;
             let center = phi - field * dz / 2.0 - slope * dz * dz / 8.0;
             phi -= field * dz + slope * dz * dz / 2.0;
             field += slope * dz;
             center
         };
-        let centers = self.column(sums, self.groups.len() + 1).iter().map(at_center).collect();
-        (centers, phi)
+        let centers = self.charge_density(sums)?.iter().map(at_center).collect();
+        Some((centers, phi))
     }
 
-    fn periodic_potential(&self, sums: &[f64], frames: f64) -> Vec<f64> {
-        let (phi, end) = self.potential(sums, frames);
-        phi.iter().enumerate().map(|(k, p)| p - end * (k as f64 + 0.5) / self.n_bins as f64).collect()
+    fn periodic_potential(&self, sums: &[f64], frames: f64) -> Option<Vec<f64>> {
+        let (phi, end) = self.potential(sums, frames)?;
+        Some(phi.iter().enumerate().map(|(k, p)| p - end * (k as f64 + 0.5) / self.n_bins as f64).collect())
     }
 }
 
@@ -161,8 +171,16 @@ impl Observable for DensityProfile {
                 }
             }
         }
+        let (charges, is_current) = match frame.charges {
+            Charges::OfTopology => (Some(self.charges.as_slice()), false),
+            Charges::Current(charges) => (Some(charges), true),
+            Charges::Unknown => (None, false),
+        };
         self.blocks.add_frame(|slot| {
             slot[0] += height;
+            let last = slot.len() - 1;
+            slot[last - 1] += f64::from(charges.is_some());
+            slot[last] += f64::from(is_current);
             for (group, column) in groups.iter().zip(slot[1..].chunks_exact_mut(n_bins)) {
                 group.iter().for_each(|&i| column[bin(i as usize)] += 1.0 / bin_volume);
             }
@@ -170,7 +188,9 @@ impl Observable for DensityProfile {
             for i in 0..frame.positions.len() {
                 let k = bin(i);
                 mass[k] += self.masses[i] * DENSITY_G_CM3 / bin_volume;
-                charge[k] += self.charges[i] / bin_volume;
+                if let Some(charges) = charges {
+                    charge[k] += charges[i] / bin_volume;
+                }
             }
         });
         Ok(())
@@ -196,13 +216,14 @@ impl Observable for DensityProfile {
 
         let mut columns = vec![Column::new("z", "nm", z.clone())];
         columns.extend(self.names.iter().enumerate().map(|(k, n)| Column::new(n.clone(), "nm-3", mean(k))));
-        let (charge, mass) = (mean(self.groups.len() + 1), mean(self.groups.len()));
-        let (open, end) = self.potential(&sums, frames);
-        let periodic = self.periodic_potential(&sums, frames);
-        columns.push(Column::new("mass density", "g/cm3", mass));
-        columns.push(Column::new("charge density", "e/nm3", charge.clone()));
-        columns.push(Column::new("potential, no field at z = 0", "V", open));
-        columns.push(Column::new("potential, periodic", "V", periodic.clone()));
+        columns.push(Column::new("mass density", "g/cm3", mean(self.groups.len())));
+        let electric = self.charge_density(&sums).zip(self.potential(&sums, frames));
+        let electric = electric.zip(self.periodic_potential(&sums, frames));
+        if let Some(((charge, (open, _)), periodic)) = &electric {
+            columns.push(Column::new("charge density", "e/nm3", charge.clone()));
+            columns.push(Column::new("potential, no field at z = 0", "V", open.clone()));
+            columns.push(Column::new("potential, periodic", "V", periodic.clone()));
+        }
         result.tables.push(Table { name: result.name.clone(), columns });
 
         let line = |label: &str, color: usize, on_right: bool, values: &[f64]| Series {
@@ -227,32 +248,39 @@ impl Observable for DensityProfile {
             series: drawn.enumerate().map(|(color, k)| line(&self.names[k], color, false, &relative(k))).collect(),
             ..Default::default()
         });
-        result.figures.push(Figure {
-            name: format!("{}_charge", result.name),
-            title: "Charge and electrostatic potential along z".to_string(),
-            x: Axis::new("z", "nm").with_range(low, high),
-            y: Axis::new("charge density", "e/nm³"),
-            right: Some(Axis::new("potential", "V")),
-            series: vec![line("charge", 1, false, &charge), line("potential, periodic", 0, true, &periodic)],
-            ..Default::default()
-        });
+        if let Some(((charge, _), periodic)) = &electric {
+            result.figures.push(Figure {
+                name: format!("{}_charge", result.name),
+                title: "Charge and electrostatic potential along z".to_string(),
+                x: Axis::new("z", "nm").with_range(low, high),
+                y: Axis::new("charge density", "e/nm³"),
+                right: Some(Axis::new("potential", "V")),
+                series: vec![line("charge", 1, false, charge), line("potential, periodic", 0, true, periodic)],
+                ..Default::default()
+            });
+        }
         self.fill_maps(&mut result, &sums, height, frames);
         let from = self.origin.as_ref().map_or("the bottom of the cell".to_string(), |o| format!("\"{}\"", o.text()));
         result.notes.push(format!(
             "{} bins of {dz:.4} nm, z from {from}. With an origin, the first layer is found as the first shell of g(r) is, on ρ(z) over its mean.",
             self.n_bins
         ));
-        let net: f64 = charge.iter().sum::<f64>() * dz;
-        result.notes.push(format!(
-            "Potential by double integration of the mean charge density ({net:.2e} e/nm² in all); without a field at z = 0 it \
-             ends at {end:.4} V, and the periodic one has this subtracted linearly."
-        ));
-        if self.bare {
-            result.notes.push(
-                "Charge and potential are those of atoms with a charge of their own: the charges of electrodes at constant potential are not among \
-                 them."
-                    .to_string(),
-            );
+        let (known, current) = self.charged(&sums);
+        if let Some(((charge, (_, end)), _)) = &electric {
+            let net: f64 = charge.iter().sum::<f64>() * dz;
+            result.notes.push(format!(
+                "Potential by double integration of the mean charge density ({net:.2e} e/nm² in all); without a field at z = 0 it \
+                 ends at {end:.4} V, and the periodic one has this subtracted linearly."
+            ));
+        }
+        if current > 0.0 {
+            result
+                .notes
+                .push(format!("Charges of electrodes are those of each frame, known in {current} of {frames}."));
+        }
+        if known == 0.0 {
+            let what = "The charges of the electrodes are not in these frames: charge density and potential, which they are a part of, are left out.";
+            result.notes.push(what.to_string());
         }
         vec![result]
     }
@@ -267,6 +295,10 @@ impl Observable for DensityProfile {
     fn save(&self, writer: &mut Writer) {
         self.blocks.save(writer);
         self.maps.iter().for_each(|m| writer.array(&m.sums));
+    }
+
+    fn selections(&self) -> Vec<(&Selection, bool)> {
+        self.groups.iter().map(|g| (g, false)).chain(self.origin.iter().map(|o| (o, true))).collect()
     }
 
     fn restore(&mut self, reader: &mut Reader) -> Result<(), AnalysisError> {
@@ -342,7 +374,7 @@ impl DensityProfile {
         let mut push = |kind: &str, name: &str, label: String, unit: &str, estimate: Option<Estimate>| {
             result.values.extend(estimate.map(|e| Quantity::new(format!("{kind}({name})"), label, e, unit)));
         };
-        for (k, name) in self.names.iter().enumerate() {
+        for (k, name) in self.names.iter().enumerate().filter(|(k, _)| self.groups[*k].ever_held()) {
             let mean = |s: &[f64], f: f64| Some(self.column(s, k).iter().sum::<f64>() / (f * self.n_bins as f64));
             push("mean_density", name, format!("{name} mean number density"), "nm-3", self.blocks.estimate(mean));
             // A layer belongs to a surface: without an origin every ripple of a bulk liquid would be one.
@@ -358,8 +390,14 @@ impl DensityProfile {
         let density =
             |s: &[f64], f: f64| Some(self.column(s, self.groups.len()).iter().sum::<f64>() / (f * self.n_bins as f64));
         push("mass_density", "all", "mean mass density".to_string(), "g/cm3", self.blocks.estimate(density));
+        let (_, current) = self.charged(sums);
+        if current > 0.0 {
+            let drop = |s: &[f64], f: f64| Some(self.potential(s, f)?.1);
+            let label = "potential from the bottom to the top of the cell".to_string();
+            push("potential_drop", "z", label, "V", self.blocks.estimate(drop));
+        }
         let middle = |s: &[f64], f: f64| {
-            let phi = self.periodic_potential(s, f);
+            let phi = self.periodic_potential(s, f)?;
             Some(phi[self.n_bins / 2] - phi[0])
         };
         push("potential_middle", "periodic", "potential at mid-height".to_string(), "V", self.blocks.estimate(middle));

@@ -4,9 +4,9 @@
 //! system's centre of mass. Γ(q) is the slope of −ln F_s over a stated window. Jump diffusion: 1/Γ = 1/(D q²) + τ₀
 //! (K. S. Singwi, A. Sjölander, Phys. Rev. 119, 863 (1960)), a straight line in 1/q². The resolution of an instrument is not applied.
 
-use super::blocks::{Blocks, Estimate};
+use super::blocks::{Blocks, Estimate, Overlap};
 use super::codec::{Reader, Writer};
-use super::lags::{LagGrid, Origins, line};
+use super::lags::{LagGrid, Origins, line, no_error, weighted_line};
 use super::msd::{restore_points, save_points, window};
 use super::results::{self, AnalysisResult, Axis, Column, Figure, Quantity, Series, SeriesKind, Table};
 use super::selection::Selection;
@@ -76,12 +76,37 @@ impl Fsqt {
     }
 
     /// D (nm²/ps) and τ₀ (ps) of jump diffusion.
-    fn jump(&self, sums: &[f64]) -> Option<(f64, f64)> {
-        let points: Vec<[f64; 2]> = (self.spec.q.iter().enumerate())
-            .filter_map(|(k, q)| Some([1.0 / (q * q), 1.0 / self.rate(sums, k).filter(|r| *r > 0.0)?]))
+    ///
+    /// * `weights` – `[n_q]`, of 1/Γ
+    fn jump(&self, sums: &[f64], weights: &[f64]) -> Option<(f64, f64)> {
+        let points: Vec<[f64; 3]> = (self.spec.q.iter().zip(weights).enumerate())
+            .filter_map(|(k, (q, w))| Some([1.0 / (q * q), 1.0 / self.rate(sums, k).filter(|r| *r > 0.0)?, *w]))
             .collect();
-        let (slope, intercept) = line(&points)?;
+        let (slope, intercept) = weighted_line(&points)?;
         (slope > 0.0).then(|| (1.0 / slope, intercept))
+    }
+
+    /// Weights of 1/Γ, `[n_q]`: the inverse square of its error, ΔΓ/Γ². Without errors those of Γ are taken as equal shares of it: 1/Γ of small q, which
+    /// is large, must not decide alone.
+    fn weights(&self, rates: &[Option<Estimate>]) -> Vec<f64> {
+        let known = rates.iter().flatten().all(|e| e.error.is_some_and(|error| error > 0.0));
+        let weight = |e: &Option<Estimate>| {
+            e.map_or(0.0, |e| match e.error {
+                Some(error) if known => (e.value * e.value / error).powi(2),
+                _ => e.value * e.value,
+            })
+        };
+        rates.iter().map(weight).collect()
+    }
+
+    /// Estimate of a quantity made of displacements up to the end of the fit.
+    fn estimate(&self, value_of: impl Fn(&[f64], f64) -> Option<f64>) -> Option<Estimate> {
+        let reach = self.origins.frames_within(self.fit_to());
+        self.blocks.estimate_of_pairs(reach, Overlap::Displacement, value_of)
+    }
+
+    fn fit_to(&self) -> f64 {
+        self.spec.fit_to.unwrap_or(self.spec.max_lag)
     }
 }
 
@@ -143,15 +168,16 @@ impl Observable for Fsqt {
         let mut rates = Vec::new();
         for (k, q) in self.spec.q.iter().enumerate() {
             let per_angstrom = 0.1 * q;
-            let estimate = self.blocks.estimate(|s, _| Some(HBAR * self.rate(s, k)?));
+            let estimate = self.estimate(|s, _| Some(HBAR * self.rate(s, k)?));
             rates.push(estimate);
             let (id, label) =
                 (format!("gamma({name},{per_angstrom:.3})"), format!("{name} ħΓ at q = {per_angstrom:.3} Å⁻¹"));
             push(id, label, "meV", estimate);
         }
-        let d = self.blocks.estimate(|s, _| self.jump(s).map(|(d, _)| 1000.0 * d));
+        let weights = self.weights(&rates);
+        let d = self.estimate(|s, _| self.jump(s, &weights).map(|(d, _)| 1000.0 * d));
         push(format!("jump_diffusion({name})"), format!("{name} D of jump diffusion"), "1e-9 m2/s", d);
-        let tau = self.blocks.estimate(|s, _| self.jump(s).map(|(_, tau)| tau));
+        let tau = self.estimate(|s, _| self.jump(s, &weights).map(|(_, tau)| tau));
         push(format!("jump_time({name})"), format!("{name} τ₀ of jump diffusion"), "ps", tau);
 
         let curves: Vec<Vec<[f64; 2]>> = (0..self.spec.q.len()).map(|k| self.curve(&sums, k)).collect();
@@ -183,7 +209,7 @@ impl Observable for Fsqt {
         });
         let mut lines =
             vec![Series::new(SeriesKind::Line, "fits of F_s", 0, measured.iter().map(|&(q, g)| [q * q, g]).collect())];
-        if let Some((d, tau)) = self.jump(&sums) {
+        if let Some((d, tau)) = self.jump(&sums, &weights) {
             let model = |q: f64| HBAR * d * q * q / (1.0 + d * q * q * tau);
             let points = self.spec.q.iter().map(|&q| [0.01 * q * q, model(q)]).collect();
             let label = "jump diffusion".to_string();
@@ -200,10 +226,14 @@ impl Observable for Fsqt {
         let (from, to) = (self.spec.fit_from.unwrap_or(0.0), self.spec.fit_to.unwrap_or(0.0));
         result.notes.push(format!(
             "Γ from the slope of −ln F_s between {from:.2} and {to:.2} ps where F_s > 0.02; frames every {} ps, origins every {} ps; averaged over all \
-             directions of q; no instrument resolution. Half width at half maximum = ħΓ.",
+             directions of q; no instrument resolution. Half width at half maximum = ħΓ. Jump diffusion: 1/Γ against 1/q², weighted with the \
+             errors of Γ, or as if they were equal shares of Γ where there are none.",
             self.grid.every(),
             self.grid.origin_every()
         ));
+        if !self.blocks.has_error_of_pairs(self.origins.frames_within(self.fit_to())) {
+            result.notes.push(no_error("Γ and what follows from it", self.fit_to(), self.origins.sampled()));
+        }
         vec![result]
     }
 
@@ -224,6 +254,15 @@ impl Observable for Fsqt {
             save_points(writer, points);
         });
         self.blocks.save(writer);
+    }
+
+    fn restart(&mut self) {
+        self.unwrapper.restart();
+        self.origins.restart();
+    }
+
+    fn selections(&self) -> Vec<(&Selection, bool)> {
+        vec![(&self.selection, true)]
     }
 
     fn restore(&mut self, reader: &mut Reader) -> Result<(), AnalysisError> {

@@ -282,7 +282,7 @@ impl Observable for HydrogenBonds {
         result.figures.push(Figure {
             name: format!("{}_classes", result.name),
             title: "Classes of water by hydrogen bonds".to_string(),
-            x: Axis::new("0 DDAA, 1 DDA, 2 DAA, 3 DA, 4 other", "1").with_range(-0.5, 4.5),
+            x: Axis::new("class", "1").with_range(-0.5, 4.5).with_names(&CLASSES),
             y: Axis::new("fraction", "1").with_range(0.0, 1.0),
             series: self.names.iter().enumerate().map(bars).collect(),
             ..Default::default()
@@ -306,6 +306,15 @@ impl Observable for HydrogenBonds {
     fn save(&self, writer: &mut Writer) {
         self.blocks.save(writer);
         self.lifetimes.iter().for_each(|l| l.save(writer));
+    }
+
+    fn restart(&mut self) {
+        self.lifetimes.iter_mut().for_each(Survival::restart);
+    }
+
+    fn selections(&self) -> Vec<(&Selection, bool)> {
+        let regions = self.regions.iter().map(|r| (r, false));
+        [(&self.donors, true), (&self.acceptors, true)].into_iter().chain(regions).collect()
     }
 
     fn restore(&mut self, reader: &mut Reader) -> Result<(), AnalysisError> {
@@ -351,9 +360,10 @@ impl HydrogenBonds {
             (0, "hydrogen_bond_lifetime(continuous)", "hydrogen bond lifetime, continuous"),
             (lifetimes.intermittent(), "hydrogen_bond_lifetime(intermittent)", "hydrogen bond lifetime, intermittent"),
         ] {
-            let estimate = lifetimes.time_constant(k);
-            result.values.extend(estimate.map(|e| Quantity::new(id.to_string(), label.to_string(), e, "ps")));
+            let (kind, of) = id.split_at(id.find('(').unwrap_or(id.len()));
+            lifetimes.time_constant(k).iter().for_each(|time| time.report((kind, of), label, result));
         }
+        result.notes.extend(lifetimes.why_no_error("the lifetimes"));
         let column = |points: &[[f64; 2]], k: usize| points.iter().map(|p| p[k]).collect::<Vec<f64>>();
         let name = format!("{}_lifetime", result.name);
         result.tables.push(Table {

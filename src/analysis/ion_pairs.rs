@@ -320,6 +320,10 @@ impl Observable for IonPairs {
         self.blocks.save(writer);
     }
 
+    fn selections(&self) -> Vec<(&Selection, bool)> {
+        [&self.cation, &self.anion, &self.centers, &self.ligands].map(|s| (s, true)).to_vec()
+    }
+
     fn restore(&mut self, reader: &mut Reader) -> Result<(), AnalysisError> {
         self.blocks.restore(reader)
     }

@@ -70,16 +70,43 @@ pub struct Origins<T> {
     grid: LagGrid,
     items: VecDeque<(i64, T)>,
     newest: Option<i64>,
+    /// The last frame.
+    last: Option<i64>,
+    /// Time between the frames, in units of w, and how many times were between two of them.
+    spanned: i64,
+    n_steps: i64,
 }
 
 impl<T> Origins<T> {
     pub fn new(grid: LagGrid) -> Self {
-        Origins { grid, items: VecDeque::new(), newest: None }
+        Origins { grid, items: VecDeque::new(), newest: None, last: None, spanned: 0, n_steps: 0 }
     }
 
-    /// Forgets origins that lie further back than the longest lag.
+    /// A new run begins: nothing is compared with frames from before.
+    pub fn restart(&mut self) {
+        self.items.clear();
+        (self.newest, self.last) = (None, None);
+    }
+
+    /// How many frames it takes to span `lag` (ps), as they came; 1 before there are two.
+    pub fn frames_within(&self, lag: f64) -> u64 {
+        let steps = lag / self.grid.every;
+        let per_frame = self.spanned as f64 / self.n_steps.max(1) as f64;
+        if per_frame > 0.0 { ((steps / per_frame - 1e-6).ceil()).max(1.0) as u64 } else { 1 }
+    }
+
+    /// Time between the first and the last frame of every run, ps.
+    pub fn sampled(&self) -> f64 {
+        self.spanned as f64 * self.grid.every
+    }
+
+    /// Takes note of the frame at `time` (ps) and forgets origins that lie further back than the longest lag.
     pub fn advance(&mut self, time: f64) {
         let now = self.grid.index(time);
+        if let Some(last) = self.last.replace(now) {
+            self.spanned += now - last;
+            self.n_steps += 1;
+        }
         while self.items.front().is_some_and(|(index, _)| now - index >= self.grid.n as i64) {
             self.items.pop_front();
         }
@@ -108,6 +135,10 @@ impl<T> Origins<T> {
     pub fn save(&self, writer: &mut Writer, mut item: impl FnMut(&T, &mut Writer)) {
         writer.u64(u64::from(self.newest.is_some()));
         writer.u64(self.newest.unwrap_or(0).cast_unsigned());
+        writer.u64(u64::from(self.last.is_some()));
+        for number in [self.last.unwrap_or(0), self.spanned, self.n_steps] {
+            writer.u64(number.cast_unsigned());
+        }
         writer.u64(self.items.len() as u64);
         for (index, stored) in &self.items {
             writer.u64(index.cast_unsigned());
@@ -123,6 +154,11 @@ impl<T> Origins<T> {
         let known = reader.u64()? != 0;
         let newest = reader.u64()?.cast_signed();
         self.newest = known.then_some(newest);
+        let known = reader.u64()? != 0;
+        let last = reader.u64()?.cast_signed();
+        self.last = known.then_some(last);
+        self.spanned = reader.u64()?.cast_signed();
+        self.n_steps = reader.u64()?.cast_signed();
         let n = reader.u64()?;
         if n > self.grid.n as u64 {
             return Err(AnalysisError::Checkpoint("it holds more origins than there can be".to_string()));
@@ -136,14 +172,26 @@ impl<T> Origins<T> {
     }
 }
 
+/// Why there is no error bar: the sentence for the notes of an observable whose pairs of frames lie up to `lag` (ps) apart.
+pub fn no_error(what: &str, lag: f64, sampled: f64) -> String {
+    format!(
+        "No error is given for {what}: it takes five blocks as long as the longest lag used, at least {:.1} ps in all, and {sampled:.1} ps were sampled.",
+        5.0 * lag
+    )
+}
+
 /// Slope and intercept of the least-squares line through `points` with equal weights; `None` for fewer than two different x.
 pub fn line(points: &[[f64; 2]]) -> Option<(f64, f64)> {
-    let n = points.len() as f64;
-    let (sx, sy) = points.iter().fold((0.0, 0.0), |(x, y), p| (x + p[0], y + p[1]));
+    weighted_line(&points.iter().map(|p| [p[0], p[1], 1.0]).collect::<Vec<_>>())
+}
+
+/// As [`line`] through points `[x, y, weight]`.
+pub fn weighted_line(points: &[[f64; 3]]) -> Option<(f64, f64)> {
+    let (n, sx, sy) = points.iter().fold((0.0, 0.0, 0.0), |(n, x, y), p| (n + p[2], x + p[2] * p[0], y + p[2] * p[1]));
     let (mx, my) = (sx / n, sy / n);
     let (sxx, sxy) = points.iter().fold((0.0, 0.0), |(xx, xy), p| {
         let d = p[0] - mx;
-        (xx + d * d, xy + d * (p[1] - my))
+        (xx + p[2] * d * d, xy + p[2] * d * (p[1] - my))
     });
     (sxx > 0.0).then(|| (sxy / sxx, my - sxy / sxx * mx))
 }
@@ -172,6 +220,13 @@ mod tests {
         // 34 origins at 0, 3, …, 99; lag k needs a frame k later.
         assert_eq!(seen[0], 34);
         assert_eq!(seen[10], (0..100).step_by(3).filter(|o| o + 10 < 100).count());
+        assert_eq!((origins.frames_within(1.0), origins.frames_within(0.3)), (10, 3));
+        assert!((origins.sampled() - 9.9).abs() < 1e-9);
+        // A second run: no lag reaches back into the first, and the time between them does not count.
+        origins.restart();
+        origins.advance(0.1);
+        assert!(origins.is_due(0.1) && origins.iter_mut(0.1).next().is_none());
+        assert!((origins.sampled() - 9.9).abs() < 1e-9);
         assert!(LagGrid::new(0.01, 1.0, 0.1).is_err());
         assert!(LagGrid::new(1000.0, 0.1, 0.1).is_err(), "10000 origins");
         assert!(LagGrid::new(f64::NAN, 1.0, 0.1).is_err());
@@ -182,5 +237,8 @@ mod tests {
         let (slope, intercept) = line(&[[1.0, 5.0], [2.0, 7.0], [4.0, 11.0]]).expect("three points");
         assert!((slope - 2.0).abs() < 1e-14 && (intercept - 3.0).abs() < 1e-14);
         assert!(line(&[[1.0, 2.0]]).is_none());
+        // A point without weight has no say.
+        let (slope, _) = weighted_line(&[[1.0, 5.0, 1.0], [2.0, 7.0, 1.0], [4.0, 99.0, 0.0]]).expect("two points");
+        assert!((slope - 2.0).abs() < 1e-14);
     }
 }

@@ -49,6 +49,7 @@ use crate::system::{Frame, Topology};
 use codec::{Reader, Writer};
 use rayon::prelude::*;
 use schedule::Schedule;
+use selection::Selection;
 use snapshot::Snapshot;
 
 /// Why an analysis cannot be set up or cannot go on.
@@ -114,6 +115,35 @@ pub trait Observable: Send {
     fn fingerprint(&self) -> String;
     fn save(&self, writer: &mut Writer);
     fn restore(&mut self, reader: &mut Reader) -> Result<(), AnalysisError>;
+    /// The next frame belongs to another run: nothing is compared with frames before it. What looks at single frames only has nothing to do.
+    fn restart(&mut self) {}
+    /// Its selections, and of each: is there no value at all while it holds no atom?
+    fn selections(&self) -> Vec<(&Selection, bool)> {
+        Vec::new()
+    }
+}
+
+/// Takes back what was made of selections that held no atom in any frame, and says so.
+fn admit_empty(selections: &[(&Selection, bool)], results: &mut [AnalysisResult]) {
+    let empty: Vec<&(&Selection, bool)> = selections.iter().filter(|(s, _)| !s.ever_held()).collect();
+    let is_needed = empty.iter().any(|(_, needed)| *needed);
+    let several = results.len() > 1;
+    for result in results.iter_mut().filter(|r| r.n_frames > 0) {
+        if is_needed {
+            result.values.clear();
+            result.tables.clear();
+            result.shown.clear();
+            result.figures.clear();
+            result.notes.clear();
+        }
+        // Of several results each names what it is of.
+        let concerns = |text: &str| !several || result.title.contains(text);
+        let mut texts: Vec<&str> = empty.iter().map(|(s, _)| s.text()).filter(|text| concerns(text)).collect();
+        texts.dedup();
+        for text in texts {
+            result.notes.push(format!("The selection \"{text}\" held no atom in any frame: there is no value for it."));
+        }
+    }
 }
 
 /// The registry: which observable serves which entry of the input.
@@ -217,6 +247,14 @@ impl AnalysisSet {
         done.into_iter().collect()
     }
 
+    /// The next frame is of another run: its time starts anew, and no lag reaches from one run into the next.
+    pub fn restart(&mut self) {
+        for entry in &mut self.entries {
+            entry.schedule.restart();
+            entry.observable.restart();
+        }
+    }
+
     /// Frames sampled so far by the busiest analysis.
     pub fn n_frames(&self) -> u64 {
         self.entries.iter().map(|e| e.schedule.n_frames()).max().unwrap_or(0)
@@ -224,7 +262,12 @@ impl AnalysisSet {
 
     /// Results of all analyses, in the order of the input; names of results are unique.
     pub fn finish(&self) -> Vec<AnalysisResult> {
-        let mut results: Vec<AnalysisResult> = self.entries.iter().flat_map(|e| e.observable.finish()).collect();
+        let of_entry = |entry: &Entry| {
+            let mut results = entry.observable.finish();
+            admit_empty(&entry.observable.selections(), &mut results);
+            results
+        };
+        let mut results: Vec<AnalysisResult> = self.entries.iter().flat_map(of_entry).collect();
         results::make_names_unique(&mut results);
         results
     }
@@ -237,6 +280,7 @@ impl AnalysisSet {
             writer.text(&entry.observable.fingerprint());
             entry.schedule.save(&mut writer);
             entry.observable.save(&mut writer);
+            entry.observable.selections().iter().for_each(|(s, _)| writer.u64(u64::from(s.ever_held())));
         }
         writer.finish()
     }
@@ -258,6 +302,9 @@ impl AnalysisSet {
             }
             entry.schedule.restore(&mut reader)?;
             entry.observable.restore(&mut reader)?;
+            for (selection, _) in entry.observable.selections() {
+                selection.set_ever_held(reader.u64()? != 0);
+            }
         }
         reader.end()
     }

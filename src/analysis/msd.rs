@@ -8,9 +8,9 @@
 //! Conductivity: Nernst–Einstein (1/(V k_B T)) Σ N_i z_i² D_i, and Einstein–Helfand from the collective displacement of charge
 //! ⟨|Σ z_i Δr_i|²⟩/(6 V k_B T t); their ratio measures how independently the ions move.
 
-use super::blocks::{Blocks, Estimate};
+use super::blocks::{Blocks, Estimate, Overlap};
 use super::codec::{Reader, Writer};
-use super::lags::{LagGrid, Origins, line};
+use super::lags::{LagGrid, Origins, line, no_error};
 use super::particles::Molecules;
 use super::results::{self, AnalysisResult, Axis, Column, Figure, Quantity, Series, SeriesKind, Table};
 use super::selection::Selection;
@@ -30,6 +30,8 @@ const YEH_HUMMER: f64 = 2.837_297;
 const DIFFUSION: f64 = 1000.0;
 /// One e² nm⁻³ kJ⁻¹ mol nm² ps⁻¹ in S/m: e² N_A/(1e-9 m · 1e3 J · 1e-12 s).
 const CONDUCTIVITY: f64 = 1.602_176_634e-19 * 1.602_176_634e-19 * AVOGADRO * 1e18;
+/// A cell with a larger empty part (nm along z) holds a slab.
+const VACUUM: f64 = 1.0;
 /// Particles handled by one task.
 const CHUNK: usize = 1024;
 
@@ -38,7 +40,7 @@ pub struct Msd {
     spec: MsdSpec,
     groups: Vec<Selection>,
     names: Vec<String>,
-    /// Charge (e) of every group's particles and their number, where the group is exactly one species.
+    /// Charge (e) of every group's particles and their number, where the group is exactly one species that no group before it is.
     species: Vec<Option<(f64, usize)>>,
     /// Do the groups cover every charged species?
     all_ions: bool,
@@ -46,10 +48,13 @@ pub struct Msd {
     molecule_charges: Vec<f64>,
     masses: Vec<f64>,
     is_cubic: bool,
+    /// Are there atoms that stay where they are?
+    has_surface: bool,
     grid: LagGrid,
     unwrapper: Unwrapper,
     origins: Origins<Origin>,
-    /// Per frame: V (nm³), then for every group and, last, the collective charge `[n_lags][4]`: x², y², z² summed and the count.
+    /// Per frame: V (nm³), then for every group and, behind them, the collective charge `[n_lags][4]`: x², y², z² summed and the count; last the widest
+    /// empty stretch along z (nm).
     blocks: Blocks,
 }
 
@@ -75,21 +80,23 @@ impl Msd {
             return Err(AnalysisError::InvalidSetting { what: "fit_from", value: from, remedy });
         }
         let molecules = Molecules::new(topology);
+        // A species counts once in a conductivity, however many groups are made of it.
+        let mut counted = vec![false; counts.len()];
         let species: Vec<Option<(f64, usize)>> = groups
             .iter()
             .map(|group| {
                 let touched = molecules.touched(group.fixed()?);
-                let s = topology.molecules[*touched.first()? as usize].species;
-                let same = touched.iter().all(|&m| topology.molecules[m as usize].species == s);
-                (same && touched.len() == counts[s as usize])
-                    .then(|| (topology.species[s as usize].charge(), touched.len()))
+                let s = topology.molecules[*touched.first()? as usize].species as usize;
+                let same = touched.iter().all(|&m| topology.molecules[m as usize].species as usize == s);
+                let is_new = same && touched.len() == counts[s] && !std::mem::replace(&mut counted[s], true);
+                is_new.then(|| (topology.species[s].charge(), touched.len()))
             })
             .collect();
         let charged = present().filter(|(s, _)| s.charge().abs() > 1e-6).count();
         let covered = species.iter().flatten().filter(|(z, _)| z.abs() > 1e-6).count();
         let [x, y, z] = cell.heights();
         Ok(Msd {
-            blocks: Blocks::new(1 + (groups.len() + 1) * grid.len() * 4),
+            blocks: Blocks::new(2 + (groups.len() + 1) * grid.len() * 4),
             names: names.iter().map(|n| n.trim_start_matches("species ").trim_matches('\'').to_string()).collect(),
             groups,
             species,
@@ -97,6 +104,7 @@ impl Msd {
             molecule_charges: (0..topology.molecules.len()).map(|m| topology.species_of(m).charge()).collect(),
             molecules,
             masses: topology.masses.clone(),
+            has_surface: topology.frozen.contains(&true),
             is_cubic: cell.is_orthorhombic() && (x - y).abs() < 1e-6 * x && (x - z).abs() < 1e-6 * x,
             grid,
             unwrapper: Unwrapper::default(),
@@ -129,8 +137,32 @@ impl Msd {
         BOLTZMANN * self.spec.temperature
     }
 
-    /// Correction for the box size, 10⁻⁹ m²/s.
-    fn box_correction(&self, volume: f64) -> Option<f64> {
+    /// Estimate of a quantity made of displacements up to the end of the fit.
+    fn estimate(&self, value_of: impl Fn(&[f64], f64) -> Option<f64>) -> Option<Estimate> {
+        let reach = self.origins.frames_within(self.fit_to());
+        self.blocks.estimate_of_pairs(reach, Overlap::Displacement, value_of)
+    }
+
+    fn fit_to(&self) -> f64 {
+        self.spec.fit_to.unwrap_or(self.spec.max_lag)
+    }
+
+    /// Why this is no bulk liquid, for which alone there is a correction; of mean sums.
+    fn not_bulk(&self, sums: &[f64], frames: f64) -> Option<String> {
+        let vacuum = sums.last().copied().unwrap_or(0.0) / frames;
+        match (self.has_surface, vacuum > VACUUM) {
+            (true, _) => Some("some atoms stay where they are".to_string()),
+            (_, true) => Some(format!("{vacuum:.2} nm of the cell are empty along z")),
+            _ => None,
+        }
+    }
+
+    /// Correction for the box size, 10⁻⁹ m²/s; none for a slab.
+    fn box_correction(&self, sums: &[f64], frames: f64) -> Option<f64> {
+        if self.not_bulk(sums, frames).is_some() {
+            return None;
+        }
+        let volume = sums[0] / frames;
         let viscosity = self.spec.viscosity? * 1e-3; // Pa s
         let joule = self.thermal() * 1e3 / AVOGADRO;
         let edge = volume.cbrt() * 1e-9; // m
@@ -174,8 +206,10 @@ impl Observable for Msd {
         let n_lags = self.grid.len();
         let n_groups = self.groups.len();
         let (origins, time) = (&mut self.origins, frame.time);
+        let vacuum = if self.spec.viscosity.is_some() { widest_gap(frame.cell, frame.positions) } else { 0.0 };
         self.blocks.add_frame(|slot| {
             slot[0] += frame.cell.volume();
+            slot[1 + (n_groups + 1) * n_lags * 4] += vacuum;
             for (lag, origin) in origins.iter_mut(time) {
                 let mut add = |k: usize, squares: DVec3, n: f64| {
                     let row = &mut slot[1 + (k * n_lags + lag) * 4..][..4];
@@ -217,14 +251,14 @@ impl Observable for Msd {
         };
         const UNIT: &str = "1e-9 m2/s";
         let d = |k: usize, components: &'static [usize]| {
-            self.blocks.estimate(|s, _| Some(DIFFUSION * self.slope(s, k, components)?))
+            self.estimate(|s, _| Some(DIFFUSION * self.slope(s, k, components)?))
         };
         for (k, name) in self.names.iter().enumerate() {
             push("diffusion", name, format!("{name} diffusion coefficient"), UNIT, d(k, &[0, 1, 2]));
             push("diffusion_lateral", name, format!("{name} diffusion coefficient, xy"), UNIT, d(k, &[0, 1]));
             push("diffusion_z", name, format!("{name} diffusion coefficient, z"), UNIT, d(k, &[2]));
-            let corrected = self.blocks.estimate(|s, f| {
-                let shift = self.box_correction(s[0] / f)?;
+            let corrected = self.estimate(|s, f| {
+                let shift = self.box_correction(s, f)?;
                 Some(DIFFUSION * self.slope(s, k, &[0, 1, 2])? + shift)
             });
             push("diffusion_corrected", name, format!("{name} diffusion coefficient, infinite box"), UNIT, corrected);
@@ -243,10 +277,10 @@ impl Observable for Msd {
         };
         if self.all_ions {
             let both = |s: &[f64], f: f64| Some((nernst_einstein(s, f)?, helfand(s, f)?));
-            let (ne, eh) = (self.blocks.estimate(nernst_einstein), self.blocks.estimate(helfand));
+            let (ne, eh) = (self.estimate(nernst_einstein), self.estimate(helfand));
             push("conductivity_nernst_einstein", "", "conductivity, Nernst–Einstein".into(), "S/m", ne);
             push("conductivity_einstein_helfand", "", "conductivity, Einstein–Helfand".into(), "S/m", eh);
-            let ratio = self.blocks.estimate(|s, f| both(s, f).map(|(ne, eh)| eh / ne));
+            let ratio = self.estimate(|s, f| both(s, f).map(|(ne, eh)| eh / ne));
             push("ionicity", "", "ratio of the conductivities".into(), "1", ratio);
         }
 
@@ -260,6 +294,16 @@ impl Observable for Msd {
                     Column::new("MSD", "nm2", column(&|p| p[1] + p[2] + p[3])),
                     Column::new("MSD xy", "nm2", column(&|p| p[1] + p[2])),
                     Column::new("MSD z", "nm2", column(&|p| p[3])),
+                ],
+            });
+        }
+        if self.all_ions {
+            let curve = self.curve(&sums, self.groups.len());
+            result.tables.push(Table {
+                name: results::file_stem(&["msd", "charge"]),
+                columns: vec![
+                    Column::new("t", "ps", curve.iter().map(|p| p[0]).collect()),
+                    Column::new("MSD of charge", "e2 nm2", curve.iter().map(|p| p[1] + p[2] + p[3]).collect()),
                 ],
             });
         }
@@ -279,7 +323,7 @@ impl Observable for Msd {
             series: self.names.iter().enumerate().map(series).collect(),
             ..Default::default()
         });
-        self.describe(&mut result, sums[0] / frames);
+        self.describe(&mut result, &sums, frames);
         vec![result]
     }
 
@@ -304,6 +348,15 @@ impl Observable for Msd {
             }
         });
         self.blocks.save(writer);
+    }
+
+    fn restart(&mut self) {
+        self.unwrapper.restart();
+        self.origins.restart();
+    }
+
+    fn selections(&self) -> Vec<(&Selection, bool)> {
+        self.groups.iter().map(|g| (g, false)).collect()
     }
 
     fn restore(&mut self, reader: &mut Reader) -> Result<(), AnalysisError> {
@@ -334,8 +387,27 @@ pub fn restore_points(reader: &mut Reader, n: usize) -> Result<Vec<DVec3>, Analy
     Ok(reader.array(3 * n)?.chunks_exact(3).map(|c| DVec3::new(c[0], c[1], c[2])).collect())
 }
 
+/// The widest stretch along z without an atom, nm, to a tenth of a nanometre.
+fn widest_gap(cell: &Cell, positions: &[DVec3]) -> f64 {
+    let height = cell.vectors().z_axis.z;
+    let n = ((10.0 * height).ceil() as usize).max(1);
+    let mut filled = vec![false; n];
+    for r in positions {
+        let s = cell.to_fractional(*r).z;
+        filled[(((s - s.floor()) * n as f64) as usize).min(n - 1)] = true;
+    }
+    // Around the boundary: a stretch may begin at the top and end at the bottom.
+    let (mut widest, mut empty) = (0, 0);
+    for k in 0..2 * n {
+        empty = if filled[k % n] { 0 } else { empty + 1 };
+        widest = widest.max(empty);
+    }
+    height * widest.min(n) as f64 / n as f64
+}
+
 impl Msd {
-    fn describe(&self, result: &mut AnalysisResult, volume: f64) {
+    fn describe(&self, result: &mut AnalysisResult, sums: &[f64], frames: f64) {
+        let volume = sums[0] / frames;
         let (from, to) = (self.spec.fit_from.unwrap_or(0.0), self.spec.fit_to.unwrap_or(0.0));
         let what = if self.spec.molecules { "centres of mass of molecules" } else { "atoms" };
         result.notes.push(format!(
@@ -344,7 +416,15 @@ impl Msd {
             self.grid.every(),
             self.grid.origin_every()
         ));
-        if let Some(shift) = self.box_correction(volume) {
+        if !self.blocks.has_error_of_pairs(self.origins.frames_within(self.fit_to())) {
+            result.notes.push(no_error("D and conductivity", self.fit_to(), self.origins.sampled()));
+        }
+        let not_bulk = self.not_bulk(sums, frames).filter(|_| self.spec.viscosity.is_some());
+        if let Some(why) = not_bulk {
+            result.notes.push(format!(
+                "Not corrected for the size of the box: Yeh and Hummer's formula is of a bulk liquid, and {why}."
+            ));
+        } else if let Some(shift) = self.box_correction(sums, frames) {
             let (viscosity, edge) = (self.spec.viscosity.unwrap_or(0.0), volume.cbrt());
             let shape = if self.is_cubic {
                 ""

@@ -151,6 +151,10 @@ impl Observable for Octahedrality {
         self.blocks.save(writer);
     }
 
+    fn selections(&self) -> Vec<(&Selection, bool)> {
+        vec![(&self.center, true), (&self.ligand, true)]
+    }
+
     fn restore(&mut self, reader: &mut Reader) -> Result<(), AnalysisError> {
         self.blocks.restore(reader)
     }

@@ -195,6 +195,10 @@ impl Observable for Orientation {
         self.blocks.save(writer);
     }
 
+    fn selections(&self) -> Vec<(&Selection, bool)> {
+        [&self.selection].into_iter().chain(&self.centers).map(|s| (s, true)).collect()
+    }
+
     fn restore(&mut self, reader: &mut Reader) -> Result<(), AnalysisError> {
         self.blocks.restore(reader)
     }

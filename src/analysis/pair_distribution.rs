@@ -1,6 +1,7 @@
 //! X-ray structure factor S(Q) and pair distribution function G(r), to lay over a measured one.
 //!
-//! Faber–Ziman: S(Q) − 1 = Σ_ab w_ab(Q) [A_ab(Q) − 1], w_ab = c_a c_b f_a f_b/(Σ c f)², with
+//! Faber–Ziman: S(Q) − 1 = Σ_ab w_ab(Q) [A_ab(Q) − 1], w_ab = c_a c_b f_a f_b/(Σ c f)², where c_a² of like pairs is N_a (N_a − 1)/N², the pairs that exist
+//! and by which g_aa is normalised; with
 //! A_ab(Q) − 1 = 4πρ ∫₀^R r² (g_ab − 1) sin(Qr)/(Qr) dr and R half the box, and G(r) = (2/π) ∫₀^Qmax Q [S(Q) − 1] sin(Qr) M(Q) dQ. M is
 //! 1 or Lorch's sin(πQ/Qmax)/(πQ/Qmax) (E. Lorch, J. Phys. C 2, 229 (1969)). Q_max and M must be those of the experiment: they move and
 //! widen the peaks. Form factors are those of neutral atoms; intramolecular pairs belong to G(r) and are counted.
@@ -101,6 +102,14 @@ impl PairDistribution {
         self.pairs().enumerate().map(of_pair).collect()
     }
 
+    /// Ordered pairs of elements a, b and, if they differ, b, a, over N².
+    fn share_of_pairs(&self, a: usize, b: usize) -> f64 {
+        match a == b {
+            true => self.fractions[a] * (self.fractions[a] - 1.0 / self.atoms.len() as f64).max(0.0),
+            false => 2.0 * self.fractions[a] * self.fractions[b],
+        }
+    }
+
     fn q(&self) -> Vec<f64> {
         let n = (self.spec.q_max / self.spec.q_step).round() as usize;
         (1..=n).map(|k| k as f64 * self.spec.q_max / n as f64).collect()
@@ -120,9 +129,8 @@ impl PairDistribution {
                 .collect();
             let excess: f64 = (self.pairs().zip(&partials))
                 .map(|((a, b), g)| {
-                    let twice = if a == b { 1.0 } else { 2.0 };
                     let a_ab: f64 = g.iter().zip(&weights).map(|(g, w)| (g - 1.0) * w).sum();
-                    twice * self.fractions[a] * self.fractions[b] * f[a] * f[b] * a_ab
+                    self.share_of_pairs(a, b) * f[a] * f[b] * a_ab
                 })
                 .sum();
             1.0 + excess / (mean * mean)
@@ -172,6 +180,25 @@ impl PairDistribution {
         let n = self.grid.nearest_edge(R_SHOWN.min(self.grid.r_max()));
         (1..=n).map(|k| self.grid.edge(k)).collect()
     }
+}
+
+/// What is odd about a measured G(r), if anything: `points` in Å and Å⁻².
+///
+/// * `last` – Å, end of the figure
+fn overlay_hint(points: &[[f64; 2]], last: f64) -> Option<String> {
+    let end = points.iter().map(|p| p[0]).fold(f64::NEG_INFINITY, f64::max);
+    let inside = points.iter().filter(|p| (0.0..=last).contains(&p[0])).count();
+    if inside == 0 {
+        return Some(format!(
+            "none of its points lies between 0 and {last:.1} Å, so it is not drawn; is the first column r in Å?"
+        ));
+    }
+    // No diffraction experiment ends before the third neighbour.
+    (end < 5.0).then(|| {
+        format!(
+            "it ends at r = {end:.3}. The first column is read as Å: a curve in nm must be multiplied, r by 10 and G by 0.01, to lie on this one."
+        )
+    })
 }
 
 impl Observable for PairDistribution {
@@ -267,6 +294,9 @@ impl Observable for PairDistribution {
         let mut series = vec![line("this run", SeriesKind::Line, 0, zip(&r_a, &g_a))];
         if !self.spec.points.is_empty() {
             let last = r_a.last().copied().unwrap_or(0.0);
+            if let Some(hint) = overlay_hint(&self.spec.points, last) {
+                result.notes.push(format!("{}: {hint}", self.spec.measured));
+            }
             let inside = self.spec.points.iter().filter(|p| (0.0..=last).contains(&p[0])).copied().collect();
             series.push(line(&format!("measured: {}", self.spec.measured), SeriesKind::DashedLine, 1, inside));
         }
@@ -301,5 +331,18 @@ impl Observable for PairDistribution {
 
     fn restore(&mut self, reader: &mut Reader) -> Result<(), AnalysisError> {
         self.blocks.restore(reader)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::overlay_hint;
+
+    #[test]
+    fn a_curve_in_nanometres_gets_a_hint() {
+        let curve = |scale: f64| (0..200).map(|k| [0.1 * f64::from(k) * scale, 1.0]).collect::<Vec<_>>();
+        assert_eq!(overlay_hint(&curve(1.0), 10.0), None);
+        assert!(overlay_hint(&curve(0.1), 10.0).is_some_and(|h| h.contains("in nm")));
+        assert!(overlay_hint(&[[20.0, 1.0], [30.0, 1.0]], 10.0).is_some_and(|h| h.contains("not drawn")));
     }
 }

@@ -103,7 +103,7 @@ mod tests {
         let atoms: Vec<u32> = (0..400).collect();
         for cell in [skewed, Cell::orthorhombic(3.0, 4.0, 5.0).expect("valid")] {
             let points = random_points(&cell, 400);
-            let frame = Snapshot::new(Frame { step: 0, time: 0.0, cell: &cell, positions: &points });
+            let frame = Snapshot::new(Frame::new(0, 0.0, &cell, &points));
             let height = 2.0 * cell.half_height();
             // From a radius below the width of the small cells to one with several images of some members.
             for r_max in [0.1 * height, 0.3 * height, 0.5 * height, 0.8 * height] {

@@ -179,6 +179,10 @@ impl Observable for Rdf {
         self.pairs.iter().for_each(|p| p.blocks.save(writer));
     }
 
+    fn selections(&self) -> Vec<(&Selection, bool)> {
+        self.pairs.iter().flat_map(|p| [(&p.a, false), (&p.b, false)]).collect()
+    }
+
     fn restore(&mut self, reader: &mut Reader) -> Result<(), AnalysisError> {
         self.pairs.iter_mut().try_for_each(|p| p.blocks.restore(reader))
     }
@@ -213,6 +217,9 @@ impl Pair {
         };
         if self.blocks.n_frames() == 0 {
             result.notes.push("No frame was sampled.".to_string());
+            return result;
+        }
+        if !(self.a.ever_held() && self.b.ever_held()) {
             return result;
         }
         let (sums, frames) = (self.blocks.total(), self.blocks.n_frames() as f64);
@@ -268,9 +275,6 @@ impl Pair {
             result.notes.push("Between centres of mass of molecules.".to_string());
         } else if !settings.intramolecular {
             result.notes.push("Pairs inside one molecule are left out.".to_string());
-        }
-        if sums[2 * grid.len()] == 0.0 {
-            result.notes.push(format!("The selection \"{a}\" held no atom in any frame."));
         }
         if total.is_none() {
             result.notes.push("g(r) shows no first shell that ends within the range.".to_string());

@@ -14,7 +14,7 @@ use super::pairs::PairSearch;
 use super::results::{self, AnalysisResult, Axis, Column, Figure, Quantity, Series, SeriesKind, Table};
 use super::selection::Selection;
 use super::snapshot::Snapshot;
-use super::survival::{self, Survival};
+use super::survival::{self, Survival, TimeConstant};
 use super::{AnalysisError, Observable};
 use crate::cell::Cell;
 use crate::system::Topology;
@@ -158,12 +158,18 @@ impl Observable for Residence {
         }
         let totals = self.blocks.total();
         let (pair_time, departures) = (totals[0], totals[1]);
+        if totals[2] == 0.0 {
+            let r_min = self.spec.r_min;
+            result.notes.push(format!("No {ligand} was within {r_min:.3} nm of a {center} in any frame: no time."));
+            return vec![result];
+        }
         let exact = |value: f64| Some(Estimate { value, error: None });
         let mut push = |kind: &str, label: &str, unit: &str, estimate: Option<Estimate>| {
             let (id, label) = (format!("{kind}({center},{ligand})"), format!("{center} – {ligand} {label}"));
             result.values.extend(estimate.map(|e| Quantity::new(id, label, e, unit)));
         };
-        push("exchanges", "departures", "1", exact(departures));
+        // What was counted in this run is known without an error.
+        push("exchanges", "departures", "1", Some(Estimate { value: departures, error: Some(0.0) }));
         if departures == 0.0 {
             let bound = "residence time, lower bound at 95 %";
             push("residence_time_bound", bound, "ps", exact(pair_time / EXCLUDED));
@@ -177,15 +183,21 @@ impl Observable for Residence {
                 Some(Estimate { value: pair_time / departures, error }),
             );
         }
+        let of = format!("({center},{ligand})");
+        let mut report = |kind: &str, label: &str, time: Option<TimeConstant>| {
+            let label = format!("{center} – {ligand} {label}");
+            time.iter().for_each(|time| time.report((kind, &of), &label, &mut result));
+        };
         for (k, t_star) in self.spec.t_star.iter().enumerate() {
             let label = format!("residence time, t* = {t_star} ps");
-            push(&format!("residence_time_{t_star}ps"), &label, "ps", self.impey.time_constant(k));
+            report(&format!("residence_time_{t_star}ps"), &label, self.impey.time_constant(k));
         }
         let intermittent = self.impey.time_constant(self.impey.intermittent());
-        push("residence_time_intermittent", "residence time, intermittent", "ps", intermittent);
+        report("residence_time_intermittent", "residence time, intermittent", intermittent);
         if let Some(stable) = &self.stable {
-            push("residence_time_stable_states", "residence time, stable states", "ps", stable.time_constant(0));
+            report("residence_time_stable_states", "residence time, stable states", stable.time_constant(0));
         }
+        result.notes.extend(self.impey.why_no_error("the integrals"));
 
         let sums = self.impey.total();
         let mut curves: Vec<(String, Vec<[f64; 2]>)> = (self.spec.t_star.iter().enumerate())
@@ -237,6 +249,17 @@ impl Observable for Residence {
         }
     }
 
+    fn restart(&mut self) {
+        self.impey.restart();
+        self.stable.iter_mut().for_each(Survival::restart);
+        self.bound.clear();
+        self.last_time = None;
+    }
+
+    fn selections(&self) -> Vec<(&Selection, bool)> {
+        vec![(&self.center, true), (&self.ligand, true)]
+    }
+
     fn restore(&mut self, reader: &mut Reader) -> Result<(), AnalysisError> {
         self.impey.restore(reader)?;
         self.stable.as_mut().map_or(Ok(()), |s| s.restore(reader))?;
@@ -255,7 +278,7 @@ impl Residence {
         let longest = self.spec.t_star.last().copied().unwrap_or(0.0);
         result.notes.push(format!(
             "Shell: within {:.3} nm. P(t) to {:.1} ps, frames every {} ps, origins every {} ps; times are integrals with an exponential tail \
-             fitted to the second half, and are left out where P does not fall.",
+             fitted to the second half, where that tail is less than half of them.",
             self.spec.r_min,
             grid.time(grid.len() - 1),
             grid.every(),

@@ -70,15 +70,21 @@ pub struct Axis {
     pub unit: String,
     /// Fixed limits; `None` = from the data.
     pub range: Option<(f64, f64)>,
+    /// Of 0, 1, 2, …, written in their places instead of numbers.
+    pub names: Vec<String>,
 }
 
 impl Axis {
     pub fn new(label: &str, unit: &str) -> Self {
-        Axis { label: label.to_string(), unit: unit.to_string(), range: None }
+        Axis { label: label.to_string(), unit: unit.to_string(), ..Axis::default() }
     }
 
     pub fn with_range(self, low: f64, high: f64) -> Self {
         Axis { range: Some((low, high)), ..self }
+    }
+
+    pub fn with_names(self, names: &[&str]) -> Self {
+        Axis { names: names.iter().map(|n| n.to_string()).collect(), ..self }
     }
 }
 

@@ -49,6 +49,11 @@ impl Schedule {
         self.n_frames += 1;
     }
 
+    /// A new run begins: its first frame is taken.
+    pub fn restart(&mut self) {
+        self.last = None;
+    }
+
     pub fn n_frames(&self) -> u64 {
         self.n_frames
     }

@@ -11,6 +11,8 @@ use super::snapshot::Snapshot;
 use crate::system::Topology;
 use crate::system::topology::{Species, SpeciesAtom};
 use std::borrow::Cow;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// A group of atoms, resolved against a topology.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +21,24 @@ pub struct Selection {
     node: Node,
     /// Atoms that the expression speaks of: all massive ones and the massless ones it names; ascending.
     universe: Vec<u32>,
+    held: Held,
+}
+
+/// Whether a selection held an atom in any frame so far: set where it is evaluated, read when results are told.
+#[derive(Debug, Default)]
+struct Held(AtomicBool);
+
+impl Clone for Held {
+    fn clone(&self) -> Self {
+        Held(AtomicBool::new(self.0.load(Relaxed)))
+    }
+}
+
+/// What was seen is no part of what is selected.
+impl PartialEq for Held {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -61,7 +81,7 @@ impl Selection {
         if matches!(&node, Node::Fixed(atoms) if atoms.is_empty()) {
             return Err(AnalysisError::EmptySelection { selection: text.to_string(), available: available(topology) });
         }
-        Ok(Selection { text: text.to_string(), node, universe })
+        Ok(Selection { text: text.to_string(), node, universe, held: Held::default() })
     }
 
     /// As the user wrote it.
@@ -81,8 +101,23 @@ impl Selection {
     pub fn atoms(&self, frame: &Snapshot) -> Result<Cow<'_, [u32]>, AnalysisError> {
         match &self.node {
             Node::Fixed(atoms) => Ok(Cow::Borrowed(atoms)),
-            node => Ok(Cow::Owned(filter(node, frame, &self.universe)?)),
+            node => {
+                let atoms = filter(node, frame, &self.universe)?;
+                if !atoms.is_empty() {
+                    self.set_ever_held(true);
+                }
+                Ok(Cow::Owned(atoms))
+            }
         }
+    }
+
+    /// Has it held an atom in any frame?
+    pub fn ever_held(&self) -> bool {
+        self.fixed().is_some() || self.held.0.load(Relaxed)
+    }
+
+    pub fn set_ever_held(&self, held: bool) {
+        self.held.0.store(held, Relaxed);
     }
 }
 

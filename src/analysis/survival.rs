@@ -6,9 +6,10 @@
 //! sampling intervals.
 
 use super::AnalysisError;
-use super::blocks::{Blocks, Estimate};
+use super::blocks::{Blocks, Estimate, Overlap};
 use super::codec::{Reader, Writer};
-use super::lags::{LagGrid, Origins, line};
+use super::lags::{LagGrid, Origins, line, no_error};
+use super::results::{AnalysisResult, Quantity};
 
 /// A pair under watch since an origin.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,6 +29,37 @@ pub struct Survival {
     origins: Origins<Vec<Watch>>,
     /// Per frame and lag: pairs at the origin, then survivors for every tolerance, then pairs present: `[2 + n_tolerances][n_lags]`.
     blocks: Blocks,
+}
+
+/// What is known of the integral of a survival function.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TimeConstant {
+    /// ps; `None` where more than half of it would be extrapolated, or the curve does not fall.
+    pub estimate: Option<Estimate>,
+    /// The integral to the longest lag, ps.
+    pub seen: f64,
+    /// The longest lag, ps, and P there.
+    pub end: [f64; 2],
+}
+
+impl TimeConstant {
+    /// Adds the time, or where it is not determined the integral that was seen, as the lower bound that it is, and why.
+    ///
+    /// * `id` – as `kind` and, in brackets or empty, what it is of
+    pub fn report(&self, (kind, of): (&str, &str), label: &str, result: &mut AnalysisResult) {
+        if let Some(estimate) = self.estimate {
+            result.values.push(Quantity::new(format!("{kind}{of}"), label.to_string(), estimate, "ps"));
+            return;
+        }
+        let (seen, [end, p]) = (self.seen, self.end);
+        let bound = Estimate { value: seen, error: None };
+        let label_of_bound = format!("{label}, at least (P is {p:.2} at {end:.1} ps)");
+        result.values.push(Quantity::new(format!("{kind}_at_least{of}"), label_of_bound, bound, "ps"));
+        result.notes.push(format!(
+            "{label}: not determined. P is still {p:.3} at {end:.1} ps, so more than half of the integral would be extrapolated; the integral \
+             to there, {seen:.2} ps, is a lower bound. A longer max_lag and run would tell."
+        ));
+    }
 }
 
 /// The key of a pair.
@@ -120,9 +152,33 @@ impl Survival {
         (0..n).filter_map(point).collect()
     }
 
-    /// Integral of function `k` with the tail of an exponential, ps; see [`integral`].
-    pub fn time_constant(&self, k: usize) -> Option<Estimate> {
-        self.blocks.estimate(|sums, _| integral(&self.curve(sums, k)))
+    /// A new run begins: no pair is followed into it.
+    pub fn restart(&mut self) {
+        self.origins.restart();
+    }
+
+    /// Integral of function `k` with the tail of an exponential, see [`integral`]; `None` for fewer than three lags.
+    pub fn time_constant(&self, k: usize) -> Option<TimeConstant> {
+        let curve = self.curve(&self.total(), k);
+        let (seen, tail) = integral(&curve)?;
+        let whole = |sums: &[f64], _: f64| {
+            let (seen, tail) = integral(&self.curve(sums, k))?;
+            Some(seen + tail?)
+        };
+        let is_seen = tail.is_some_and(|tail| tail <= seen);
+        let estimate = is_seen.then(|| self.blocks.estimate_of_pairs(self.reach(), Overlap::Events, whole)).flatten();
+        Some(TimeConstant { estimate, seen, end: *curve.last()? })
+    }
+
+    /// Frames within the longest lag.
+    fn reach(&self) -> u64 {
+        self.origins.frames_within(self.grid.time(self.grid.len() - 1))
+    }
+
+    /// Why `what` has no error bar, if that is so.
+    pub fn why_no_error(&self, what: &str) -> Option<String> {
+        let longest = self.grid.time(self.grid.len() - 1);
+        (!self.blocks.has_error_of_pairs(self.reach())).then(|| no_error(what, longest, self.origins.sampled()))
     }
 
     pub fn save(&self, writer: &mut Writer) {
@@ -149,25 +205,26 @@ impl Survival {
     }
 }
 
-/// ∫ P dt by trapezoids, plus P(end) τ where τ is that of an exponential through the second half of the curve (ln P by least
-/// squares), ps. `None` for fewer than three points or a curve that does not fall.
-pub fn integral(curve: &[[f64; 2]]) -> Option<f64> {
+/// ∫ P dt by trapezoids to the end of the curve, and the tail behind it, P(end) τ, where τ is that of an exponential through the second half of
+/// the curve (ln P by least squares), ps. No tail for a curve that does not fall; `None` for fewer than three points.
+pub fn integral(curve: &[[f64; 2]]) -> Option<(f64, Option<f64>)> {
     if curve.len() < 3 {
         return None;
     }
     let area: f64 = curve.windows(2).map(|w| 0.5 * (w[1][0] - w[0][0]) * (w[0][1] + w[1][1])).sum();
     let [t_end, p_end] = *curve.last()?;
     if p_end < 1e-3 {
-        return Some(area);
+        return Some((area, Some(0.0)));
     }
     let late: Vec<[f64; 2]> = curve.iter().filter(|p| p[0] >= 0.5 * t_end).map(|p| [p[0], p[1].ln()]).collect();
-    let (slope, _) = line(&late)?;
-    (slope < 0.0).then(|| area - p_end / slope)
+    let slope = line(&late).map(|(slope, _)| slope).filter(|slope| *slope < 0.0);
+    Some((area, slope.map(|slope| -p_end / slope)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::{Draws, Stream};
 
     /// Presence of one pair, frame by frame, seen from the first frame only.
     fn curves(presence: &str, tolerances: &[f64]) -> Vec<String> {
@@ -195,9 +252,69 @@ mod tests {
     #[test]
     fn an_exponential_gives_its_time_constant_even_when_cut_off() {
         let curve = |n: usize| (0..n).map(|k| [k as f64 * 0.01, (-(k as f64) * 0.01 / 2.0).exp()]).collect::<Vec<_>>();
+        let whole = |n: usize| integral(&curve(n)).map(|(area, tail)| area + tail.expect("falls")).expect("points");
         // Trapezoids are off by w²/(12 τ²).
-        assert!((integral(&curve(150)).expect("falls") - 2.0).abs() < 1e-5);
-        assert!((integral(&curve(3000)).expect("falls") - 2.0).abs() < 1e-5);
-        assert_eq!(integral(&[[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]]), None);
+        assert!((whole(150) - 2.0).abs() < 1e-5);
+        assert!((whole(3000) - 2.0).abs() < 1e-5);
+        assert_eq!(integral(&[[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]]), Some((2.0, None)));
+    }
+
+    /// Pairs that are exchanged at random, followed for `n` frames up to `max_lag`.
+    fn exchanging(rate: f64, n: usize, max_lag: f64, seed: u64) -> Survival {
+        let grid = LagGrid::new(max_lag, 1.0, 1.0).expect("valid");
+        let mut survival = Survival::new(grid, &[0.0]).expect("valid");
+        let mut draws = Draws::new(seed, Stream::Build, 0);
+        let mut pairs: Vec<u64> = (0..30).collect();
+        for k in 0..n {
+            for (i, pair) in pairs.iter_mut().enumerate() {
+                if draws.uniform() < rate {
+                    *pair = ((k as u64 + 1) << 32) | i as u64;
+                }
+            }
+            let mut present = pairs.clone();
+            present.sort_unstable();
+            survival.sample(k as f64, &present, &present);
+        }
+        survival
+    }
+
+    #[test]
+    fn a_time_that_would_be_extrapolated_is_a_lower_bound() {
+        // τ = 500 frames, followed for 20.
+        let slow = exchanging(0.002, 400, 20.0, 3);
+        let found = slow.time_constant(0).expect("lags");
+        assert_eq!(found.estimate, None);
+        assert!(found.seen > 18.0 && found.seen <= 20.0, "{}", found.seen);
+        let mut result = AnalysisResult::default();
+        found.report(("residence_time", "(a,b)"), "residence time", &mut result);
+        assert_eq!(result.values[0].id, "residence_time_at_least(a,b)");
+        assert!(result.notes[0].contains("not determined"), "{:?}", result.notes);
+        // τ = 4.5 frames by trapezoids of (1 − 0.2)ᵗ.
+        let quick = exchanging(0.2, 400, 20.0, 3).time_constant(0).expect("lags").estimate.expect("falls");
+        assert!((quick.value - 4.5).abs() < 4.0 * quick.error.expect("twenty times max_lag"), "{quick:?}");
+        assert!(
+            exchanging(0.2, 60, 20.0, 3)
+                .why_no_error("times")
+                .is_some_and(|why| why.contains("at least 100.0 ps in all"))
+        );
+        assert_eq!(exchanging(0.2, 400, 20.0, 3).why_no_error("times"), None);
+    }
+
+    /// Blocks shorter than the longest lag once made these errors half of what they are.
+    #[test]
+    fn stated_errors_are_true_for_runs_of_some_lags() {
+        for (n, max_lag) in [(131, 20.0), (163, 20.0), (400, 20.0)] {
+            let (mut stated, mut values) = (0.0, Vec::new());
+            for repeat in 0..60 {
+                let found = exchanging(0.05, n, max_lag, repeat).time_constant(0).and_then(|t| t.estimate);
+                let found = found.expect("P falls to a third");
+                stated += found.error.expect("more than five lags").powi(2) / 60.0;
+                values.push(found.value);
+            }
+            let mean = values.iter().sum::<f64>() / 60.0;
+            let true_variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 59.0;
+            let ratio = (stated / true_variance).sqrt();
+            assert!((0.8..1.25).contains(&ratio), "{n} frames: stated over true error {ratio}");
+        }
     }
 }

@@ -29,6 +29,12 @@ impl Unwrapper {
         }
     }
 
+    /// A new run begins: its first frame is taken as it is.
+    pub fn restart(&mut self) {
+        self.last.clear();
+        self.path.clear();
+    }
+
     /// `[n_atoms]`, nm
     pub fn positions(&self) -> &[DVec3] {
         &self.path

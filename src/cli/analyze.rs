@@ -1,16 +1,17 @@
 //! `hexaqua analyze`: the analyses of an input file on trajectories of any engine, by the same code as in a run.
 
 use super::executor::ThreadArgs;
+use super::joined::{Joined, Next, broken_bond};
+use super::literature;
 use super::outcome;
 use super::prepare;
 use super::progress::Progress;
 use super::{CliError, InputArgs};
 use crate::analysis::{AnalysisSet, Quantity};
-use crate::cell::Cell;
 use crate::io::output::OutputFolder;
 use crate::io::trajectory::{TrajectoryError, TrajectoryReader, frames_ahead};
 use crate::report::{self, RunReport};
-use crate::system::Frame;
+use crate::system::{Charges, Frame, State, System};
 use std::path::PathBuf;
 use std::sync::mpsc::{channel, sync_channel};
 use std::time::Instant;
@@ -34,6 +35,12 @@ pub struct Args {
 struct Read {
     n_frames: u64,
     skipped: u64,
+    /// Frames that two files hold.
+    repeated: u64,
+    /// Which files and times belong together.
+    joined: Joined,
+    /// A sentence for every run behind the first.
+    runs: Vec<String>,
     /// A sentence if the last frame is incomplete.
     cut_off: Option<String>,
 }
@@ -42,11 +49,16 @@ struct Read {
 /// there.
 fn sample(
     paths: &[PathBuf],
-    n_atoms: usize,
-    cell: Cell,
+    System { topology, external, .. }: &System,
+    state: &State,
     every: f64,
     analyses: &mut AnalysisSet,
 ) -> Result<Read, CliError> {
+    let (n_atoms, cell) = (topology.n_atoms(), state.cell);
+    // Trajectories hold no charges.
+    let charges = if external.electrodes.is_some() { Charges::Unknown } else { Charges::OfTopology };
+    let label = |i: usize| (topology.atom(i).name.clone(), topology.atom(i).element.clone());
+    let atoms: Vec<(String, String)> = (0..n_atoms).map(label).collect();
     // As many frames may wait as are unpacked together, so that the next ones are unpacked while these are analysed.
     let (sender, frames) = sync_channel(frames_ahead(n_atoms));
     let (give_back, used) = channel();
@@ -55,11 +67,12 @@ fn sample(
             Ok(reader) => reader,
             Err(error) => return drop(sender.send(Err(error))),
         };
+        reader.expect_atoms(atoms);
         while let Some(frame) = reader.next() {
             used.try_iter().for_each(|positions| reader.reuse(positions));
             let is_error = frame.is_err();
             // The other side has gone when it met an error of its own.
-            if sender.send(frame.map(|f| (f, reader.bytes_read()))).is_err() || is_error {
+            if sender.send(frame.map(|f| (f, reader.bytes_read(), reader.file_number()))).is_err() || is_error {
                 return;
             }
         }
@@ -67,11 +80,11 @@ fn sample(
     let mut done = Read::default();
     let mut progress = Progress::new("analyze", 0.0);
     let started = Instant::now();
-    let mut bytes = 0;
+    let (mut bytes, mut last_file) = (0, 0);
     std::thread::scope(|scope| {
         scope.spawn(read_all);
         for frame in frames {
-            let (frame, (so_far, all)) = match frame {
+            let (frame, (so_far, all), file) = match frame {
                 Ok(frame) => frame,
                 Err(error @ TrajectoryError::Truncated { .. }) if done.n_frames > 0 => {
                     done.cut_off = Some(format!("{error}; the {} frames before it were used", done.n_frames));
@@ -80,10 +93,28 @@ fn sample(
                 Err(error) => return Err(CliError::input(error)),
             };
             bytes = so_far;
+            let path = paths[file - 1].display();
+            if file != last_file
+                && let Some(what) = broken_bond(topology, state, &frame.cell, &frame.positions)
+            {
+                return Err(CliError::Input(format!("{path}, frame 1: {what}")));
+            }
+            last_file = file;
+            match done.joined.next(file, frame.time, &frame.positions) {
+                Next::Continues => {}
+                Next::Repeats => {
+                    done.repeated += 1;
+                    continue;
+                }
+                Next::Begins(why) => {
+                    done.runs.push(format!("{path} begins another ({why})"));
+                    analyses.restart();
+                }
+            }
             // a format without times is taken as evenly spaced: one frame per sampling interval
             let time = frame.time.unwrap_or(done.n_frames as f64 * every);
             let before = analyses.n_frames();
-            let seen = Frame { step: frame.step, time, cell: &frame.cell, positions: &frame.positions };
+            let seen = Frame { charges, ..Frame::new(frame.step, time, &frame.cell, &frame.positions) };
             analyses.sample(&seen).map_err(CliError::input)?;
             done.skipped += u64::from(analyses.n_frames() == before);
             done.n_frames += 1;
@@ -113,8 +144,8 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         return Err(CliError::Input("the input holds no [[analysis]]; add one, for example [analysis.rdf]".into()));
     }
     let every = prepared.input.analyses.iter().map(|a| a.every()).fold(f64::INFINITY, f64::min);
-    let read = sample(&args.trajectories, topology.n_atoms(), cell, every, &mut analyses)?;
-    let Read { n_frames, skipped, .. } = read;
+    let read = sample(&args.trajectories, &prepared.system, &prepared.state, every, &mut analyses)?;
+    let Read { n_frames, skipped, repeated, .. } = read;
     if analyses.n_frames() == 0 {
         return Err(CliError::Input(format!(
             "none of the {n_frames} frames falls on a sampling time of the analyses; set their `every` to the spacing of the frames"
@@ -126,10 +157,23 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     if skipped > 0 {
         warnings.push(format!("{skipped} of {n_frames} frames fell between the sampling times and were not used"));
     }
+    if repeated > 0 {
+        warnings.push(format!("{repeated} frames begin a file and end the one before: they were used once"));
+    }
+    if !read.runs.is_empty() {
+        warnings.push(format!(
+            "the frames are of {} runs: {}. Averages are over all of them, and no lag of a dynamic observable reaches from one run into the next",
+            read.joined.n_runs(),
+            read.runs.join("; ")
+        ));
+    }
     warnings.extend(read.cut_off);
     let files: Vec<String> = args.trajectories.iter().map(|p| p.display().to_string()).collect();
-    let literature = outcome::literature_verdicts(&prepared, &quantities)?;
-    let mut facts = vec![("Trajectories".into(), files.join(", ")), ("Frames".into(), n_frames.to_string())];
+    let literature = literature::verdicts(&prepared, &quantities)?;
+    let mut facts = outcome::system_facts(&prepared);
+    facts.extend([("Trajectories".into(), files.join(", ")), ("Frames".into(), n_frames.to_string())]);
+    facts.extend(read.joined.spans().map(|spans| ("Time".to_string(), spans)));
+    facts.push(("Version".into(), format!("hexaqua {}", env!("CARGO_PKG_VERSION"))));
     facts.extend(literature.facts());
     let report = RunReport {
         title: prepared.input.title.clone(),

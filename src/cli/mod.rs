@@ -29,6 +29,8 @@ pub mod forcefield;
 mod held;
 pub mod import;
 mod interface;
+mod joined;
+mod literature;
 mod molecules;
 pub mod observables;
 pub mod outcome;

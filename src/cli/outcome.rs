@@ -2,6 +2,7 @@
 
 use super::CliError;
 use super::capacitance;
+use super::literature;
 use super::prepare::{Prepared, total_duration};
 use super::progress::clock;
 use super::recorder::LOG_FILE;
@@ -9,13 +10,11 @@ use super::run::Finished;
 use super::shell;
 use super::side_view;
 use crate::analysis::{AnalysisResult, Column, Quantity};
-use crate::forcefield::Library;
 use crate::forces::Backend;
-use crate::io::expected;
 use crate::io::log::Log;
 use crate::io::output::OutputFolder;
 use crate::io::structure;
-use crate::report::{self, RunReport, VerdictRow, text, verdict};
+use crate::report::{self, RunReport, text};
 use crate::system::expected::{CaseSystem, Reference};
 use crate::system::spec::{Input, StageKind, StageSpec, ThermostatSpec};
 use crate::system::{Coulomb, Interactions, LjModifier};
@@ -43,8 +42,8 @@ pub fn finish(prepared: &Prepared, folder: &OutputFolder, done: Finished, wall: 
     let analysed_from = analysed_from(&prepared.input, &log);
     results.extend(capacitance::of(prepared, &done.state, &log, analysed_from));
     let mut quantities: Vec<Quantity> = results.iter().flat_map(|r| r.values.iter().cloned()).collect();
-    quantities.extend(mean_temperature(&prepared.input, &log));
-    let literature = literature_verdicts(prepared, &quantities)?;
+    quantities.extend(means_of_log(&prepared.input, &log));
+    let literature = literature::verdicts(prepared, &quantities)?;
     let drift = drift_warning(&log, analysed_from);
     for warning in done.warnings.iter().chain(&drift) {
         warn!("warning: {warning}");
@@ -100,14 +99,15 @@ fn drift_warning(log: &Log, analysed_from: Option<f64>) -> Option<String> {
     })
 }
 
-/// The verdict table if the system is one of the validation cases, else the measured values.
+/// The verdict table if the system is one of the validation cases, and the measured values that it does not hold.
 pub fn print_tables(report: &RunReport, quantities: &[Quantity], literature: Option<&str>) {
     say!("");
-    if report.verdicts.is_empty() {
-        say!("{}", text::value_table(quantities));
-    } else {
+    if !report.verdicts.is_empty() {
         say!("{}", text::verdict_table(&report.verdicts));
     }
+    let is_told = |q: &&Quantity| report.verdicts.iter().any(|row| row.reference.quantity == q.id);
+    let others: Vec<Quantity> = quantities.iter().filter(|q| !is_told(q)).cloned().collect();
+    say!("{}", text::value_table(&others));
     for note in notes(&report.results).into_iter().map(String::as_str).chain(literature) {
         say!("note: {note}");
     }
@@ -122,63 +122,6 @@ fn notes(results: &[AnalysisResult]) -> Vec<&String> {
         }
     }
     seen
-}
-
-/// What the built-in literature case says of a run.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Literature {
-    pub rows: Vec<VerdictRow>,
-    /// Why there is no verdict, or which references have none.
-    pub note: Option<String>,
-}
-
-impl Literature {
-    fn none(why: impl std::fmt::Display) -> Self {
-        Literature { rows: Vec::new(), note: Some(format!("no verdict against the literature: {why}")) }
-    }
-
-    /// For the report's table of facts.
-    pub fn facts(&self) -> Vec<(String, String)> {
-        self.note.iter().map(|note| ("Literature".to_string(), note.clone())).collect()
-    }
-}
-
-/// Temperature of the literature case, K, and how far a set point may be from it.
-const CASE_TEMPERATURE: (f64, f64) = (298.15, 1.0);
-/// Density of the literature case, g/cm³, and the accepted relative difference.
-const CASE_DENSITY: (f64, f64) = (0.997, 0.02);
-/// Fewer waters than this are not a dilute solution.
-const CASE_WATERS: usize = 200;
-
-/// Sets the quantities beside the literature when models, composition and state are those of a built-in case.
-///
-/// References of quantities that this run did not measure are left out and named: an input need not ask for all of them.
-pub fn literature_verdicts(prepared: &Prepared, quantities: &[Quantity]) -> Result<Literature, CliError> {
-    let cases = expected::built_in().map_err(CliError::run)?;
-    let Some(case) = cases.iter().find(|c| c.name == "zn-hydration") else {
-        return Ok(Literature::none("no case is built in"));
-    };
-    let library = Library::builtin().map_err(CliError::run)?;
-    let models: Vec<&str> = prepared.assembled.provenance.iter().map(|p| p.model.as_str()).collect();
-    let is_this_case = |name: &str| {
-        name.split_once('/').is_some_and(|(water, zinc)| {
-            let base = |model: &str| model.split('@').next() == Some(zinc);
-            models.first() == Some(&library.water_name(water)) && models.iter().skip(1).any(|m| base(m))
-        })
-    };
-    let Some(system) = case.systems.iter().find(|s| is_this_case(&s.name)) else {
-        let known: Vec<&str> = case.systems.iter().map(|s| s.name.as_str()).collect();
-        return Ok(Literature::none(format!("the built-in reference values are of {}", known.join(", "))));
-    };
-    if let Some(difference) = differs_from_case(prepared) {
-        return Ok(Literature::none(difference));
-    }
-    let (measured, missing): (Vec<Reference>, Vec<Reference>) =
-        references_of(system, &prepared.input).into_iter().partition(|r| quantities.iter().any(|q| q.id == r.quantity));
-    let mut labels: Vec<&str> = missing.iter().map(|r| r.label.as_str()).collect();
-    labels.dedup();
-    let note = (!labels.is_empty()).then(|| format!("not measured here, so not compared: {}", labels.join(", ")));
-    Ok(Literature { rows: verdict::judge(&case.name, &measured, quantities).map_err(CliError::run)?, note })
 }
 
 /// The references of a system of a case; that of the temperature is the set point of the thermostat, known exactly, so that only the
@@ -210,53 +153,19 @@ pub fn set_point(input: &Input) -> Option<f64> {
     points.all(|p| p == Some(first)).then_some(first)
 }
 
-/// The first way in which composition, state or electrostatics are not those the literature case speaks of.
-fn differs_from_case(prepared: &Prepared) -> Option<String> {
-    let composition = &prepared.composition;
-    // the references speak of one ion at high dilution
-    let mut solutes = composition.rows.iter().filter(|r| !r.is_water && r.count > 0);
-    if !solutes.all(|r| (r.name == "Zn2+" && r.count == 1) || (r.name == "Cl-" && r.count <= 2)) {
-        return Some("it speaks of one Zn2+ with at most two Cl-".to_string());
-    }
-    let n_waters: usize = composition.rows.iter().filter(|r| r.is_water).map(|r| r.count).sum();
-    if n_waters < CASE_WATERS {
-        return Some(format!("it speaks of a dilute solution, at least {CASE_WATERS} waters; here are {n_waters}"));
-    }
-    let (density, relative) = CASE_DENSITY;
-    if (composition.density - density).abs() > relative * density {
-        let here = composition.density;
-        return Some(format!("it speaks of {density} g/cm³ within {} %; here are {here:.3}", 100.0 * relative));
-    }
-    let (temperature, within) = CASE_TEMPERATURE;
-    match set_point(&prepared.input) {
-        Some(here) if (here - temperature).abs() <= within => {}
-        Some(here) => return Some(format!("it speaks of {temperature} K within {within} K; here are {here} K")),
-        None => return Some(format!("it speaks of {temperature} K; no thermostat holds a temperature here")),
-    }
-    match prepared.system.interactions.coulomb {
-        Coulomb::Pme { .. } | Coulomb::Ewald { .. } => None,
-        Coulomb::ReactionField { .. } | Coulomb::Cutoff => {
-            Some("it speaks of Ewald sums; here the Coulomb interaction is truncated".to_string())
-        }
-    }
-}
-
-/// Mean temperature of the analysed stages with a block error, K.
-pub fn mean_temperature(input: &Input, log: &Log) -> Option<Quantity> {
+/// Mean temperature (K) of the analysed stages with a block error and, under a barostat, the mean density (g/cm³).
+fn means_of_log(input: &Input, log: &Log) -> Vec<Quantity> {
     let analysed: Vec<&str> = input
         .stages
         .iter()
         .filter(|s| matches!(&s.kind, StageKind::Dynamics { analyse: true, .. }))
         .map(|s| s.name.as_str())
         .collect();
-    let column = log.column("temperature")?;
-    let values: Vec<f64> = column
-        .iter()
-        .zip(&log.stages)
-        .filter(|(t, stage)| t.is_finite() && analysed.contains(&stage.as_str()))
-        .map(|(t, _)| *t)
-        .collect();
-    temperature_quantity(&values)
+    let column = |name: &str| -> Vec<f64> {
+        let rows = log.column(name).unwrap_or_default().iter().zip(&log.stages);
+        rows.filter(|(v, stage)| v.is_finite() && analysed.contains(&stage.as_str())).map(|(v, _)| *v).collect()
+    };
+    temperature_quantity(&column("temperature")).into_iter().chain(density_quantity(&column("density"))).collect()
 }
 
 /// Mean and block error (ten blocks) of a temperature series, K.
@@ -296,7 +205,8 @@ fn log_columns(log: &Log) -> Vec<Column> {
         .collect()
 }
 
-fn facts(prepared: &Prepared, done: &Finished, wall: f64) -> Vec<(String, String)> {
+/// Composition and models.
+pub fn system_facts(prepared: &Prepared) -> Vec<(String, String)> {
     let mut facts: Vec<(String, String)> = Vec::new();
     let mut add = |key: &str, value: String| facts.push((key.to_string(), value));
     let rows = prepared.composition.rows.iter().filter(|r| r.count > 0);
@@ -307,6 +217,12 @@ fn facts(prepared: &Prepared, done: &Finished, wall: f64) -> Vec<(String, String
         let flags = if p.flags.is_empty() { String::new() } else { format!(" [{}]", p.flags.join(", ")) };
         add(&format!("Model of {}", p.species), format!("{}: {}{flags}. {}", p.model, p.title, p.source));
     }
+    facts
+}
+
+fn facts(prepared: &Prepared, done: &Finished, wall: f64) -> Vec<(String, String)> {
+    let mut facts = system_facts(prepared);
+    let mut add = |key: &str, value: String| facts.push((key.to_string(), value));
     let interactions = &prepared.system.interactions;
     add("Lennard-Jones", lennard_jones_text(interactions));
     add("Coulomb", coulomb_text(&interactions.coulomb));

@@ -196,7 +196,7 @@ pub(super) fn quantities(system: &SystemSpec, geometry: &GeometrySpec) -> Vec<Qu
     solutes.chain([water]).collect()
 }
 
-fn extent(geometry: &GeometrySpec) -> Result<Extent, crate::cell::CellError> {
+pub(super) fn extent(geometry: &GeometrySpec) -> Result<Extent, crate::cell::CellError> {
     let cell = |v: &[[f64; 3]; 3]| Cell::new(DVec3::from(v[0]), DVec3::from(v[1]), DVec3::from(v[2]));
     Ok(match geometry {
         GeometrySpec::Density(density) => Extent::Density(*density),

@@ -105,7 +105,7 @@ fn section(out: &mut String, dir: &Path, case: &Case, system: &CaseSystem) {
 }
 
 /// Short hash of the checkout's commit.
-fn commit() -> String {
+pub fn commit() -> String {
     git(Path::new("."), &["rev-parse", "--short=10", "HEAD"]).unwrap_or_else(|| "unknown".to_string())
 }
 

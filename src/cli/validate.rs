@@ -7,9 +7,11 @@ use super::prepare;
 use super::records;
 use super::simulate::simulate;
 use crate::analysis::Quantity;
+use crate::io::input::Locations;
 use crate::io::{expected, input};
 use crate::report::{VerdictRow, text, verdict};
 use crate::system::expected::{CaseSystem, Reference};
+use crate::system::spec::Input;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -60,7 +62,7 @@ const FILES: [(&str, &str, &str); 2] = [
 ];
 
 /// A folder with the files that an input names, removed in the end; none are written for inputs that name none.
-struct Scratch(PathBuf);
+pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
     fn with_files_of(input: &str) -> std::io::Result<Self> {
@@ -116,13 +118,14 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         std::fs::create_dir_all(&results).map_err(|e| CliError::Run(format!("{}: {e}", results.display())))?;
     }
     let mut rows: Vec<VerdictRow> = Vec::new();
+    let mut json: Vec<serde_json::Value> = Vec::new();
     let mut before: BTreeMap<String, Vec<Quantity>> = BTreeMap::new();
     for (case, system, name) in full_names().filter(|(_, s, name)| wanted(name, s.long)) {
         let started = Instant::now();
         let (references, mut measured, device) = measure(&name, system, &overrides, &args.executor)?;
         measured.extend(changes(&references, &measured, |from| before.get(&format!("{}/{from}", case.name))));
         before.insert(name.clone(), measured.clone());
-        let judged = verdict::judge(&case.name, &references, &measured).map_err(CliError::run)?;
+        let judged = verdict::judge(&case.name, &system.name, &references, &measured).map_err(CliError::run)?;
         if !args.json {
             say!("{name}\n{}", text::verdict_table(&judged));
         }
@@ -130,6 +133,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
             let minutes = started.elapsed().as_secs_f64() / 60.0;
             records::keep(dir, &name, &device, minutes, &judged).map_err(CliError::run)?;
         }
+        json.extend(told(&judged, &device));
         rows.extend(judged);
     }
     if let Some(dir) = &args.record {
@@ -137,12 +141,24 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         say!("results: {}", page.display());
     }
     if args.json {
-        say!("{:#}", verdict::to_json(&rows));
+        say!("{:#}", serde_json::Value::from(json));
     } else {
         say!("{}", verdict::tally(&rows));
     }
     let failed = rows.iter().filter(|r| r.verdict == verdict::Verdict::Fail).count();
     if failed > 0 { Err(CliError::Verdict(failed)) } else { Ok(()) }
+}
+
+/// Rows for `--json`, each with where its value comes from: `device`, `commit`, `version`, `date`.
+fn told(rows: &[VerdictRow], device: &str) -> Vec<serde_json::Value> {
+    let serde_json::Value::Array(mut told) = verdict::to_json(rows) else { return Vec::new() };
+    for row in told.iter_mut().filter_map(serde_json::Value::as_object_mut) {
+        row.insert("device".into(), device.into());
+        row.insert("commit".into(), records::commit().into());
+        row.insert("version".into(), env!("CARGO_PKG_VERSION").into());
+        row.insert("date".into(), records::today().into());
+    }
+    told
 }
 
 /// Changes of quantities from systems that ran before to this one, as its trends ask for them.
@@ -185,6 +201,16 @@ fn measure(
 
 /// The system of a case, built from its input.
 fn prepare_case(name: &str, system: &CaseSystem, asked: &[(String, String)]) -> Result<prepare::Prepared, CliError> {
+    let (input, locations, _files) = input_of(name, system, asked)?;
+    prepare::prepare(input, &locations)
+}
+
+/// The input of a system of a case; files that it names are there as long as the third is kept.
+pub(super) fn input_of(
+    name: &str,
+    system: &CaseSystem,
+    asked: &[(String, String)],
+) -> Result<(Input, Locations, Scratch), CliError> {
     let (_, text) = INPUTS
         .iter()
         .find(|(path, _)| *path == system.input)
@@ -201,7 +227,7 @@ fn prepare_case(name: &str, system: &CaseSystem, asked: &[(String, String)]) -> 
     let scratch = Scratch::with_files_of(&system.input).map_err(CliError::run)?;
     let located = input::parse_located(text, &system.input, &scratch.0, &overrides);
     let (input, locations) = located.map_err(if asked.is_empty() { CliError::run } else { CliError::input })?;
-    prepare::prepare(input, &locations)
+    Ok((input, locations, scratch))
 }
 
 #[cfg(test)]
@@ -260,7 +286,7 @@ mod tests {
             for k in 0..if wanted_dynamics(system) { 220 } else { 20 } {
                 let shaken = |r: &DVec3| *r + 0.004 * DVec3::new(draws.normal(), draws.normal(), draws.normal());
                 let positions: Vec<DVec3> = prepared.state.positions.iter().map(shaken).collect();
-                let frame = Frame { step: k, time: 0.1 * k as f64, cell: &cell, positions: &positions };
+                let frame = Frame::new(k, 0.1 * k as f64, &cell, &positions);
                 set.sample(&frame).expect("good frame");
             }
             let mut measured: Vec<(String, String)> =
@@ -297,7 +323,7 @@ mod tests {
         let verdict = |dense: f64, dilute: Option<f64>, error: Option<f64>| {
             let (mut measured, other) = (peak(dense, error), dilute.map(|v| peak(v, error)));
             measured.extend(changes(references, &measured, |from| other.as_ref().filter(|_| from == "dilute")));
-            let rows = verdict::judge("c", references, &measured).expect("units agree");
+            let rows = verdict::judge("c", "dense", references, &measured).expect("units agree");
             text::verdict_table(&rows);
             rows[0].verdict
         };

@@ -8,7 +8,7 @@ use super::schedule::Schedule;
 use super::velocities;
 use crate::forces::{Backend, Batch, Chunk, ChunkReport, CsvrDraw, Energies, FirstStep, LangevinStep, Wanted};
 use crate::system::spec::{BarostatSpec, ThermostatSpec};
-use crate::system::{Frame, State, System};
+use crate::system::{Charges, Frame, State, System};
 use crate::units::{BOLTZMANN, PRESSURE_BAR};
 use glam::DMat3;
 use std::collections::VecDeque;
@@ -366,17 +366,22 @@ impl<'a> Engine<'a> {
     }
 
     /// Hands a frame over when one is due.
-    fn show_frame(&self, plan: &StagePlan, step: u64, observer: &mut dyn Observer) -> Result<(), DynamicsError> {
+    fn show_frame(&mut self, plan: &StagePlan, step: u64, observer: &mut dyn Observer) -> Result<(), DynamicsError> {
         let schedule = &plan.schedule;
         if !schedule.frame_due(step) {
             return Ok(());
         }
-        let frame = Frame {
-            step: self.state.step,
-            time: self.state.time,
-            cell: &self.state.cell,
-            positions: &self.state.positions,
+        let State { step: now, time, cell, positions, .. } = &self.state;
+        let charges = match (&self.system.external.electrodes, schedule.sample_due(step)) {
+            (Some(_), true) => self.backend.charges_of_frame()?,
+            _ => None,
         };
+        let charges = match (&self.system.external.electrodes, &charges) {
+            (None, _) => Charges::OfTopology,
+            (Some(_), Some(charges)) => Charges::Current(charges),
+            (Some(_), None) => Charges::Unknown,
+        };
+        let frame = Frame { charges, ..Frame::new(*now, *time, cell, positions) };
         observer.frame(&frame, schedule.trajectory_due(step), schedule.sample_due(step))
     }
 

@@ -322,6 +322,17 @@ pub trait Backend {
     fn charges(&mut self) -> Result<Option<Vec<f64>>, ForceError> {
         Ok(None)
     }
+    /// As [`Backend::charges`], of the configuration that `collect` gave last; `None` where they are not known: before there is a list, or
+    /// where the executor is steps ahead.
+    fn charges_of_frame(&mut self) -> Result<Option<Vec<f64>>, ForceError> {
+        if !self.queue().is_empty() {
+            return Ok(None);
+        }
+        match self.charges() {
+            Err(ForceError::NoNeighbors) => Ok(None),
+            charges => charges,
+        }
+    }
     /// Takes `chunk.n_steps` steps.
     fn advance(&mut self, chunk: &Chunk) -> Result<ChunkReport, ForceError>;
     /// Batches queued and not yet collected.

@@ -17,7 +17,7 @@
 //! uncertainty = 0.001            # standard uncertainty; optional
 //! unit = "nm"
 //! tolerance = 0.002              # optional; else 2 sqrt(error² + uncertainty²) decides
-//! status = "computed"            # verified | computed | recalled
+//! status = "computed"            # verified | computed | criterion | recalled
 //! comparable = true              # optional; false: shown, never decides
 //! citation = "…"
 //! note = "…"                     # optional
@@ -112,6 +112,7 @@ struct TrendTable {
 enum StatusWord {
     Verified,
     Computed,
+    Criterion,
     Recalled,
 }
 
@@ -181,6 +182,7 @@ fn status(word: &StatusWord) -> Status {
     match word {
         StatusWord::Verified => Status::Verified,
         StatusWord::Computed => Status::Computed,
+        StatusWord::Criterion => Status::Criterion,
         StatusWord::Recalled => Status::Recalled,
     }
 }

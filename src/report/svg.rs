@@ -19,6 +19,9 @@ const TOP: f64 = 58.0;
 const BOTTOM: f64 = 52.0;
 /// Height of a row of the legend beyond the first, px.
 const LEGEND_ROW: f64 = 18.0;
+/// Height of a line of the title beyond the first, px, and letters in a line.
+const TITLE_ROW: f64 = 19.0;
+const TITLE_LETTERS: usize = 66;
 /// Lines with more points than this are thinned to the extremes of each pixel column.
 const MAX_POINTS: usize = 1200;
 /// Lines with more points than this are drawn finer.
@@ -78,7 +81,11 @@ pub fn render(figure: &Figure) -> String {
     let right_margin = if figure.right.is_some() { RIGHT_WITH_AXIS } else { RIGHT };
     let places = legend_places(figure, WIDTH - RIGHT - LEFT);
     let rows = places.last().map_or(0, |p| p.1);
-    let (x0, x1, y0, y1) = (LEFT, WIDTH - right_margin, HEIGHT - BOTTOM, TOP + LEGEND_ROW * rows as f64);
+    // Long titles, of selections for instance, are broken, and the figure grows.
+    let title = lines_of(&chemical(&figure.title), TITLE_LETTERS);
+    let below = TITLE_ROW * (title.len() - 1) as f64;
+    let height = HEIGHT + below;
+    let (x0, x1, y0, y1) = (LEFT, WIDTH - right_margin, height - BOTTOM, TOP + below + LEGEND_ROW * rows as f64);
     let data = |on_right: Option<bool>, axis: usize| {
         let series = figure.series.iter().filter(move |s| on_right.is_none_or(|r| s.on_right == r));
         series.flat_map(move |s| s.points.iter().map(move |p| p[axis])).filter(|v| v.is_finite())
@@ -96,14 +103,17 @@ pub fn render(figure: &Figure) -> String {
     let clip = format!("clip-{}", figure.name.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
     let _ = writeln!(
         out,
-        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img" aria-label="{}" font-family="Helvetica Neue, Helvetica, Arial, sans-serif" font-size="13">"##,
+        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img" aria-label="{}" font-family="Helvetica Neue, Helvetica, Arial, sans-serif" font-size="13">"##,
         escape(&figure.title)
     );
-    let _ = writeln!(out, r##"<rect class="bg" width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>"##);
+    let _ = writeln!(out, r##"<rect class="bg" width="{WIDTH}" height="{height}" fill="#ffffff"/>"##);
     let (w, h) = (x1 - x0, y0 - y1);
     let _ = writeln!(out, r##"<clipPath id="{clip}"><rect x="{x0}" y="{y1}" width="{w}" height="{h}"/></clipPath>"##);
-    text(&mut out, LEFT - 46.0, 22.0, "start", "ink", r#"font-size="15" font-weight="600""#, &chemical(&figure.title));
-    legend(&mut out, figure, &places);
+    for (row, line) in title.iter().enumerate() {
+        let at = 22.0 + TITLE_ROW * row as f64;
+        text(&mut out, LEFT - 46.0, at, "start", "ink", r#"font-size="15" font-weight="600""#, line);
+    }
+    legend(&mut out, figure, &places, below);
 
     // Grid, then data, then axes on top.
     for t in ticks(y.low, y.high, 6) {
@@ -139,15 +149,20 @@ pub fn render(figure: &Figure) -> String {
     rule(&mut out, "axis", "#30363d", x0, y0, x0, y1, "");
     // Bars stand on whole numbers: label each where there is room.
     let few_bars = bar_groups > 0 && x.high - x.low <= 14.0;
-    for t in ticks(x.low, x.high, if few_bars { 14 } else { 8 }) {
+    let at = match figure.x.names.len() {
+        0 => ticks(x.low, x.high, if few_bars { 14 } else { 8 }),
+        n => (0..n).map(|k| k as f64).collect(),
+    };
+    for (k, t) in at.into_iter().enumerate() {
         rule(&mut out, "axis", "#30363d", x.px(t), y0, x.px(t), y0 + 5.0, "");
-        text(&mut out, x.px(t), y0 + 19.0, "middle", "ink", "", &tick_label(t, x.high - x.low));
+        let label = figure.x.names.get(k).cloned().unwrap_or_else(|| tick_label(t, x.high - x.low));
+        text(&mut out, x.px(t), y0 + 19.0, "middle", "ink", "", &label);
     }
     for t in ticks(y.low, y.high, 6) {
         rule(&mut out, "axis", "#30363d", x0 - 5.0, y.px(t), x0, y.px(t), "");
         text(&mut out, x0 - 9.0, y.px(t) + 4.5, "end", "ink", "", &tick_label(t, y.high - y.low));
     }
-    text(&mut out, 0.5 * (x0 + x1), HEIGHT - 12.0, "middle", "ink", "", &axis_title(&figure.x));
+    text(&mut out, 0.5 * (x0 + x1), height - 12.0, "middle", "ink", "", &axis_title(&figure.x));
     let middle = 0.5 * (y0 + y1);
     text(
         &mut out,
@@ -208,11 +223,31 @@ fn sample_width(series: &Series) -> f64 {
     if matches!(series.kind, SeriesKind::Bars | SeriesKind::Area) { 18.0 } else { 28.0 }
 }
 
+/// Words in lines of at most `letters`; a longer word has a line of its own.
+fn lines_of(text: &str, letters: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let last = lines.len() - 1;
+        let line = &mut lines[last];
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= letters {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_string());
+        }
+    }
+    lines
+}
+
 /// Samples and names of the series in rows under the title.
-fn legend(out: &mut String, figure: &Figure, places: &[(f64, usize)]) {
+///
+/// * `below` – how much lower than under a title of one line, px
+fn legend(out: &mut String, figure: &Figure, places: &[(f64, usize)], below: f64) {
     for (series, &(at, row)) in figure.series.iter().zip(places) {
         let Ink { stroke, fill, color } = Ink::new(figure, series);
-        let (at, y) = (LEFT + at, 41.0 + LEGEND_ROW * row as f64);
+        let (at, y) = (LEFT + at, 41.0 + below + LEGEND_ROW * row as f64);
         if matches!(series.kind, SeriesKind::Bars | SeriesKind::Area) {
             let _ = writeln!(
                 out,
@@ -446,6 +481,25 @@ mod tests {
         assert!(places.last().is_some_and(|p| p.1 > 0), "nine names need a second row");
         figure.ramp = false;
         assert_eq!(colors(&figure), PALETTE.len(), "the palette repeats: what the ramp is for");
+    }
+
+    #[test]
+    fn long_titles_are_broken_and_classes_have_their_names() {
+        let long =
+            "Radial distribution OW and within 0.28 nm of Zn2+ – element O of OTf- and not within 0.4 nm of Zn2+";
+        let points = (0..3).map(|k| [f64::from(k), 0.3]).collect();
+        let series = Series { label: "a".into(), kind: SeriesKind::Bars, on_right: false, color: 0, points };
+        let x = Axis::new("class", "1").with_range(-0.5, 2.5).with_names(&["DDAA", "DDA", "other"]);
+        let figure = Figure { title: long.to_string(), x, series: vec![series], ..Figure::default() };
+        let page = render(&figure);
+        for name in ["DDAA", "DDA", "other"] {
+            assert!(page.contains(&format!(">{name}</text>")), "{name}");
+        }
+        let lines = lines_of(long, TITLE_LETTERS);
+        assert!(lines.len() == 2 && lines.iter().all(|l| l.chars().count() <= TITLE_LETTERS), "{lines:?}");
+        assert_eq!(lines.join(" "), long);
+        assert!(page.contains(&format!("height=\"{}\"", HEIGHT + TITLE_ROW)));
+        assert!(!page.contains(">1</text>"), "no numbers where classes have names");
     }
 
     #[test]

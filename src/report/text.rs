@@ -69,11 +69,14 @@ pub fn unit(unit: &str) -> &str {
 
 /// Charges as superscripts, for pages and figures: `Zn2+` becomes `Zn²⁺`, `[Zn(H2O)6]2+` becomes `[Zn(H₂O)₆]²⁺`.
 ///
-/// A charge is an optional digit and a sign behind a letter or bracket, at the end of a word.
+/// A charge is an optional digit and a sign behind a letter or bracket, at the end of a word. Of two digits behind letters the first is a count:
+/// `SO42-` becomes `SO₄²⁻`. A single digit behind an ion of several elements is a count too: `NO3-` becomes `NO₃⁻`.
 pub fn chemical(text: &str) -> String {
     let text = text.replace("H2O)6", "H₂O)₆").replace("H2O", "H₂O");
     let c: Vec<char> = text.chars().collect();
-    let superscript = |digit: char| "⁰¹²³⁴⁵⁶⁷⁸⁹".chars().nth(digit as usize - '0' as usize).unwrap_or(digit);
+    let of = |all: &str, digit: char| all.chars().nth(digit as usize - '0' as usize).unwrap_or(digit);
+    let superscript = |digit: char| of("⁰¹²³⁴⁵⁶⁷⁸⁹", digit);
+    let subscript = |digit: char| of("₀₁₂₃₄₅₆₇₈₉", digit);
     let ends_word = |next: Option<&char>| next.is_none_or(|n| !n.is_alphanumeric() && !"+-/_".contains(*n));
     let mut out = String::with_capacity(text.len());
     let mut i = 0;
@@ -82,11 +85,25 @@ pub fn chemical(text: &str) -> String {
         let digit = c[i].is_ascii_digit().then_some(c[i]);
         let at = i + usize::from(digit.is_some());
         let sign = c.get(at).filter(|s| **s == '+' || **s == '-');
+        let counted = digit.is_some() && behind && c[i - 1].is_ascii_alphabetic();
+        // `SO42-`: count, charge, sign.
+        if let (true, Some(charge @ '1'..='9'), Some(sign @ ('+' | '-'))) =
+            (counted, c.get(i + 1).copied(), c.get(i + 2).copied())
+            && ends_word(c.get(i + 3))
+        {
+            out.push(subscript(c[i]));
+            out.push(superscript(charge));
+            out.push(if sign == '+' { '⁺' } else { '⁻' });
+            i += 3;
+            continue;
+        }
         if let Some(sign) = sign
             && behind
             && ends_word(c.get(at + 1))
         {
-            out.extend(digit.map(superscript));
+            let start = c[..i].iter().rposition(|x| !x.is_ascii_alphabetic()).map_or(0, |k| k + 1);
+            let is_ion_of_several = c[start..i].iter().filter(|x| x.is_ascii_uppercase()).count() > 1;
+            out.extend(digit.map(|d| if is_ion_of_several { subscript(d) } else { superscript(d) }));
             out.push(if *sign == '+' { '⁺' } else { '⁻' });
             i = at + 1;
         } else {
@@ -211,6 +228,8 @@ mod tests {
         assert_eq!(chemical("1 Zn2+, 2 Cl-, 512 SPC/E"), "1 Zn²⁺, 2 Cl⁻, 512 SPC/E");
         assert_eq!(chemical("Octahedral [Zn(H2O)6]2+"), "Octahedral [Zn(H₂O)₆]²⁺");
         assert_eq!(chemical("Zn2+ – OW"), "Zn²⁺ – OW");
+        assert_eq!(chemical("60 Zn2+, 60 SO42-, element O of SO42-"), "60 Zn²⁺, 60 SO₄²⁻, element O of SO₄²⁻");
+        assert_eq!(chemical("OTf-, NO3-, SO4 2-"), "OTf⁻, NO₃⁻, SO4 2-");
         for plain in ["li-merz-12-6-4", "TIP4P-Ew", "12-6-4", "C++ 17-", "first-shell", "0.208-0.217 nm"] {
             assert_eq!(chemical(plain), plain);
         }

@@ -7,9 +7,8 @@
 //! there is one; otherwise 2 √(error² + uncertainty²), the 95 % interval of the difference of two independent
 //! estimates. See [`allowed`].
 //!
-//! The second kind of `allowed` grows with our own error, so a bad enough run would agree with anything. Where the error
-//! exceeds twice the uncertainty of the reference, or is unknown, agreement is therefore `inconclusive`: run longer. A difference beyond
-//! `allowed` still fails. A reference that states a direction only passes or fails where the change exceeds two standard errors; smaller ones are
+//! A bad enough run would agree with anything. Where our own error is unknown, exceeds the stated tolerance or, without one, twice the uncertainty of the
+//! reference, agreement is therefore `inconclusive`: run longer. A difference beyond `allowed` still fails. A reference that states a direction only passes or fails where the change exceeds two standard errors; smaller ones are
 //! inconclusive, and a change whose other system was not run is not judged. An exact reference (uncertainty 0) sets no scale of its own and is judged by the error alone.
 
 use crate::analysis::Quantity;
@@ -23,15 +22,15 @@ pub fn allowed(reference: &Reference, error: Option<f64>) -> f64 {
 
 /// Is our own error what makes the difference acceptable? See the module's rule.
 fn too_uncertain(reference: &Reference, error: Option<f64>) -> bool {
-    let own_scale = reference.uncertainty.filter(|u| *u > 0.0 && reference.tolerance.is_none());
-    own_scale.is_some_and(|uncertainty| error.is_none_or(|error| error > 2.0 * uncertainty))
+    let from_uncertainty = reference.uncertainty.filter(|u| *u > 0.0).map(|u| 2.0 * u);
+    reference.tolerance.or(from_uncertainty).is_some_and(|most| error.is_none_or(|error| error > most))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     Pass,
     Fail,
-    /// Agrees only because the measured value is far less certain than the reference.
+    /// Agrees, but the measured value is less certain than the comparison asks for, or its error is unknown.
     Inconclusive,
     /// The reference is from memory.
     Recalled,
@@ -88,6 +87,8 @@ impl Verdict {
 #[derive(Debug, Clone, PartialEq)]
 pub struct VerdictRow {
     pub case: String,
+    /// Name of the system within the case.
+    pub system: String,
     pub reference: Reference,
     /// `None` if the run did not measure it.
     pub value: Option<f64>,
@@ -109,8 +110,13 @@ pub struct UnitMismatch {
 
 /// Sets every reference beside the measured quantity of the same id.
 ///
-/// * `case` – name of the case, for the table
-pub fn judge(case: &str, references: &[Reference], measured: &[Quantity]) -> Result<Vec<VerdictRow>, UnitMismatch> {
+/// * `case`, `system` – names, for the table
+pub fn judge(
+    case: &str,
+    system: &str,
+    references: &[Reference],
+    measured: &[Quantity],
+) -> Result<Vec<VerdictRow>, UnitMismatch> {
     references
         .iter()
         .map(|reference| {
@@ -124,6 +130,7 @@ pub fn judge(case: &str, references: &[Reference], measured: &[Quantity]) -> Res
             }
             Ok(VerdictRow {
                 case: case.to_string(),
+                system: system.to_string(),
                 reference: reference.clone(),
                 value: found.map(|q| q.value),
                 error: found.and_then(|q| q.error),
@@ -133,19 +140,29 @@ pub fn judge(case: &str, references: &[Reference], measured: &[Quantity]) -> Res
         .collect()
 }
 
-/// `[{"case","quantity","value","uncertainty","reference","reference_uncertainty","unit","citation","verdict"}]`.
+/// One object for every row: `case`, `system`, `quantity`, `label`, `value`, `uncertainty`, `reference`, `reference_uncertainty`, `tolerance` (as
+/// stated, or null), `allowed` (what decided; null where nothing is decided), `unit`, `status`, `comparable`, `citation`, `note`, `verdict`.
 pub fn to_json(rows: &[VerdictRow]) -> serde_json::Value {
     rows.iter()
         .map(|row| {
+            let reference = &row.reference;
+            let decides = matches!(row.verdict, Verdict::Pass | Verdict::Fail | Verdict::Inconclusive);
             serde_json::json!({
                 "case": row.case,
-                "quantity": row.reference.quantity,
+                "system": row.system,
+                "quantity": reference.quantity,
+                "label": reference.label,
                 "value": row.value,
                 "uncertainty": row.error,
-                "reference": row.reference.value,
-                "reference_uncertainty": row.reference.uncertainty,
-                "unit": row.reference.unit,
-                "citation": row.reference.citation,
+                "reference": reference.value,
+                "reference_uncertainty": reference.uncertainty,
+                "tolerance": reference.tolerance,
+                "allowed": (decides && reference.trend.is_none()).then(|| allowed(reference, row.error)),
+                "unit": reference.unit,
+                "status": reference.status.word(),
+                "comparable": reference.comparable,
+                "citation": reference.citation,
+                "note": reference.note,
                 "verdict": row.verdict.word(),
             })
         })

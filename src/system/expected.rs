@@ -36,8 +36,22 @@ pub enum Status {
     Verified,
     /// Calculated: analytically, or by an independent program.
     Computed,
+    /// What this case demands of itself, from an argument and not from a number in a source.
+    Criterion,
     /// Quoted from memory; never decides.
     Recalled,
+}
+
+impl Status {
+    /// As in `expected.toml`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::Verified => "verified",
+            Status::Computed => "computed",
+            Status::Criterion => "criterion",
+            Status::Recalled => "recalled",
+        }
+    }
 }
 
 /// One reference value.

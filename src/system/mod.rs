@@ -20,7 +20,7 @@ pub mod structure;
 pub mod topology;
 
 pub use external::External;
-pub use frame::Frame;
+pub use frame::{Charges, Frame};
 pub use interactions::{Coulomb, Interactions, LjModifier};
 pub use restraint::PositionRestraint;
 pub use state::State;

@@ -73,7 +73,7 @@ fn analyse(specs: &[AnalysisSpec], topology: &Topology, cell: &Cell, frames: &[V
 fn sample_all(set: &mut AnalysisSet, cell: &Cell, frames: &[Vec<DVec3>], first: usize) {
     for (k, positions) in frames.iter().enumerate() {
         let time = (first + k) as f64;
-        set.sample(&Frame { step: k as u64, time, cell, positions }).expect("good frame");
+        set.sample(&Frame::new(k as u64, time, cell, positions)).expect("good frame");
     }
 }
 
@@ -406,12 +406,12 @@ fn bad_frames_are_named() {
     let cell = Cell::cubic(2.0).expect("valid");
     let mut set = AnalysisSet::new(&[rdf("Zn2+", "OW", None, 0.01)], &topology, &cell).expect("valid");
     let mut positions = vec![DVec3::ZERO; 3];
-    let found = set.sample(&Frame { step: 0, time: 0.0, cell: &cell, positions: &positions });
+    let found = set.sample(&Frame::new(0, 0.0, &cell, &positions));
     assert!(matches!(found, Err(AnalysisError::AtomCount { found: 3, expected: 4, .. })));
     positions.push(DVec3::new(0.0, f64::NAN, 0.0));
-    let found = set.sample(&Frame { step: 0, time: 0.0, cell: &cell, positions: &positions });
+    let found = set.sample(&Frame::new(0, 0.0, &cell, &positions));
     assert!(matches!(found, Err(AnalysisError::NotFinite { atom: 4, .. })));
-    let found = set.sample(&Frame { step: 3, time: f64::NAN, cell: &cell, positions: &positions });
+    let found = set.sample(&Frame::new(3, f64::NAN, &cell, &positions));
     assert!(matches!(found, Err(AnalysisError::NoTime { step: 3 })));
     assert_eq!(set.n_frames(), 0);
     assert!(set.finish()[0].values.is_empty(), "no frames, no values");
@@ -425,13 +425,13 @@ fn a_shrinking_cell_is_followed_until_the_radius_no_longer_fits() {
     // In a cube of 1.5 nm the two atoms, 0.7 nm apart, see each other twice within 1 nm: at 0.7 and at 0.8 nm.
     let narrow = Cell::cubic(1.5).expect("valid");
     let positions = [DVec3::ZERO, DVec3::X * 0.7005];
-    set.sample(&Frame { step: 0, time: 0.0, cell: &narrow, positions: &positions }).expect("fits");
+    set.sample(&Frame::new(0, 0.0, &narrow, &positions)).expect("fits");
     let results = set.finish();
     let (r, n) = (column(&results[0], 0, "r"), column(&results[0], 0, "n(r + half a bin)"));
     let at = |distance: f64| n[r.iter().position(|r| *r > distance).expect("within range")];
     assert_eq!((at(0.6), at(0.75), at(0.9)), (0.0, 1.0, 2.0));
     let tiny = Cell::cubic(0.9).expect("valid");
-    let found = set.sample(&Frame { step: 1, time: 1.0, cell: &tiny, positions: &positions });
+    let found = set.sample(&Frame::new(1, 1.0, &tiny, &positions));
     assert!(matches!(found, Err(AnalysisError::CellTooSmall { .. })));
 }
 
@@ -451,7 +451,7 @@ fn sampling_follows_the_interval_of_each_analysis() {
     let mut times = Vec::new();
     for _ in 0..8 {
         assert!(set.is_due(now));
-        set.sample(&Frame { step: 0, time: now, cell: &cell, positions: &frames[0] }).expect("good");
+        set.sample(&Frame::new(0, now, &cell, &frames[0])).expect("good");
         assert!(!set.is_due(now));
         times.push((now * 1000.0).round() as i64);
         now = set.next_sample_time(now).expect("there are analyses");

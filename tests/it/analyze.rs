@@ -65,6 +65,53 @@ fn a_trajectory_of_another_system_is_refused() {
     assert!(stderr.contains("594 atoms, but the system has 648"), "{stderr}");
 }
 
+/// The right number of atoms, and bonds where there are none: 198 waters instead of 8 ZnCl2 in 190.
+#[test]
+fn a_trajectory_with_the_right_number_of_atoms_of_another_system_is_refused() {
+    let folder = tempfile::tempdir().expect("scratch folder");
+    let text = std::fs::read_to_string(root().join(INPUT)).expect("fixture");
+    let start = text.find("solutes = [").expect("solutes");
+    let end = start + text[start..].find("\n]").map_or_else(|| text[start..].find(']').expect("closed") + 1, |k| k + 2);
+    let water = format!("{}{}", &text[..start], &text[end..]).replace("molecules = 190", "molecules = 198");
+    let (head, _) = water.split_once("[[analysis]]").expect("it has analyses");
+    let path = folder.path().join("water.toml");
+    std::fs::write(&path, format!("{head}[[analysis]]\n[analysis.rdf]\npairs = [[\"OW\", \"OW\"]]\n"))
+        .expect("written");
+    let (_, stderr) = analyze(2, &[&path.display().to_string(), TRAJECTORY]);
+    assert!(stderr.contains("atoms 1 and 2") && stderr.contains("do not belong together"), "{stderr}");
+}
+
+/// The same times twice are two runs: their mean is told, and nothing is compared across the seam.
+#[test]
+fn trajectories_whose_time_starts_anew_are_runs_of_their_own() {
+    let folder = tempfile::tempdir().expect("scratch folder");
+    let input = with_analysis(
+        folder.path(),
+        "[analysis.msd]\ngroups = [\"Zn2+\", \"Cl-\"]\nmax_lag = \"1 ps\"\norigin_every = \"0.1 ps\"",
+    );
+    let diffusion = |out: &str| -> f64 {
+        let line = out.lines().find(|l| l.starts_with("Zn2+ diffusion coefficient ")).expect("a value").to_string();
+        line.trim_start_matches("Zn2+ diffusion coefficient ")
+            .split_whitespace()
+            .next()
+            .expect("number")
+            .parse()
+            .expect("number")
+    };
+    let (once, _) = analyze(0, &[&input, TRAJECTORY]);
+    let out = folder.path().join("out");
+    let (twice, stderr) = analyze(0, &[&input, TRAJECTORY, TRAJECTORY, "--out", &out.display().to_string()]);
+    assert!(stderr.contains("the frames are of 2 runs") && stderr.contains("the time goes from"), "{stderr}");
+    assert!(!stderr.contains("fell between the sampling times"), "{stderr}");
+    let (a, b) = (diffusion(&once), diffusion(&twice));
+    assert!((a - b).abs() < 2e-3 * a.abs(), "{a} against {b}");
+    // The page says of what, by which models and when.
+    let page = std::fs::read_to_string(out.join("report.html")).expect("page");
+    for part in ["8 Zn²⁺", "Model of SPC/E", "<dt>Time</dt>", "<dt>Frames</dt>"] {
+        assert!(page.contains(part) || page.contains(&part.replace("dt>", "th>")), "{part}");
+    }
+}
+
 fn with_analysis(folder: &Path, analysis: &str) -> String {
     let text = std::fs::read_to_string(root().join(INPUT)).expect("fixture");
     let (head, _) = text.split_once("[[analysis]]").expect("it has analyses");

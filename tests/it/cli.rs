@@ -398,6 +398,12 @@ fn validate_exits_with_0_when_all_agrees_and_with_3_when_a_value_differs() {
         rows.as_array().expect("rows").iter().map(|r| (text(r, "quantity"), text(r, "verdict"))).collect()
     };
     let (out, err) = expect(0, &short);
+    let rows: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    for key in ["system", "label", "status", "device", "commit", "version", "date"] {
+        assert!(rows[0][key].as_str().is_some_and(|text| !text.is_empty()), "{key}: {}", rows[0]);
+    }
+    assert_eq!(rows[0]["system"], "spce/li-merz-iod");
+    assert!(rows[0].get("allowed").is_some() && rows[0].get("tolerance").is_some());
     let found = verdicts(&out);
     assert!(found.len() == 8 && found.iter().all(|(_, v)| v != "FAIL"), "{found:?}");
     assert!(found.contains(&("coordination_number(Zn2+,OW)".into(), "PASS".into())), "{found:?}");

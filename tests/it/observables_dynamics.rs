@@ -5,11 +5,11 @@ use crate::support::electrolyte::{analyse, column, cube, gaussian_walk, has, sam
 use glam::DVec3;
 use hexaqua::analysis::{AnalysisError, AnalysisResult, AnalysisSet};
 use hexaqua::cell::Cell;
-use hexaqua::system::Topology;
 use hexaqua::system::analyses::{
     AnalysisSpec, DensityProfileSpec, FsqtSpec, HydrogenBondsSpec, IonPairsSpec, MsdSpec, OctahedralitySpec,
     OrientationSpec, PairDistributionSpec, ResidenceSpec,
 };
+use hexaqua::system::{Charges, Frame, Topology};
 use std::f64::consts::PI;
 
 fn rdf(a: &str, b: &str, molecules: bool, intramolecular: bool) -> AnalysisSpec {
@@ -79,9 +79,250 @@ fn a_random_walk_gives_its_diffusion_and_its_conductivity() {
     let expected = e * e * sum / (volume * 1.380_649e-23 * 300.0);
     let found = value(&results, "conductivity_nernst_einstein");
     assert!((found - expected).abs() < 1e-6 * expected, "{found} against {expected}");
-    // Independent walks: the collective conductivity agrees within its large error.
-    let ratio = value(&results, "ionicity");
-    assert!((0.3..2.0).contains(&ratio), "{ratio}");
+    // A species that two groups name counts once.
+    let twice = msd(&["Zn2+", "Cl-", "Zn2+", "element Zn"], true, 10.0);
+    let twice = value(&analyse(&[AnalysisSpec::Msd(twice)], &topology, &cell, &frames), "conductivity_nernst_einstein");
+    assert!((twice - found).abs() < 1e-9 * found, "{twice} against {found}");
+}
+
+/// Repeats of a measurement: the mean of a quantity, the scatter of the repeats and the root mean square of the errors that they state.
+fn repeated(id: &str, repeats: u64, measure: impl Fn(u64) -> Vec<AnalysisResult>) -> (f64, f64, f64) {
+    let (mut values, mut stated) = (Vec::new(), 0.0);
+    for seed in 0..repeats {
+        let results = measure(seed);
+        let quantity = results.iter().flat_map(|r| &r.values).find(|q| q.id == id).expect("measured");
+        values.push(quantity.value);
+        stated += quantity.error.unwrap_or_else(|| panic!("no error: {:?}", results[0].notes)).powi(2);
+    }
+    let n = repeats as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let scatter = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    (mean, scatter.sqrt(), (stated / n).sqrt())
+}
+
+/// Blocks shorter than max_lag share time origins: errors were once stated as 0.4 to 0.75 of what they are.
+#[test]
+fn stated_errors_of_diffusion_conductivity_and_scattering_are_true() {
+    let (sigma, cell) = (0.05, cube(4.0));
+    let ions = topology(10, 20, 0, 0);
+    let waters = topology(0, 0, 0, 20);
+    for n_frames in [63, 83, 200] {
+        let walk = |seed: u64| {
+            let frames = gaussian_walk(30, n_frames, sigma, &cell, 1000 + seed);
+            analyse(&[AnalysisSpec::Msd(msd(&[], true, 10.0))], &ions, &cell, &frames)
+        };
+        let scattering = |seed: u64| {
+            let frames = gaussian_walk(60, n_frames, sigma, &cell, 5000 + seed);
+            let spec =
+                FsqtSpec { q: vec![10.0, 15.0], max_lag: 10.0, origin_every: 1.0, every: 1.0, ..Default::default() };
+            analyse(&[AnalysisSpec::Fsqt(spec)], &waters, &cell, &frames)
+        };
+        let d = 1000.0 * sigma * sigma / 2.0;
+        // Ions that know nothing of each other: Einstein and Helfand find what Nernst and Einstein assume, e² Σ N z² D/(V k_B T).
+        let e = 1.602_176_634e-19_f64;
+        let conductivity = e * e * (10.0 * 4.0 + 20.0) * d * 1e-9 / (64e-27 * 1.380_649e-23 * 300.0);
+        let gamma = 0.658_211_956_9 * 100.0 * sigma * sigma / 2.0;
+        for (id, expected) in [
+            ("diffusion(Cl-)", d),
+            ("conductivity_nernst_einstein", conductivity),
+            ("conductivity_einstein_helfand", conductivity),
+            ("gamma(element H,1.000)", gamma),
+        ] {
+            let repeats = 100;
+            let (mean, scatter, stated) =
+                if id.starts_with("gamma") { repeated(id, repeats, scattering) } else { repeated(id, repeats, walk) };
+            // Without the motion of the mean of 30 particles D is a thirtieth smaller; charges that sum to zero do not feel it.
+            let room =
+                4.0 * scatter / (repeats as f64).sqrt() + if id.contains("helfand") { 0.0 } else { 0.06 * expected };
+            assert!((mean - expected).abs() < room, "{id}: {mean} against {expected} ± {room}");
+            let ratio = stated / scatter;
+            println!("{id}, {n_frames} frames: stated over true error {ratio:.2}");
+            assert!((0.8..1.25).contains(&ratio), "{id}, {n_frames} frames: stated over true error {ratio}");
+        }
+    }
+    // Too short for five blocks: a value, no error, and the reason.
+    let frames = gaussian_walk(30, 40, sigma, &cell, 1);
+    let results = analyse(&[AnalysisSpec::Msd(msd(&[], true, 10.0))], &ions, &cell, &frames);
+    assert!(results[0].values.iter().all(|q| q.error.is_none()), "{:?}", results[0].values);
+    assert!(results[0].notes.iter().any(|n| n.contains("No error is given for D")), "{:?}", results[0].notes);
+}
+
+/// Frames of several runs: every run by itself, and the mean over them.
+#[test]
+fn no_lag_reaches_from_one_run_into_the_next() {
+    let cell = cube(2.0);
+    let topology = topology(4, 8, 0, 10);
+    let walk = |seed| gaussian_walk(42, 30, 0.1, &cell, seed);
+    let specs = [
+        AnalysisSpec::Msd(msd(&[], true, 5.0)),
+        AnalysisSpec::Fsqt(FsqtSpec { max_lag: 5.0, origin_every: 1.0, every: 1.0, ..Default::default() }),
+        residence(None, 5.0),
+    ];
+    let (one, other) = (walk(1), walk(2));
+    let alone = [&one, &other].map(|frames| analyse(&specs, &topology, &cell, frames));
+    let both = |restart: bool| {
+        let mut set = AnalysisSet::new(&specs, &topology, &cell).expect("valid");
+        sample(&mut set, &cell, &one, 0);
+        if restart {
+            set.restart();
+            sample(&mut set, &cell, &other, 0);
+        } else {
+            sample(&mut set, &cell, &other, 30);
+        }
+        set.finish()
+    };
+    let (joined, seam) = (both(true), both(false));
+    for (table, name) in [("msd_Zn2+", "MSD"), ("fsqt_element_H", "F_s at q = 1.000/angstrom")] {
+        let mean: Vec<f64> = column(&alone[0], table, name)
+            .iter()
+            .zip(column(&alone[1], table, name))
+            .map(|(a, b)| 0.5 * (a + b))
+            .collect();
+        let found = column(&joined, table, name);
+        assert!(found.iter().zip(&mean).all(|(a, b)| (a - b).abs() < 1e-9), "{table}: {found:?} against {mean:?}");
+        assert!(column(&seam, table, name).iter().zip(&mean).any(|(a, b)| (a - b).abs() > 1e-3), "{table}");
+    }
+    assert_eq!(joined[0].n_frames, 60);
+}
+
+/// Yeh and Hummer's correction is one for bulk liquids.
+#[test]
+fn a_slab_is_not_corrected_for_the_size_of_the_box() {
+    let cell = Cell::new(DVec3::X * 2.0, DVec3::Y * 2.0, DVec3::Z * 6.0).expect("valid");
+    let corrected = |height: f64| {
+        let walk = gaussian_walk(30, 60, 0.02, &cell, 3);
+        let frames: Vec<Vec<DVec3>> = walk
+            .into_iter()
+            .map(|f| f.into_iter().map(|r| DVec3::new(r.x, r.y, r.z * height / 6.0)).collect())
+            .collect();
+        let spec = MsdSpec { viscosity: Some(0.9), ..msd(&[], true, 5.0) };
+        analyse(&[AnalysisSpec::Msd(spec)], &topology(10, 20, 0, 0), &cell, &frames)
+    };
+    let (bulk, slab) = (corrected(6.0), corrected(3.0));
+    assert!(has(&bulk, "diffusion_corrected(Zn2+)") && !has(&slab, "diffusion_corrected(Zn2+)"));
+    assert!(slab[0].notes.iter().any(|n| n.contains("are empty along z")), "{:?}", slab[0].notes);
+}
+
+/// Two planes whose charges, brought by every frame, are those of a plate capacitor at a held potential: the profile shows that potential.
+#[test]
+fn charges_of_electrodes_come_with_the_frame() {
+    let (edge, gap, height) = (2.0, 3.0, 9.0);
+    let cell = Cell::new(DVec3::X * edge, DVec3::Y * edge, DVec3::Z * height).expect("valid");
+    // 24 atoms a plate, and an ion with its counterions in one plane, which make no field along z.
+    let topology = topology(1, 2, 16, 0);
+    let plate = |z: f64| (0..24).map(move |k| DVec3::new(0.5 * f64::from(k % 4), 0.3 * f64::from(k / 4), z));
+    let mut positions = vec![DVec3::new(0.5, 0.5, 4.5), DVec3::new(1.0, 0.5, 4.5), DVec3::new(1.5, 0.5, 4.5)];
+    positions.extend(plate(3.0));
+    positions.extend(plate(3.0 + gap));
+    assert_eq!(positions.len(), topology.n_atoms());
+    let volts = 1.5;
+    // Q = ε₀ A V/d
+    let charge = 8.854_187_812_8e-12 * edge * edge * 1e-9 / gap * volts / 1.602_176_634e-19;
+    let spec = AnalysisSpec::DensityProfile(DensityProfileSpec { bin_width: 0.01, every: 1.0, ..Default::default() });
+    let profile = |charges_of: &dyn Fn(usize) -> Option<Vec<f64>>| {
+        let mut set = AnalysisSet::new(std::slice::from_ref(&spec), &topology, &cell).expect("valid");
+        for k in 0..12 {
+            let charges = charges_of(k);
+            let charges = charges.as_deref().map_or(Charges::Unknown, Charges::Current);
+            set.sample(&Frame { charges, ..Frame::new(k as u64, k as f64, &cell, &positions) }).expect("good frame");
+        }
+        set.finish()
+    };
+    let charged = |scale: f64| {
+        let mut charges = vec![2.0, -1.0, -1.0];
+        charges.extend(std::iter::repeat_n(scale * charge / 24.0, 24));
+        charges.extend(std::iter::repeat_n(-scale * charge / 24.0, 24));
+        Some(charges)
+    };
+    // The charge varies around its mean, and one frame in four brings none.
+    let results = profile(&|k| if k % 4 == 0 { None } else { charged([1.2, 1.0, 0.8][k % 4 - 1]) });
+    let drop = value(&results, "potential_drop(z)");
+    assert!((drop.abs() - volts).abs() < 0.01 * volts, "{drop} V against {volts}");
+    let unknown = profile(&|_| None);
+    assert!(unknown[0].notes.iter().any(|n| n.contains("not in these frames")), "{:?}", unknown[0].notes);
+    assert!(!has(&unknown, "potential_drop(z)") && !has(&unknown, "potential_middle(periodic)"));
+    assert!(unknown[0].tables[0].columns.iter().all(|c| c.unit != "V" && c.unit != "e/nm3"));
+    assert!(value(&unknown, "mass_density(all)") > 0.0);
+}
+
+/// What no frame holds has no value, not even zero.
+#[test]
+fn selections_that_held_no_atom_give_no_values() {
+    let cell = cube(3.0);
+    let topology = topology(2, 2, 2, 20);
+    let frames: Vec<Vec<DVec3>> = gaussian_walk(70, 8, 0.01, &cell, 5)
+        .into_iter()
+        .map(|f| f.into_iter().map(|r| DVec3::new(r.x, r.y, 0.3 + 0.2 * r.z / 3.0)).collect())
+        .collect();
+    let nowhere = |what: &str| format!("{what} and z > 2.5 nm");
+    let specs = [
+        rdf(&nowhere("OW"), "Zn2+", false, true),
+        AnalysisSpec::Coordination {
+            center: nowhere("Zn2+"),
+            ligands: vec!["OW".into()],
+            r_min: Some(0.3),
+            layer: None,
+            every: 1.0,
+        },
+        AnalysisSpec::Coordination {
+            center: "Zn2+".into(),
+            ligands: vec![nowhere("OW")],
+            r_min: Some(0.3),
+            layer: None,
+            every: 1.0,
+        },
+        AnalysisSpec::IonPairs(IonPairsSpec {
+            cation: "Zn2+".into(),
+            anion: nowhere("Cl-"),
+            every: 1.0,
+            ..Default::default()
+        }),
+        AnalysisSpec::Residence(ResidenceSpec {
+            center: "Zn2+".into(),
+            ligand: nowhere("OW"),
+            r_min: 0.3,
+            max_lag: 4.0,
+            origin_every: 1.0,
+            every: 1.0,
+            ..Default::default()
+        }),
+        AnalysisSpec::Octahedrality(OctahedralitySpec {
+            center: nowhere("Zn2+"),
+            ligand: "OW".into(),
+            r_search: 1.0,
+            every: 1.0,
+        }),
+        AnalysisSpec::Orientation(OrientationSpec { molecules: nowhere("water"), every: 1.0, ..Default::default() }),
+        AnalysisSpec::Fsqt(FsqtSpec {
+            selection: nowhere("element H"),
+            max_lag: 4.0,
+            every: 1.0,
+            ..Default::default()
+        }),
+        AnalysisSpec::Msd(msd(&[&nowhere("OW")], false, 4.0)),
+    ];
+    let results = analyse(&specs, &topology, &cell, &frames);
+    assert_eq!(results.len(), specs.len());
+    for result in &results {
+        assert!(
+            result.notes.iter().any(|n| n.contains("held no atom in any frame")),
+            "{}: {:?}",
+            result.title,
+            result.notes
+        );
+        assert!(result.values.is_empty(), "{}: {:?}", result.title, result.values);
+    }
+    // A ligand that is there and never near is another matter: its coordination number is zero.
+    let far = AnalysisSpec::Coordination {
+        center: "Zn2+".into(),
+        ligands: vec!["OW".into(), nowhere("Cl-")],
+        r_min: Some(1e-3),
+        layer: None,
+        every: 1.0,
+    };
+    let results = analyse(&[far], &topology, &cell, &frames);
+    assert_eq!(value(&results, "coordination_number(Zn2+,OW)"), 0.0);
+    assert!(!has(&results, &format!("coordination_number(Zn2+,{})", nowhere("Cl-"))));
 }
 
 #[test]
@@ -156,6 +397,11 @@ fn residence_counts_absences_departures_and_bounds() {
     assert!((bound - 60.0 / -(0.05_f64.ln())).abs() < 1e-9, "{bound}");
     assert!(!has(&results, "residence_time_0ps(Zn2+,OW)"), "no number is made of a curve that does not fall");
     assert!(results[0].notes.iter().any(|n| n.starts_with("No OW left")), "{:?}", results[0].notes);
+    assert_eq!(value(&results, "residence_time_0ps_at_least(Zn2+,OW)"), 10.0, "what was seen is a lower bound");
+
+    let far: Vec<Vec<DVec3>> = (0..31).map(|_| frame([0.5, 0.6])).collect();
+    let results = analyse(&[residence(None, 10.0)], &topology, &cell, &far);
+    assert!(results[0].values.is_empty(), "no pair, no bound of zero: {:?}", results[0].values);
 }
 
 /// Bins whose edges no bond length of the walking molecules meets, so that rounding moves no count.

@@ -52,7 +52,7 @@ fn analyse(specs: &[AnalysisSpec]) -> Vec<AnalysisResult> {
         let cell: Cell = frame.cell;
         let set = set.get_or_insert_with(|| AnalysisSet::new(specs, &topology, &cell).expect("valid"));
         let time = frame.time.expect("XTC has times");
-        set.sample(&Frame { step: frame.step, time, cell: &cell, positions: &frame.positions }).expect("good frame");
+        set.sample(&Frame::new(frame.step, time, &cell, &frame.positions)).expect("good frame");
     }
     let set = set.expect("frames");
     assert_eq!(set.n_frames(), FIXTURE["frames"].as_u64().expect("frames"));
@@ -167,6 +167,7 @@ fn dynamics_agree_with_mdanalysis() {
     for (table, key) in [("msd_Zn2+", "msd_zn"), ("msd_Cl-", "msd_cl"), ("msd_OW", "msd_ow")] {
         agree(key, column(&results, table, "MSD"), &numbers(key)[1..]);
     }
+    agree("msd_charge", column(&results, "msd_charge", "MSD of charge"), &numbers("msd_charge")[1..]);
     for (k, q) in ["0.500", "1.000", "1.500"].iter().enumerate() {
         let expected: Vec<f64> =
             FIXTURE["fsqt"][k].as_array().expect("curve").iter().map(|v| v.as_f64().expect("number")).collect();

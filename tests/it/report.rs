@@ -45,7 +45,8 @@ fn the_rule_passes_and_fails_where_it_says() {
     assert_eq!(of(5.899, &stated), Verdict::Fail);
     assert_eq!(of(f64::NAN, &stated), Verdict::Fail);
     let exact = reference(6.0, None, Some(0.0), Status::Verified);
-    assert_eq!(of(6.0, &exact), Verdict::Pass);
+    assert_eq!(Verdict::of(Some((6.0, Some(0.0))), &exact), Verdict::Pass);
+    assert_eq!(of(6.0, &exact), Verdict::Inconclusive);
     assert_eq!(of(5.0, &exact), Verdict::Fail);
 }
 
@@ -58,12 +59,18 @@ fn a_value_much_less_certain_than_its_reference_does_not_pass() {
     assert_eq!(of(0.0021, &known), Verdict::Inconclusive);
     assert_eq!(Verdict::of(Some((0.2076, None)), &known), Verdict::Inconclusive);
     assert_eq!(Verdict::of(Some((0.3, Some(0.0021))), &known), Verdict::Fail);
-    // A stated tolerance and an exact value have no such scale.
-    assert_eq!(of(1.0, &reference(6.0, None, Some(0.1), Status::Verified)), Verdict::Pass);
+    // A stated tolerance is a scale too; an exact value has none.
+    let stated = reference(6.0, None, Some(0.1), Status::Verified);
+    assert_eq!(of(0.1, &stated), Verdict::Pass);
+    assert_eq!(of(0.11, &stated), Verdict::Inconclusive);
+    assert_eq!(Verdict::of(Some((6.0, None)), &stated), Verdict::Inconclusive);
+    assert_eq!(Verdict::of(Some((6.2, None)), &stated), Verdict::Fail);
+    let criterion = reference(6.0, None, Some(0.0), Status::Criterion);
+    assert_eq!(of(0.0, &criterion), Verdict::Pass);
     let exact = reference(298.15, Some(0.0), None, Status::Computed);
     assert_eq!(of(0.5, &exact), Verdict::Pass);
     assert_eq!(Verdict::of(Some((299.2, Some(0.5))), &exact), Verdict::Fail);
-    let rows = verdict::judge("case", &[known], &[quantity("first_peak(Zn2+,OW)", 0.2076, Some(0.01), "nm")]);
+    let rows = verdict::judge("case", "system", &[known], &[quantity("first_peak(Zn2+,OW)", 0.2076, Some(0.01), "nm")]);
     assert_eq!(verdict::tally(&rows.expect("same unit")), "1 inconclusive");
 }
 
@@ -81,12 +88,12 @@ fn memory_and_foreign_systems_never_decide() {
 
 #[test]
 fn a_deciding_reference_that_was_not_measured_fails() {
-    for status in [Status::Verified, Status::Computed] {
+    for status in [Status::Verified, Status::Computed, Status::Criterion] {
         assert_eq!(Verdict::of(None, &reference(1.0, None, Some(1.0), status)), Verdict::Fail);
     }
     let known = reference(0.2076, Some(0.001), None, Status::Computed);
     let other = [quantity("second_peak(Zn2+,OW)", 0.2076, None, "nm")];
-    let rows = verdict::judge("case", &[known], &other).expect("same unit");
+    let rows = verdict::judge("case", "system", &[known], &other).expect("same unit");
     assert!(verdict::any_failed(&rows) && rows[0].value.is_none());
     assert!(report::text::verdict_table(&rows).contains("not measured"));
 }
@@ -95,16 +102,18 @@ fn a_deciding_reference_that_was_not_measured_fails() {
 fn rows_find_their_quantity_and_units_must_agree() {
     let known = reference(0.2076, Some(0.001), None, Status::Computed);
     let measured = [quantity("first_peak(Zn2+,OW)", 0.25, Some(0.001), "nm")];
-    let rows = verdict::judge("case", std::slice::from_ref(&known), &measured).expect("same unit");
+    let rows = verdict::judge("case", "system", std::slice::from_ref(&known), &measured).expect("same unit");
     assert!(verdict::any_failed(&rows));
     let json = verdict::to_json(&rows);
     let expected = serde_json::json!([{
-        "case": "case", "quantity": "first_peak(Zn2+,OW)", "value": 0.25, "uncertainty": 0.001, "reference": 0.2076,
-        "reference_uncertainty": 0.001, "unit": "nm", "citation": "A. Author, J. Test 1 (2000) 1", "verdict": "FAIL",
+        "case": "case", "system": "system", "quantity": "first_peak(Zn2+,OW)", "label": "Zn–O first peak", "value": 0.25,
+        "uncertainty": 0.001, "reference": 0.2076, "reference_uncertainty": 0.001, "tolerance": null,
+        "allowed": 2.0 * 0.001_f64.hypot(0.001), "unit": "nm", "status": "computed", "comparable": true,
+        "citation": "A. Author, J. Test 1 (2000) 1", "note": "", "verdict": "FAIL",
     }]);
     assert_eq!(json, expected);
     let in_angstrom = [quantity("first_peak(Zn2+,OW)", 2.08, None, "angstrom")];
-    assert!(verdict::judge("case", &[known], &in_angstrom).is_err());
+    assert!(verdict::judge("case", "system", &[known], &in_angstrom).is_err());
 }
 
 #[test]
@@ -214,13 +223,14 @@ pub fn sample_report() -> RunReport {
     ];
     let mut set = AnalysisSet::new(&specs, &topology, &cell).expect("valid");
     for (k, positions) in frames.iter().enumerate() {
-        set.sample(&Frame { step: 100 * k as u64, time: 0.2 * k as f64, cell: &cell, positions }).expect("good frame");
+        set.sample(&Frame::new(100 * k as u64, 0.2 * k as f64, &cell, positions)).expect("good frame");
     }
     let results = set.finish();
     let case = &expected::built_in().expect("readable")[0];
     let mut measured: Vec<Quantity> = results.iter().flat_map(|r| r.values.clone()).collect();
     measured.push(quantity("temperature", 297.6, Some(0.7), "K"));
-    let verdicts = verdict::judge(&case.name, &case.systems[0].references, &measured).expect("units agree");
+    let verdicts =
+        verdict::judge(&case.name, &case.systems[0].name, &case.systems[0].references, &measured).expect("units agree");
     let time: Vec<f64> = (0..2000).map(|k| 0.04 * f64::from(k)).collect();
     let noise = |k: f64, a: f64| a * ((12.9898 * k).sin() * 43758.5453).fract();
     let column = |label: &str, unit: &str, f: &dyn Fn(f64) -> f64| {

@@ -370,3 +370,26 @@ fn bad_structures_say_what_and_where() {
     let error = write_gro(&path, &topology, &blown_up, "t").expect_err("does not fit the columns");
     assert!(error.to_string().contains("ZN of Zn2+ (molecule 1): velocity"), "{error}");
 }
+
+/// A file that names its atoms must name those of the system, as far as elements go.
+#[test]
+fn names_in_a_trajectory_must_be_of_the_same_elements() {
+    let folder = tempfile::tempdir().expect("scratch folder");
+    let path = folder.path().join("water.gro");
+    let line = |name: &str, k: usize, x: f64| format!("    1SOL  {name:>5}{k:5}{x:8.3}   0.100   0.100\n");
+    let text = format!(
+        "water t= 0.0\n    3\n{}{}{}   2.00000   2.00000   2.00000\n",
+        line("OH2", 1, 0.1),
+        line("H1", 2, 0.2),
+        line("H2", 3, 0.0)
+    );
+    std::fs::write(&path, text).expect("written");
+    let read = |atoms: [(&str, &str); 3]| {
+        let mut reader = TrajectoryReader::open(&[path.clone()], 3, None).expect("readable");
+        reader.expect_atoms(atoms.map(|(name, element)| (name.to_string(), element.to_string())).to_vec());
+        reader.next_frame()
+    };
+    assert!(read([("OW", "O"), ("HW1", "H"), ("HW2", "H")]).is_ok());
+    let error = read([("HW1", "H"), ("OW", "O"), ("HW2", "H")]).expect_err("oxygen and hydrogen are exchanged");
+    assert!(error.to_string().contains("atom 1 is called `OH2`, but the system has HW1 (H) there"), "{error}");
+}

@@ -251,7 +251,9 @@ mean = sum(c[e] * f[e] for e in kinds)
 s = np.ones_like(q)
 primitive = np.sin(np.outer(q, edges)) / q[:, None] ** 2 - edges * np.cos(np.outer(q, edges)) / q[:, None]
 for (a, b), g in partial.items():
-    weight = c[a] * c[b] * f[a] * f[b] * (1 if a == b else 2) / mean**2
+    # like pairs: those that exist, by which g is normalised
+    share = len(index[a]) * (len(index[a]) - 1) / n_atoms**2 if a == b else 2 * c[a] * c[b]
+    weight = share * f[a] * f[b] / mean**2
     s += weight * 4 * np.pi * rho / q * (np.diff(primitive, axis=1) @ (g - 1))
 out["structure_factor"] = digits(s)
 

@@ -70,6 +70,11 @@ pub enum TrajectoryError {
     Truncated { file: PathBuf, frame: usize, what: String },
     #[error("{}, frame {frame}: {found} atoms, but the system has {expected}", .file.display())]
     AtomCount { file: PathBuf, frame: usize, found: usize, expected: usize },
+    #[error(
+        "{}, frame 1: atom {atom} is called `{found}`, but the system has {expected} there; trajectory and input do not belong together, or the order of the atoms differs",
+        .file.display()
+    )]
+    OtherAtom { file: PathBuf, atom: usize, found: String, expected: String },
     #[error("{}, frame {frame}: no periodic cell; the format does not hold one, or it was not written", .file.display())]
     NoCell { file: PathBuf, frame: usize },
     #[error("{}, frame {frame}: {source}", .file.display())]

@@ -34,6 +34,9 @@ pub struct TrajectoryReader {
     n_atoms: usize,
     default_cell: Option<Cell>,
     total_bytes: u64,
+    n_opened: usize,
+    /// Name and element of every atom, for the files that hold names; empty = they are not compared.
+    atoms: Vec<(String, String)>,
 }
 
 fn size_of(path: &Path) -> u64 {
@@ -46,6 +49,8 @@ struct OpenFile {
     /// Frames read so far.
     n_read: usize,
     tail: Tail,
+    /// Names of the atoms of the first frame, where the format holds them.
+    names: Vec<String>,
 }
 
 enum Source {
@@ -147,16 +152,36 @@ impl TrajectoryReader {
         let mut waiting: Vec<PathBuf> = paths.iter().rev().cloned().collect();
         let open = waiting.pop().map(OpenFile::open).transpose()?;
         let total_bytes = paths.iter().map(|p| size_of(p)).sum();
-        Ok(TrajectoryReader { waiting, open, n_atoms, default_cell, total_bytes })
+        Ok(TrajectoryReader { waiting, open, n_atoms, default_cell, total_bytes, n_opened: 1, atoms: Vec::new() })
+    }
+
+    /// Names in the files must be those of these atoms, or begin with their elements.
+    ///
+    /// * `atoms` – `[n_atoms]`, name and element
+    pub fn expect_atoms(&mut self, atoms: Vec<(String, String)>) {
+        self.atoms = atoms;
+    }
+
+    /// Number of the file that the last frame came from, from 1.
+    pub fn file_number(&self) -> usize {
+        self.n_opened
     }
 
     /// The next frame; `None` after the last one of the last file.
     pub fn next_frame(&mut self) -> Result<Option<TrajectoryFrame>, TrajectoryError> {
         while let Some(file) = &mut self.open {
             match file.next_frame(self.n_atoms, self.default_cell) {
-                Ok(Some(frame)) => return Ok(Some(frame)),
+                Ok(Some(frame)) => {
+                    return match file.foreign_name(&self.atoms) {
+                        Some(error) => self.stop(error),
+                        None => Ok(Some(frame)),
+                    };
+                }
                 Ok(None) => match self.waiting.pop().map(OpenFile::open).transpose() {
-                    Ok(next) => self.open = next,
+                    Ok(next) => {
+                        self.n_opened += usize::from(next.is_some());
+                        self.open = next;
+                    }
                     Err(e) => return self.stop(e),
                 },
                 Err(e) => return self.stop(e),
@@ -218,7 +243,7 @@ impl OpenFile {
             let n_frames = trajectory.nsteps();
             Source::Chemfiles { trajectory, n_frames }
         };
-        Ok(OpenFile { path, source, n_read: 0, tail })
+        Ok(OpenFile { path, source, n_read: 0, tail, names: Vec::new() })
     }
 
     fn next_frame(
@@ -249,6 +274,20 @@ impl OpenFile {
         Ok(Some(TrajectoryFrame { step, time, cell, positions }))
     }
 
+    /// The first atom of the first frame whose name is of something else.
+    fn foreign_name(&mut self, atoms: &[(String, String)]) -> Option<TrajectoryError> {
+        let names = std::mem::take(&mut self.names);
+        let is_other = |(name, (own, element)): (&String, &(String, String))| !names_atom(name, own, element);
+        let atom = names.iter().zip(atoms).position(is_other)?;
+        let (own, element) = &atoms[atom];
+        Some(TrajectoryError::OtherAtom {
+            file: self.path.clone(),
+            atom: atom + 1,
+            found: names[atom].clone(),
+            expected: format!("{own} ({element})"),
+        })
+    }
+
     fn read_raw(&mut self, n_atoms: usize) -> Result<Option<RawFrame>, TrajectoryError> {
         let (file, frame) = (&self.path, self.n_read + 1);
         match &mut self.source {
@@ -265,6 +304,9 @@ impl OpenFile {
                     let what = format!("line {}: the line has no end", raw.box_line);
                     return Err(TrajectoryError::Truncated { file: file.clone(), frame, what });
                 }
+                if let (0, Some(raw)) = (self.n_read, &raw) {
+                    self.names.clone_from(&raw.names);
+                }
                 Ok(raw.map(|raw| {
                     let (time, step) = gro::time_and_step(&raw.title);
                     let step = step.unwrap_or(self.n_read as u64);
@@ -280,12 +322,24 @@ impl OpenFile {
                 let truncated =
                     |e: chemfiles::Error| TrajectoryError::Truncated { file: file.clone(), frame, what: e.message };
                 trajectory.read(&mut raw).map_err(truncated)?;
+                if self.n_read == 0 {
+                    self.names = (0..raw.size()).map(|i| raw.atom(i).name()).collect();
+                }
                 let (step, time) = step_and_time(file, &raw);
                 let (vectors, positions) = (cell_vectors(&raw), to_nm(raw.positions()));
                 Ok(Some(RawFrame { step, time, vectors, positions, bytes: 0 }))
             }
         }
     }
+}
+
+/// Can `name` in a file be the atom `own` of `element`? Names differ between programs, elements do not: `OH2` may be `OW`. What is no name, a type number
+/// for instance, and sites without an element say nothing.
+fn names_atom(name: &str, own: &str, element: &str) -> bool {
+    let letters = name.trim().trim_start_matches(|c: char| c.is_ascii_digit()).to_ascii_lowercase();
+    let is_name = letters.starts_with(|c: char| c.is_ascii_alphabetic());
+    let is_element = element.starts_with(|c: char| c.is_ascii_alphabetic());
+    !is_name || !is_element || letters == own.to_ascii_lowercase() || letters.starts_with(&element.to_ascii_lowercase())
 }
 
 /// Step and time (ps) of a frame, wherever the format keeps them.
@@ -318,4 +372,26 @@ pub(super) fn has_extension(path: &Path, extension: &str) -> bool {
 
 fn unreadable(path: &Path, what: String) -> TrajectoryError {
     TrajectoryError::Unreadable { file: path.to_path_buf(), what }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_atom;
+
+    #[test]
+    fn names_of_other_programs_are_known_by_their_element() {
+        for (name, own, element) in [
+            ("OH2", "OW", "O"),
+            ("1HW", "HW1", "H"),
+            ("ZN", "Zn", "Zn"),
+            ("Zn2+", "ZN", "Zn"),
+            ("17", "ZN", "Zn"),
+            ("MW", "MW", ""),
+        ] {
+            assert!(names_atom(name, own, element), "{name} for {own}");
+        }
+        for (name, own, element) in [("OW", "ZN", "Zn"), ("C1", "CL", "Cl"), ("HW1", "OW", "O")] {
+            assert!(!names_atom(name, own, element), "{name} for {own}");
+        }
+    }
 }

@@ -56,7 +56,7 @@ pub fn analyse(specs: &[AnalysisSpec], topology: &Topology, cell: &Cell, frames:
 /// One frame per picosecond.
 pub fn sample(set: &mut AnalysisSet, cell: &Cell, frames: &[Vec<DVec3>], first: usize) {
     for (k, positions) in frames.iter().enumerate() {
-        let frame = Frame { step: k as u64, time: (first + k) as f64, cell, positions };
+        let frame = Frame::new(k as u64, (first + k) as f64, cell, positions);
         set.sample(&frame).expect("good frame");
     }
 }
