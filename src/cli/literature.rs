@@ -66,7 +66,7 @@ pub fn verdicts(prepared: &Prepared, quantities: &[Quantity]) -> Result<Literatu
     let cases = expected::built_in().map_err(CliError::run)?;
     let library = Library::builtin().map_err(CliError::run)?;
     let (mut matching, mut nearest): (Vec<(&Case, &CaseSystem)>, Option<String>) = (Vec::new(), None);
-    let hydration = hydration(prepared, &library, &cases);
+    let hydration = hydration(prepared, library, &cases);
     let is_dilute = has_one_ion(prepared);
     match &hydration {
         Ok(found) => matching.push(*found),
@@ -78,7 +78,7 @@ pub fn verdicts(prepared: &Prepared, quantities: &[Quantity]) -> Result<Literatu
         .filter(|c| SOLUTIONS.contains(&c.name.as_str()))
         .flat_map(|c| c.systems.iter().map(move |s| (c, s)))
     {
-        match compare(prepared, &library, system)? {
+        match compare(prepared, library, system)? {
             Comparison::Same => matching.push((case, system)),
             Comparison::Differs(how) => {
                 nearest.get_or_insert_with(|| format!("{}/{} is the nearest case: {how}", case.name, system.name));

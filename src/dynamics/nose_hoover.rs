@@ -121,9 +121,10 @@ mod tests {
         }
     }
 
-    /// Without atoms that scatter energy, K oscillates about its target with the period that was asked for.
+    /// Without atoms that scatter energy, K oscillates about its target with the period τ/√2 that follows from GROMACS's definition of
+    /// the time constant, Q = N_f kT (τ/2π)².
     #[test]
-    fn the_time_constant_is_the_period() {
+    fn the_kinetic_energy_oscillates_with_the_time_constant_over_the_root_of_two() {
         let mut chain = Chain::new(1);
         let mut kinetic = 1.01 * target();
         let mut crossings = Vec::new();

@@ -61,12 +61,15 @@ pub fn sort(constraints: &[DistanceConstraint], geometry: &[DVec3]) -> Result<So
     let pairs = |of: &[DistanceConstraint]| of.iter().map(|c| c.atoms).collect::<Vec<_>>();
     // somewhere off every line and plane what follows from the number of distances is told from what follows from symmetry
     let generic = independent(&displaced(&candidates, geometry), &pairs(&candidates), ROUNDING);
-    for (&c, is_independent) in candidates.iter().zip(generic) {
-        if is_independent { &mut sorted.independent } else { &mut sorted.implied }.push(c);
+    // here, so that those are kept that hold this shape well
+    let here = independent(geometry, &pairs(&candidates), FLAT);
+    let count = |found: &[bool]| found.iter().filter(|f| **f).count();
+    if count(&here) < count(&generic) {
+        let lost = (0..candidates.len()).find(|&n| generic[n] && !here[n]).unwrap_or(0);
+        return Err(Conflict::Flat { atoms: candidates[lost].atoms });
     }
-    let here = independent(geometry, &pairs(&sorted.independent), FLAT);
-    if let Some(n) = here.iter().position(|is_independent| !is_independent) {
-        return Err(Conflict::Flat { atoms: sorted.independent[n].atoms });
+    for (&c, is_independent) in candidates.iter().zip(here) {
+        if is_independent { &mut sorted.independent } else { &mut sorted.implied }.push(c);
     }
     if !sorted.implied.is_empty() {
         let shape = satisfied(&sorted.independent, geometry);

@@ -1,7 +1,10 @@
 //! One bad topology per fault: `bad_topology/NAME.top`, beside the structure of two waters, must give exactly the message
 //! in `bad_topology/NAME.txt` and exit code 2. `HEXAQUA_BLESS=1` rewrites the messages; read them.
 
+use hexaqua::cell::Cell;
+use hexaqua::io::gromacs::GromacsTopology;
 use hexaqua::random::{Stream, block};
+use hexaqua::system::{Structure, Topology};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -79,6 +82,26 @@ fn messages_name_file_and_line() {
     assert_eq!(without_line, about_sections);
 }
 
+/// The structure that belongs to a topology, its atoms in a row.
+fn structure_of(topology: &GromacsTopology) -> Structure {
+    let molecules =
+        topology.counts.iter().flat_map(|&(s, n)| std::iter::repeat_n(&topology.species[s as usize], n as usize));
+    let atoms: Vec<(i64, &str, &str)> = (1..)
+        .zip(molecules)
+        .flat_map(|(id, s)| s.atoms.iter().map(move |a| (id, s.residue.as_str(), a.name.as_str())))
+        .collect();
+    Structure {
+        source: "whole.gro".into(),
+        title: String::new(),
+        names: atoms.iter().map(|a| a.2.into()).collect(),
+        residue_names: atoms.iter().map(|a| a.1.into()).collect(),
+        residue_ids: atoms.iter().map(|a| a.0).collect(),
+        positions: (0..atoms.len()).map(|i| glam::DVec3::X * 0.1 * i as f64).collect(),
+        velocities: None,
+        cell: Cell::cubic(5.0).unwrap(),
+    }
+}
+
 /// Random damage to a rich topology: bytes and lines deleted, doubled, swapped, replaced by what files hold. Reading it
 /// ends in a topology or in a fault, never in a panic, and soon.
 #[test]
@@ -112,7 +135,10 @@ fn damaged_topologies_never_panic() {
     let whole = std::fs::read_to_string(folder().join("../topology/everything.top")).unwrap();
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("damaged.top");
-    let (mut accepted, mut refused) = (0, 0);
+    std::fs::write(&path, &whole).unwrap();
+    let define = ["POSRES".to_string()];
+    let structure = structure_of(&hexaqua::io::gromacs::read_topology(&path, &[], &define).unwrap());
+    let (mut accepted, mut refused, mut matched) = (0, 0, 0);
     for round in 0..3000 {
         let mut lines: Vec<String> = whole.lines().map(String::from).collect();
         for hit in 0..1 + round % 3 {
@@ -145,10 +171,15 @@ fn damaged_topologies_never_panic() {
             }
         }
         std::fs::write(&path, lines.join("\n")).unwrap();
-        match hexaqua::io::gromacs::read_topology(&path, &[], &["POSRES".to_string()]) {
+        match hexaqua::io::gromacs::read_topology(&path, &[], &define) {
             Ok(topology) => {
                 accepted += 1;
                 assert!(topology.species.iter().all(|s| !s.atoms.is_empty()));
+                if let Ok(matching) = topology.matched_to(&structure) {
+                    let made = Topology::new(topology.types, topology.species, &matching.sequence);
+                    assert_eq!(made.n_atoms(), structure.names.len());
+                    matched += 1;
+                }
             }
             Err(fault) => {
                 refused += 1;
@@ -156,6 +187,9 @@ fn damaged_topologies_never_panic() {
             }
         }
     }
-    println!("{accepted} accepted, {refused} refused");
-    assert!(accepted > 100 && refused > 1000, "{accepted} accepted, {refused} refused");
+    println!("{accepted} accepted, {matched} of them with the structure, {refused} refused");
+    assert!(
+        accepted > 100 && matched > 50 && refused > 1000,
+        "{accepted} accepted, {matched} matched, {refused} refused"
+    );
 }

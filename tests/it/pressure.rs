@@ -114,11 +114,11 @@ fn volumes_at_two_pressures_are_distributed_as_they_should() {
     let error = (left_out.iter().map(|p| (p - average).powi(2)).sum::<f64>() * 0.9).sqrt();
     println!("slope {slope:.2} ± {error:.2}, exact {exact:.2} nm⁻³");
     assert!((slope - exact).abs() < 4.0 * error, "slope {slope} ± {error}, exact {exact}");
-    assert!(error < 0.35 * exact.abs(), "an error of {error} would let anything pass");
+    assert!(4.0 * error < exact.abs(), "with an error of {error}, volumes that ignore the pressure would pass");
 }
 
 #[test]
-fn a_run_at_constant_pressure_continues_bit_for_bit_and_keeps_its_books() {
+fn a_run_at_constant_pressure_continues_bit_for_bit_and_books_what_the_baths_give() {
     for coupling in [PressureCoupling::Isotropic, PressureCoupling::SemiIsotropic, PressureCoupling::Z] {
         let (system, state) = small_water(12);
         let plan = constant_pressure(&system, &state, barostat(300.0, coupling), 1000);

@@ -385,7 +385,7 @@ fn names_in_a_trajectory_must_be_of_the_same_elements() {
     );
     std::fs::write(&path, text).expect("written");
     let read = |atoms: [(&str, &str); 3]| {
-        let mut reader = TrajectoryReader::open(&[path.clone()], 3, None).expect("readable");
+        let mut reader = TrajectoryReader::open(std::slice::from_ref(&path), 3, None).expect("readable");
         reader.expect_atoms(atoms.map(|(name, element)| (name.to_string(), element.to_string())).to_vec());
         reader.next_frame()
     };

@@ -501,7 +501,7 @@ mod tests {
                 let own = || (0..n).filter(|&i| groups[i] == group);
                 let sum: f64 = own().map(|i| f64::from(rows[i * stride + j])).sum();
                 // what the last entry of the group cannot take: half a unit of its last place
-                let last = own().map(|i| f64::from(rows[i * stride + j])).last().expect("an entry");
+                let last = own().map(|i| f64::from(rows[i * stride + j])).next_back().expect("an entry");
                 let limit = 0.5 * f64::from(f32::EPSILON) * last.abs() + 1e-14;
                 assert!(sum.abs() < limit, "{j} {sum:e}");
                 let plain: f64 = own().map(|i| f64::from(response.matrix().get(i, j) as f32)).sum();
