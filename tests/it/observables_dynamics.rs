@@ -155,7 +155,13 @@ fn no_lag_reaches_from_one_run_into_the_next() {
     let walk = |seed| gaussian_walk(42, 30, 0.1, &cell, seed);
     let specs = [
         AnalysisSpec::Msd(msd(&[], true, 5.0)),
-        AnalysisSpec::Fsqt(FsqtSpec { max_lag: 5.0, origin_every: 1.0, every: 1.0, ..Default::default() }),
+        AnalysisSpec::Fsqt(FsqtSpec {
+            q: vec![10.0],
+            max_lag: 5.0,
+            origin_every: 1.0,
+            every: 1.0,
+            ..Default::default()
+        }),
         residence(None, 5.0),
     ];
     let (one, other) = (walk(1), walk(2));
