@@ -1,7 +1,11 @@
 //! Comparisons that can fail: NaN, wrong lengths and all-zero references never pass.
 
 use glam::DVec3;
+use hexaqua::cell::Cell;
 use hexaqua::forces::FirstStep;
+use hexaqua::neighbor::pairs::brute_force;
+use hexaqua::system::System;
+use hexaqua::units::COULOMB;
 
 /// |value − reference| / |reference|; infinite when either is not finite or the reference is zero.
 pub fn relative_error(value: f64, reference: f64) -> f64 {
@@ -95,4 +99,18 @@ pub fn assert_scaled_trace(first: &FirstStep, s: f64, tolerance: f64) {
     assert_relative("trace", trace, 0.5 * (s * s * first.kinetic_before + first.kinetic_after), tolerance);
     let unscaled = 0.5 * (first.kinetic_before + first.kinetic_after);
     assert!((trace / unscaled - 1.0).abs() > 10.0 * tolerance, "the scale must matter: {trace} and {unscaled}");
+}
+
+/// What one rounding of every pair adds up to by chance in a sum of screened Coulomb energies, kJ/mol: ε (Σ (k_e q q'/r)²)^½ over the pairs
+/// inside the cutoff. The energy of a pair, 1/r − erf(βr)/r, is a small difference of numbers that are rounded one by one.
+///
+/// * `positions`, `charges` – `[n_atoms]`, nm and e
+pub fn coulomb_rounding(system: &System, cell: &Cell, positions: &[DVec3], charges: &[f64]) -> f64 {
+    let list = brute_force(positions, cell, &system.topology, system.interactions.cutoff);
+    let square = |&(i, j): &(u32, u32)| {
+        let (i, j) = (i as usize, j as usize);
+        let r = cell.minimum_image(positions[i] - positions[j]).length();
+        (COULOMB * charges[i] * charges[j] / r).powi(2)
+    };
+    f64::from(f32::EPSILON) * list.pairs.iter().map(square).sum::<f64>().sqrt()
 }
