@@ -87,6 +87,10 @@ pub struct Relaxation<'a> {
 
 /// How far hydrogens may stand beyond a height that heavy atoms stay below, nm.
 const BEYOND: f64 = 0.1;
+/// Turns of a body that is wider than the room, between two sweeps.
+const TURNS_PER_SWEEP: usize = 4;
+/// Of heights, nm.
+const ROUNDING: f64 = 1e-9;
 
 impl<'a> Relaxation<'a> {
     /// * `atoms` – bodies are numbered from 0 without gaps
@@ -126,34 +130,70 @@ impl<'a> Relaxation<'a> {
         self
     }
 
-    /// Moves bodies that reach through a wall back.
+    /// Moves bodies that reach through a wall back; one that is wider than the room is turned until it is not, in steps, and
+    /// stands in the middle meanwhile.
     fn confine(&mut self) {
         let Some([low, high]) = self.between else { return };
-        for body in &mut self.bodies {
-            let (mut below, mut above) = (0.0_f64, 0.0_f64);
-            for &i in &body.atoms {
-                let beyond = match self.atoms[i as usize].contact {
-                    Contact::Heavy => 0.0,
-                    Contact::Hydrogen => BEYOND,
-                    Contact::None => continue,
+        for k in 0..self.bodies.len() {
+            for _ in 0..TURNS_PER_SWEEP {
+                let Some([bottom, top]) = self.span(k) else { break };
+                let excess = (top.0 - bottom.0) - (high - low);
+                if excess <= 0.0 {
+                    break;
+                }
+                // To first order a turn ω changes the width by ω·L.
+                let lever = (self.positions[top.1] - self.positions[bottom.1]).cross(DVec3::Z);
+                let turn = match lever.length_squared() {
+                    // Upright: any horizontal axis will do.
+                    small if small < 1e-12 => DVec3::X * MAX_TURN,
+                    square => (lever * (-excess / square)).clamp_length_max(MAX_TURN),
                 };
-                let z = self.positions[i as usize].z;
-                below = below.max(low - beyond - z);
-                above = above.max(z - high - beyond);
+                self.move_body(k, DVec3::ZERO, turn);
             }
-            // one that is wider than the room stands in its middle
-            let shift = if below > 0.0 && above > 0.0 { 0.5 * (below - above) } else { below - above };
+            let Some([bottom, top]) = self.span(k) else { continue };
+            let (below, above) = ((low - bottom.0).max(0.0), (top.0 - high).max(0.0));
+            let is_wide = top.0 - bottom.0 > high - low;
+            let shift = if is_wide { 0.5 * ((low - bottom.0) - (top.0 - high)) } else { below - above };
             if shift != 0.0 {
-                body.center.z += shift;
-                body.moved += shift.abs();
-                body.atoms.iter().for_each(|&i| self.positions[i as usize].z += shift);
+                self.move_body(k, DVec3::Z * shift, DVec3::ZERO);
             }
         }
     }
 
-    /// Pushes until no pair is closer than `limits`, aiming at `goals`, or `max_sweeps` are over.
+    /// Lowest and highest height of a body that count against the walls, nm, each with its atom; `None` without atoms that
+    /// count.
+    fn span(&self, body: usize) -> Option<[(f64, usize); 2]> {
+        let mut span: Option<[(f64, usize); 2]> = None;
+        for i in self.bodies[body].atoms.iter().map(|&i| i as usize) {
+            let beyond = match self.atoms[i].contact {
+                Contact::Heavy => 0.0,
+                Contact::Hydrogen => BEYOND,
+                Contact::None => continue,
+            };
+            let z = self.positions[i].z;
+            let (low, high) = ((z + beyond, i), (z - beyond, i));
+            span = Some(match span {
+                None => [low, high],
+                Some([bottom, top]) => {
+                    [if low.0 < bottom.0 { low } else { bottom }, if high.0 > top.0 { high } else { top }]
+                }
+            });
+        }
+        span
+    }
+
+    /// Bodies that reach through a wall by more than rounding.
+    fn count_outside(&self) -> usize {
+        let Some([low, high]) = self.between else { return 0 };
+        let is_outside =
+            |&k: &usize| self.span(k).is_some_and(|[bottom, top]| bottom.0 < low - ROUNDING || top.0 > high + ROUNDING);
+        (0..self.bodies.len()).filter(is_outside).count()
+    }
+
+    /// Pushes until no pair is closer than `limits`, aiming at `goals`, and no body reaches through a wall, or `max_sweeps`
+    /// are over.
     ///
-    /// * returns (positions `[n_atoms]` in nm, bodies that are still too close to another)
+    /// * returns (positions `[n_atoms]` in nm, bodies that are still too close to another or outside)
     pub fn run(mut self, goals: Distances, limits: Distances, max_sweeps: usize) -> (Vec<DVec3>, usize) {
         let mut crowded = usize::MAX;
         let mut sweep = 0;
@@ -163,6 +203,7 @@ impl<'a> Relaxation<'a> {
             for _ in 0..SWEEPS_PER_LIST {
                 crowded = self.sweep(&pairs, &goals, &limits);
                 self.confine();
+                crowded += self.count_outside();
                 sweep += 1;
                 if crowded == 0 || self.bodies.iter().any(|b| b.moved > 0.5 * SKIN) {
                     break;
@@ -171,7 +212,7 @@ impl<'a> Relaxation<'a> {
             // What the list did not hold is looked at before anything is called done.
             if crowded == 0 {
                 let pairs = self.close_pairs(&goals);
-                crowded = self.count_crowded(&pairs, &limits);
+                crowded = self.count_crowded(&pairs, &limits) + self.count_outside();
             }
         }
         (self.positions, crowded)
@@ -238,12 +279,18 @@ impl<'a> Relaxation<'a> {
     }
 
     fn shift(&mut self, body: u32, push: f64, normal: DVec3, lever: DVec3) {
-        let body = &mut self.bodies[body as usize];
-        let step = normal * (push * body.inv_mass);
+        let Body { inv_mass, inv_inertia, .. } = self.bodies[body as usize];
+        let turn = (lever * (push * inv_inertia)).clamp_length_max(MAX_TURN);
+        self.move_body(body as usize, normal * (push * inv_mass), turn);
+    }
+
+    /// * `step` – nm
+    /// * `turn` – axis times angle
+    fn move_body(&mut self, body: usize, step: DVec3, turn: DVec3) {
+        let body = &mut self.bodies[body];
         body.center += step;
         body.moved += step.length();
-        if body.inv_inertia > 0.0 {
-            let turn = (lever * (push * body.inv_inertia)).clamp_length_max(MAX_TURN);
+        if turn != DVec3::ZERO {
             body.turn = (DQuat::from_scaled_axis(turn) * body.turn).normalize();
             body.moved += turn.length() * body.radius;
         }
@@ -264,5 +311,58 @@ impl<'a> Relaxation<'a> {
         bodies.sort_unstable();
         bodies.dedup();
         bodies.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOALS: Distances = Distances { heavy: 0.26, hydrogen: 0.17, opposite_ions: 0.0 };
+    const LIMITS: Distances = Distances { heavy: 0.23, hydrogen: 0.14, opposite_ions: 0.0 };
+
+    /// Chains of six heavy atoms over a length of `rise`, upright on a square of 6 x 6 with 0.4 nm between them.
+    fn upright_chains(rise: f64) -> (Cell, Vec<Atom>, Vec<DVec3>) {
+        let cell = Cell::orthorhombic(2.4, 2.4, 1.5).unwrap();
+        let (mut atoms, mut positions) = (Vec::new(), Vec::new());
+        for body in 0..36_u32 {
+            let (x, y) = (0.4 * f64::from(body % 6), 0.4 * f64::from(body / 6));
+            for k in 0..6 {
+                atoms.push(Atom { body, contact: Contact::Heavy, ion: 0 });
+                positions.push(DVec3::new(x, y, 0.2 * rise * f64::from(k)));
+            }
+        }
+        (cell, atoms, positions)
+    }
+
+    #[test]
+    fn chains_that_are_longer_than_the_room_is_high_are_tilted_until_every_atom_is_inside() {
+        let (cell, atoms, start) = upright_chains(0.66);
+        let room = [0.1, 0.7];
+        let relaxation = Relaxation::new(cell, &atoms, start.clone()).between(Some(room));
+        let (positions, left) = relaxation.run(GOALS, LIMITS, 600);
+        assert_eq!(left, 0);
+        for r in &positions {
+            assert!(r.z > room[0] - ROUNDING && r.z < room[1] + ROUNDING, "{}", r.z);
+        }
+        for k in (0..positions.len()).step_by(6) {
+            assert!(((positions[k + 5] - positions[k]).length() - 0.66).abs() < 1e-12, "chains stay rigid");
+        }
+        // without walls nothing has to move: the start keeps its distances, and its atoms reach beyond the room
+        let (free, left) = Relaxation::new(cell, &atoms, start.clone()).run(GOALS, LIMITS, 600);
+        assert_eq!((left, free), (0, start));
+    }
+
+    #[test]
+    fn a_body_that_is_too_wide_in_every_orientation_is_reported() {
+        let cell = Cell::orthorhombic(3.0, 3.0, 3.0).unwrap();
+        let corners = (0..8).map(|k| DVec3::new(f64::from(k & 1), f64::from(k >> 1 & 1), f64::from(k >> 2)));
+        let positions: Vec<DVec3> = corners.map(|r| 0.5 * r).collect();
+        let atoms = vec![Atom { body: 0, contact: Contact::Heavy, ion: 0 }; 8];
+        let left = |height: f64| {
+            let relaxation = Relaxation::new(cell, &atoms, positions.clone()).between(Some([1.0, 1.0 + height]));
+            relaxation.run(GOALS, LIMITS, 50).1
+        };
+        assert_eq!((left(0.45), left(0.51)), (1, 0), "a cube of 0.5 nm is at least that wide");
     }
 }

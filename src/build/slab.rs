@@ -88,7 +88,7 @@ pub struct SlabBox {
 /// Builds slabs and liquid.
 ///
 /// # Errors
-/// Those of [`super::solution`], and [`BuildError::GapTooSmall`].
+/// Those of [`super::solution`], [`BuildError::GapTooSmall`] and [`BuildError::LayerTooDense`].
 pub fn slab(request: &SlabRequest) -> Result<SlabBox, BuildError> {
     let cells = [0, 1].map(|k| ((request.size[k] / request.lateral[k]).round() as usize).max(1));
     let [x, y] = [0, 1].map(|k| cells[k] as f64 * request.lateral[k]);
@@ -136,7 +136,13 @@ pub fn slab(request: &SlabRequest) -> Result<SlabBox, BuildError> {
         let seed = request.seed.wrapping_add(1 + layers.len() as u64);
         let own = SolutionRequest { quantities: &counts, extent: Extent::Cell(cell), seed, ..inner };
         if n > 0 {
-            let mut packed = solution_between(&own, [0.0, room])?;
+            let mut packed = solution_between(&own, [0.0, room]).map_err(|e| match e {
+                BuildError::TooDense { placed, wanted, .. } => {
+                    let species = request.species[species].name.clone();
+                    BuildError::LayerTooDense { layer: name.to_string(), species, placed, wanted, height: room }
+                }
+                other => other,
+            })?;
             packed.positions.iter_mut().for_each(|r| r.z += lowest);
             parts.push(packed);
         }

@@ -83,6 +83,10 @@ pub enum BuildError {
         "a gap of {gap} nm has no room for a liquid: the atoms of the surfaces take {least:.2} nm of it; make it larger"
     )]
     GapTooSmall { gap: f64, least: f64 },
+    #[error(
+        "{layer}: only {placed} of {wanted} {species} fit into its height of {height} nm; make it higher or the coverage smaller"
+    )]
+    LayerTooDense { layer: String, species: String, placed: usize, wanted: usize, height: f64 },
     #[error("{0} atoms are more than can be numbered")]
     TooMany(usize),
 }

@@ -95,6 +95,9 @@ pub fn build(
     };
     let built = build::slab(&request).map_err(|e| match e {
         build::BuildError::GapTooSmall { .. } => at("surface.gap", &e),
+        build::BuildError::LayerTooDense { ref layer, .. } => {
+            at(if layer.starts_with("monolayer") { "surface.monolayers" } else { "surface" }, &e)
+        }
         _ => at("system", &e),
     })?;
 
