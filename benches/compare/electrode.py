@@ -120,6 +120,8 @@ run STEPS
 
 
 def openmm_worker(path, held, steps):
+    # openmm.py beside this file is not the package
+    sys.path = [p for p in sys.path if pathlib.Path(p or ".").resolve() != HERE]
     import openmm as mm
 
     names, residues, positions, box = read(path)

@@ -25,7 +25,7 @@ use std::sync::Arc;
 /// erfc of this is 1e-9: beyond, a Gaussian is a point.
 pub(super) const POINT: f64 = 4.32;
 /// Sites per task.
-pub(super) const SITES_PER_TASK: usize = 16;
+const SITES_PER_TASK: usize = 16;
 /// Entries of a row of C that are summed in single precision.
 const RUN: usize = 128;
 
@@ -112,14 +112,24 @@ impl ConstantPotential {
     ///
     /// * `charges` – `[n_atoms]`, e
     pub fn set_list(&mut self, list: Arc<HalfList>, charges: &[f64]) {
-        self.near.set_list(list, &self.sites, &self.at, charges);
+        self.near.set_list(list, &self.sites, charges);
     }
 
     /// Real-space potential of the other charges at every site, `[n_sites]`, kJ mol⁻¹ e⁻¹.
     ///
     /// * `pairs` – with the present positions gathered
+    /// * `prune` – radius of new inner lists, nm; `None` keeps those there are
     /// * `positions`, `charges` – `[n_atoms]`, nm and e
-    pub fn near_potentials(&mut self, pairs: &Nonbonded, positions: &[DVec3], charges: &[f64]) -> Vec<f64> {
+    pub fn near_potentials(
+        &mut self,
+        pairs: &Nonbonded,
+        prune: Option<f64>,
+        positions: &[DVec3],
+        charges: &[f64],
+    ) -> Vec<f64> {
+        if let Some(radius) = prune {
+            self.near.prune(self.level, radius, pairs.blocks());
+        }
         let (potentials, touching) =
             self.near.potentials(self.level, &self.screen, &self.sites, pairs.blocks(), positions, charges);
         self.touching = touching;

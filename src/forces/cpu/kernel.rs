@@ -46,9 +46,10 @@ pub(super) struct Params {
     pub force_denominator: [f32; DENOMINATOR + 1],
     /// The same as a table, where that is as good
     pub cubics: Option<Cubics>,
-    /// β erf(βr)/(βr) likewise
+    /// exp(β² r²) erfc(βr) as a quotient in r, and −β² log₂ e, nm⁻²
     pub energy_numerator: [f32; NUMERATOR + 1],
     pub energy_denominator: [f32; DENOMINATOR + 1],
+    pub exponent: f32,
     /// 2 k_rf and c_rf of the reaction field, nm⁻³ and nm⁻¹
     pub two_k_rf: f32,
     pub c_rf: f32,
@@ -458,19 +459,49 @@ struct Lane<L: Lanes> {
     part: usize,
 }
 
-/// The potential's quotient; only reports need it, so its coefficients stay in memory.
+/// erfc(βr) of pairs inside the cutoff, to single precision of itself: a sum over many distant pairs would show the rounding of
+/// 1 − erf(βr). Only reports need it, so its coefficients stay in memory.
 #[inline(always)]
-unsafe fn energy_quotient<L: Lanes>(p: &Params, t: L::V) -> L::V {
+unsafe fn erfc<L: Lanes>(p: &Params, r: L::V, r_sq: L::V) -> L::V {
     unsafe {
         let mut numerator = L::splat(p.energy_numerator[NUMERATOR]);
         for k in (0..NUMERATOR).rev() {
-            numerator = L::mul_add(numerator, t, L::splat(p.energy_numerator[k]));
+            numerator = L::mul_add(numerator, r, L::splat(p.energy_numerator[k]));
         }
         let mut denominator = L::splat(p.energy_denominator[DENOMINATOR]);
         for k in (0..DENOMINATOR).rev() {
-            denominator = L::mul_add(denominator, t, L::splat(p.energy_denominator[k]));
+            denominator = L::mul_add(denominator, r, L::splat(p.energy_denominator[k]));
         }
-        L::div(numerator, denominator)
+        L::mul(exp2::<L>(L::mul(r_sq, L::splat(p.exponent))), L::div(numerator, denominator))
+    }
+}
+
+/// Adding it to a number below 2²² in size rounds it to an integer, which then stands in the lowest bits.
+const ROUND: f32 = 12_582_912.0;
+
+/// (ln 2)ᵏ / k!
+const SERIES: [f32; 8] = {
+    let (mut series, mut term) = ([1.0; 8], 1.0);
+    let mut k = 1;
+    while k < series.len() {
+        term *= std::f64::consts::LN_2 / k as f64;
+        series[k] = term as f32;
+        k += 1;
+    }
+    series
+};
+
+/// 2ˣ for −126 ≤ x ≤ 127: the integer nearest to x in the exponent, and a Taylor series of the rest.
+#[inline(always)]
+unsafe fn exp2<L: Lanes>(x: L::V) -> L::V {
+    unsafe {
+        let shifted = L::add(x, L::splat(ROUND));
+        let rest = L::sub(x, L::sub(shifted, L::splat(ROUND)));
+        let mut sum = L::splat(SERIES[7]);
+        for k in (0..7).rev() {
+            sum = L::mul_add(sum, rest, L::splat(SERIES[k]));
+        }
+        L::mul(sum, L::exp2_of_rounded(shifted))
     }
 }
 
@@ -509,10 +540,11 @@ unsafe fn one_vector<
         // F/r of two unit charges
         let coulomb = L::mul_add(inv_r, inv_r_sq, constants.smooth.factor(r_sq));
         if ENERGY {
-            // the Newton step of `inv_sqrt` errs to one side only, which a sum over all pairs of bare terms would show
-            let inv_r = L::div(L::splat(1.0), L::sqrt(r_sq));
+            // the Newton step of `inv_sqrt` errs to one side only, which a sum over all pairs would show
+            let r = L::sqrt(r_sq);
+            let inv_r = L::div(L::splat(1.0), r);
             let potential = if S::EWALD {
-                L::sub(inv_r, energy_quotient::<L>(p, r_sq))
+                L::mul(inv_r, erfc::<L>(p, r, r_sq))
             } else {
                 // 1/r + k_rf r² − c_rf
                 L::mul_add(L::splat(0.5 * p.two_k_rf), r_sq, L::sub(inv_r, L::splat(p.c_rf)))

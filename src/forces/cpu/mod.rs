@@ -236,7 +236,7 @@ impl Engine {
         self.gather_positions()?;
         self.times.positions += start.elapsed();
         let start = Instant::now();
-        self.relax_electrodes()?;
+        self.relax_electrodes(prune)?;
         self.times.electrodes += start.elapsed();
         let start = Instant::now();
         let Engine { nonbonded, long_range, state, system, times, electrodes, field, .. } = self;
@@ -283,7 +283,9 @@ impl Engine {
     }
 
     /// Gives electrode atoms the charges that the present configuration asks for, whose positions have been gathered.
-    fn relax_electrodes(&mut self) -> Result<(), ForceError> {
+    ///
+    /// * `prune` – as for [`Engine::compute_forces`]
+    fn relax_electrodes(&mut self, prune: Option<f64>) -> Result<(), ForceError> {
         let Engine { nonbonded, long_range, state, system, electrodes: Some(electrodes), .. } = self else {
             return Ok(());
         };
@@ -301,7 +303,7 @@ impl Engine {
                 }
                 LongRange::None => vec![0.0; atoms.len()],
             },
-            || electrodes.near_potentials(&*nonbonded, &state.positions, charges),
+            || electrodes.near_potentials(&*nonbonded, prune, &state.positions, charges),
         );
         electrodes.set_charges(&far, &near, others.as_ref());
         for (&atom, &q) in atoms.iter().zip(&electrodes.charges) {
@@ -638,7 +640,8 @@ impl Backend for CpuBackend {
         }
         pool.install(|| {
             engine.gather_positions()?;
-            engine.relax_electrodes()
+            engine.pruned = false;
+            engine.relax_electrodes(Some(engine.system.interactions.cutoff + ROUNDING))
         })?;
         Ok(Some(engine.system.topology.charges.clone()))
     }

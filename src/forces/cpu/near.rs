@@ -1,25 +1,28 @@
-//! Real-space potential of the other charges at electrode atoms, over a list of sites and clusters of eight.
+//! Real-space potential of the other charges at electrode atoms, over a list of half clusters of sites and clusters of eight.
 //!
-//! The list is taken from the half list of the pair forces: a site and a cluster stand in it once per image, with the
-//! lanes that the half list pairs it with. Every step the clusters are read where the pair kernel has them anyway.
+//! The list is taken from the half list of the pair forces, in its terms: four atoms of one cluster, some of them sites,
+//! against eight of another, and a bit per pair that counts. Like the list of the forces it is pruned now and then from
+//! the present positions (`super::prune`). Every step the clusters are read where the pair kernel has them anyway.
 
-use super::electrode::{POINT, SITES_PER_TASK};
-use super::kernel::Block;
+use super::electrode::POINT;
+use super::kernel::{Block, load_rows};
+use super::lanes::Lanes;
 use super::rational::{DENOMINATOR, NUMERATOR, fit_energy};
-use super::simd::{SimdLevel, vectorised};
+use super::simd::{SimdLevel, laned_to_16};
 use crate::forces::reference::electrode::Site;
 use crate::math::erfc;
 use crate::neighbor::clusters::{CLUSTER, HALF, PADDING};
 use crate::neighbor::half::{HalfList, offset};
 use crate::units::COULOMB;
-use glam::{DVec3, Vec3};
+use glam::DVec3;
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Clusters evaluated together: 16 pairs.
-const TOGETHER: usize = 2;
-/// Nothing is closer, nm²: keeps lanes that do not count finite.
+/// Rows per task.
+const ROWS_PER_TASK: usize = 4;
+/// Nothing is closer, nm²: keeps pairs that do not count finite.
 const FLOOR: f32 = 1e-6;
+const NO_SITE: u32 = u32::MAX;
 
 /// erfc(β r)/r = 1/r − n(r²)/d(r²) inside the cutoff.
 #[derive(Debug, Clone, Copy)]
@@ -52,14 +55,29 @@ pub(super) struct Touching {
     pub d: DVec3,
 }
 
-/// A cluster near a site.
+/// A cluster near a row of sites.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Entry {
+    /// Origin of the cluster, moved by the lattice, minus origin of the row's cluster, nm: r_i − r_j = x_i − (x_j + offset).
+    offset: [f32; 3],
     cluster: u32,
-    /// The site in the frame of the cluster, for one image, nm
-    at: [f32; 3],
-    /// Bit per atom of the cluster: is it paired with the site?
-    lanes: u8,
+    /// Bit 8·row + lane: a site, and a charge that is paired with it?
+    pairs: u32,
+}
+
+/// Half a cluster with sites, and what is near it.
+#[derive(Debug, Clone, Default)]
+struct Row {
+    /// Half clusters are counted through all clusters.
+    half: u32,
+    /// [`NO_SITE`] for an atom that is none.
+    sites: [u32; HALF],
+    entries: Vec<Entry>,
+    /// Those with a pair close enough for the next few steps.
+    inner: Vec<Entry>,
+    /// Of the charges, by site, e/nm.
+    sums: [f32; HALF],
+    touching: Vec<Touching>,
 }
 
 /// What is near the sites.
@@ -68,78 +86,59 @@ pub(super) struct NearField {
     list: Option<Arc<HalfList>>,
     /// `[n_clusters]`, e; zero for electrode atoms
     charges: Vec<[f32; CLUSTER]>,
-    /// `[n_sites]`
-    entries: Vec<Vec<Entry>>,
+    rows: Vec<Row>,
+    /// Square of the largest distance (nm²) at which some Gaussian shows.
+    reach_sq: f32,
 }
-
-/// Atoms of a cluster when the list was made, nm.
-type Corners = [Vec3; CLUSTER];
 
 impl NearField {
     pub fn forget_list(&mut self) {
         self.list = None;
     }
 
-    /// * `at` – `[n_sites]`, nm
+    /// Takes a new list, which holds after [`NearField::prune`].
+    ///
     /// * `charges` – `[n_atoms]`, e
-    pub fn set_list(&mut self, list: Arc<HalfList>, sites: &[Site], at: &[DVec3], charges: &[f64]) {
-        let mut site_of = vec![u32::MAX; charges.len()];
+    pub fn set_list(&mut self, list: Arc<HalfList>, sites: &[Site], charges: &[f64]) {
+        let mut site_of = vec![NO_SITE; charges.len()];
         for (k, site) in sites.iter().enumerate() {
             site_of[site.atom] = k as u32;
         }
+        let widest = sites.iter().fold(0.0, |widest: f64, site| widest.max(site.width));
+        self.reach_sq = ((POINT * widest).powi(2) * (1.0 + 1e-6)) as f32;
         let order = &list.clusters.order;
+        let n_clusters = list.clusters.n_clusters();
         let site_in = |slot: usize| match order[slot] {
-            PADDING => u32::MAX,
+            PADDING => NO_SITE,
             atom => site_of[atom as usize],
         };
-        let n_clusters = list.clusters.n_clusters();
         let of_others = |slot: usize| match order[slot] {
             PADDING => 0.0,
-            atom if site_of[atom as usize] == u32::MAX => charges[atom as usize] as f32,
+            atom if site_of[atom as usize] == NO_SITE => charges[atom as usize] as f32,
             _ => 0.0,
         };
         self.charges.clear();
         self.charges.extend((0..n_clusters).map(|c| std::array::from_fn(|lane| of_others(c * CLUSTER + lane))));
-        let charged: Vec<u8> = (self.charges.iter())
-            .map(|q| q.iter().enumerate().fold(0, |bits, (lane, q)| bits | u8::from(*q != 0.0) << lane))
-            .collect();
-        let with_sites: Vec<bool> =
-            (0..n_clusters).map(|c| (c * CLUSTER..(c + 1) * CLUSTER).any(|slot| site_in(slot) != u32::MAX)).collect();
-        let corner = |slot: usize| match order[slot] {
-            PADDING => Vec3::ZERO,
-            atom => (list.positions[atom as usize] - list.frame[slot]).as_vec3(),
-        };
-        let corners: Vec<Corners> = (0..n_clusters)
-            .into_par_iter()
-            .map(|c| {
-                if charged[c] == 0 {
-                    return [Vec3::ZERO; CLUSTER];
-                }
-                std::array::from_fn(|lane| corner(c * CLUSTER + lane))
-            })
-            .collect();
-        let own = |slot: usize| at[site_in(slot) as usize] - list.frame[slot];
-        let radius_sq = (list.radius * list.radius) as f32;
-        let reaches = |cluster: usize, lanes: u8, at: Vec3| {
-            let corners = corners[cluster].iter().enumerate();
-            corners.filter(|(lane, _)| lanes >> lane & 1 == 1).any(|(_, r)| r.distance_squared(at) < radius_sq)
-        };
+        let bits = |of: &dyn Fn(usize) -> bool| (0..CLUSTER).fold(0, |bits, lane| bits | u32::from(of(lane)) << lane);
+        let charged: Vec<u32> = self.charges.iter().map(|q| bits(&|lane| q[lane] != 0.0)).collect();
+        let with_sites: Vec<u32> =
+            (0..n_clusters).map(|c| bits(&|lane| site_in(c * CLUSTER + lane) != NO_SITE)).collect();
+        let rows_of_sites = |c: usize, half: usize| with_sites[c] >> (HALF * half) & 0xf;
         let found: Vec<Vec<(u32, Entry)>> = (list.parts.par_iter())
             .map(|part| {
                 let mut found = Vec::new();
-                let mut enter = |slot: usize, cluster: usize, lanes: u8, at: DVec3| {
-                    let (lanes, at) = (lanes & charged[cluster], at.as_vec3());
-                    if lanes != 0 && reaches(cluster, lanes, at) {
-                        found.push((site_in(slot), Entry { cluster: cluster as u32, at: at.to_array(), lanes }));
+                let mut enter = |c: usize, half: usize, cluster: usize, pairs: u32, offset: [f32; 3]| {
+                    let pairs = pairs & spread_rows(rows_of_sites(c, half)) & (charged[cluster] * 0x0101_0101);
+                    if pairs != 0 {
+                        found.push(((2 * c + half) as u32, Entry { offset, cluster: cluster as u32, pairs }));
                     }
                 };
-                for (half, row) in part.list.rows.iter().enumerate() {
-                    let c = part.clusters.start + half / 2;
-                    let first = half % 2 * HALF;
+                for (index, row) in part.list.rows.iter().enumerate() {
+                    let (c, half) = (part.clusters.start + index / 2, index % 2);
                     for e in row.first..row.end {
                         let entry = &part.list.entries[e as usize];
                         let j = entry.j as usize;
-                        if !(with_sites[c] && charged[j] != 0 || with_sites[j] && charged[c] != 0) {
+                        if !(with_sites[c] != 0 && charged[j] != 0 || with_sites[j] != 0 && charged[c] != 0) {
                             continue;
                         }
                         // a cluster with itself has every pair twice, one of them masked
@@ -149,34 +148,40 @@ impl NearField {
                             u32::MAX
                         };
                         let shift = &list.shifts[entry.shift as usize];
-                        let between = offset(&list.origins[c], &list.origins[j], shift);
-                        let between = DVec3::new(f64::from(between[0]), f64::from(between[1]), f64::from(between[2]));
-                        for a in (0..HALF).filter(|a| site_in(c * CLUSTER + first + a) != u32::MAX) {
-                            let slot = c * CLUSTER + first + a;
-                            enter(slot, j, (mask >> (CLUSTER * a)) as u8, own(slot) - between);
-                        }
-                        for b in (0..CLUSTER).filter(|b| site_in(j * CLUSTER + b) != u32::MAX) {
-                            let slot = j * CLUSTER + b;
-                            let lanes = (0..HALF)
-                                .fold(0, |bits, a| bits | ((mask >> (CLUSTER * a + b) & 1) as u8) << (first + a));
-                            enter(slot, c, lanes, own(slot) + between);
+                        let [x, y, z, _] = offset(&list.origins[c], &list.origins[j], shift);
+                        enter(c, half, j, mask, [x, y, z]);
+                        for half_of_j in 0..2 {
+                            enter(j, half_of_j, c, transposed(mask, half, half_of_j), [-x, -y, -z]);
                         }
                     }
                 }
                 found
             })
             .collect();
-        self.entries.resize_with(sites.len(), Vec::new);
-        self.entries.iter_mut().for_each(Vec::clear);
-        for (k, entry) in found.into_iter().flatten() {
-            let entries = &mut self.entries[k as usize];
+        let mut row_of = vec![u32::MAX; 2 * n_clusters];
+        self.rows.truncate(0);
+        for half in (0..2 * n_clusters).filter(|half| rows_of_sites(half / 2, half % 2) != 0) {
+            row_of[half] = self.rows.len() as u32;
+            let sites = std::array::from_fn(|a| site_in(half * HALF + a));
+            self.rows.push(Row { half: half as u32, sites, ..Row::default() });
+        }
+        for (half, entry) in found.into_iter().flatten() {
+            let entries = &mut self.rows[row_of[half as usize] as usize].entries;
             // both halves of a cluster are rows of their own
-            match entries.iter_mut().rev().take(4).find(|e| e.cluster == entry.cluster && e.at == entry.at) {
-                Some(same) => same.lanes |= entry.lanes,
+            match entries.iter_mut().rev().take(4).find(|e| e.cluster == entry.cluster && e.offset == entry.offset) {
+                Some(same) => same.pairs |= entry.pairs,
                 None => entries.push(entry),
             }
         }
         self.list = Some(list);
+    }
+
+    /// Keeps for the next steps what has a pair closer than `radius` (nm) now.
+    ///
+    /// * `blocks` – `[n_clusters]`, where the atoms are now
+    pub fn prune(&mut self, level: SimdLevel, radius: f64, blocks: &[Block]) {
+        let radius_sq = (radius * radius) as f32;
+        self.rows.par_chunks_mut(ROWS_PER_TASK).for_each(|rows| prune(level, rows, blocks, radius_sq));
     }
 
     /// Potential at every site, `[n_sites]`, kJ mol⁻¹ e⁻¹, with the shape of the Gaussians; and the pairs that show it.
@@ -184,7 +189,7 @@ impl NearField {
     /// * `blocks` – `[n_clusters]`, where the atoms are now
     /// * `positions`, `charges` – `[n_atoms]`, nm and e
     pub fn potentials(
-        &self,
+        &mut self,
         level: SimdLevel,
         screen: &Screen,
         sites: &[Site],
@@ -194,102 +199,190 @@ impl NearField {
     ) -> (Vec<f64>, Vec<Touching>) {
         let mut potentials = vec![0.0; sites.len()];
         let Some(list) = &self.list else { return (potentials, Vec::new()) };
-        let touching: Vec<Vec<Touching>> = (potentials.par_chunks_mut(SITES_PER_TASK).enumerate())
-            .map(|(task, potentials)| {
-                let mut touching = Vec::new();
-                for (k, potential) in (task * SITES_PER_TASK..).zip(potentials) {
-                    let (width, entries) = (sites[k].width, &self.entries[k]);
-                    let (mut sum, closest_sq) = screened(level, entries, blocks, &self.charges, screen);
-                    let reach_sq = (POINT * width).powi(2);
-                    if f64::from(closest_sq) < reach_sq {
-                        for (entry, lane) in entries.iter().flat_map(|e| (0..CLUSTER).map(move |lane| (e, lane))) {
-                            let slot = entry.cluster as usize * CLUSTER + lane;
-                            if entry.lanes >> lane & 1 == 0 {
-                                continue;
-                            }
-                            let atom = list.clusters.order[slot];
-                            let at = Vec3::from_array(entry.at).as_dvec3();
-                            let d = positions[atom as usize] - list.frame[slot] - at;
-                            if d.length_squared() < reach_sq {
-                                sum -= charges[atom as usize] * erfc(d.length() / width) / d.length();
-                                touching.push(Touching { site: k as u32, atom, d });
-                            }
-                        }
-                    }
-                    *potential = COULOMB * sum;
-                }
-                touching
-            })
-            .collect();
-        (potentials, touching.into_iter().flatten().collect())
-    }
-}
-
-/// One for the lanes whose bit is set.
-static WEIGHTS: [[f32; CLUSTER]; 256] = weights();
-
-const fn weights() -> [[f32; CLUSTER]; 256] {
-    let mut table = [[0.0; CLUSTER]; 256];
-    let mut bits = 0;
-    while bits < 256 {
-        let mut lane = 0;
-        while lane < CLUSTER {
-            if bits >> lane & 1 == 1 {
-                table[bits][lane] = 1.0;
+        let (own, reach_sq) = (&self.charges, self.reach_sq);
+        self.rows.par_chunks_mut(ROWS_PER_TASK).for_each(|rows| {
+            add_up(level, rows, blocks, own, screen, reach_sq);
+            for row in rows {
+                row.touching.retain_mut(|t| {
+                    let slot = t.atom as usize;
+                    let (site, atom) = (&sites[t.site as usize], list.clusters.order[slot]);
+                    t.atom = atom;
+                    t.d += positions[atom as usize] - list.frame[slot];
+                    t.d -= positions[site.atom] - list.frame[list.slot_of[site.atom] as usize];
+                    charges[atom as usize] != 0.0 && t.d.length() < POINT * site.width
+                });
             }
-            lane += 1;
+        });
+        let mut touching = Vec::new();
+        for row in &self.rows {
+            for (&site, &sum) in row.sites.iter().zip(&row.sums).filter(|(site, _)| **site != NO_SITE) {
+                potentials[site as usize] = COULOMB * f64::from(sum);
+            }
+            for t in &row.touching {
+                let r = t.d.length();
+                potentials[t.site as usize] -=
+                    COULOMB * charges[t.atom as usize] * erfc(r / sites[t.site as usize].width) / r;
+            }
+            touching.extend_from_slice(&row.touching);
         }
-        bits += 1;
+        (potentials, touching)
     }
-    table
 }
 
-vectorised!(
-    fn screened(entries: &[Entry], blocks: &[Block], charges: &[[f32; CLUSTER]], screen: &Screen) -> (f64, f32) => sum_screened
+/// Bits 8a … 8a + 7 for every bit a of four.
+fn spread_rows(rows: u32) -> u32 {
+    (0..HALF).filter(|a| rows >> a & 1 == 1).fold(0, |mask, a| mask | 0xff << (CLUSTER * a))
+}
+
+/// The mask of four atoms of one cluster against eight of another, for four of the eight against the first cluster.
+///
+/// * `half` – of the first cluster's halves, which the four are
+/// * `half_of_j` – of the other cluster's halves, which is asked for
+fn transposed(mask: u32, half: usize, half_of_j: usize) -> u32 {
+    let mut bits = 0;
+    for a in 0..HALF {
+        for b in 0..HALF {
+            bits |= (mask >> (CLUSTER * a + HALF * half_of_j + b) & 1) << (CLUSTER * b + HALF * half + a);
+        }
+    }
+    bits
+}
+
+laned_to_16!(
+    fn prune(rows: &mut [Row], blocks: &[Block], radius_sq: f32) => prune_rows
 );
 
-/// Σ q erfc(β r)/r over the charges inside the cutoff, and the smallest r² among them.
 #[inline(always)]
-fn sum_screened(entries: &[Entry], blocks: &[Block], charges: &[[f32; CLUSTER]], screen: &Screen) -> (f64, f32) {
-    const LANES: usize = TOGETHER * CLUSTER;
-    let mut total = 0.0;
-    let mut closest = [f32::INFINITY; LANES];
-    for pair in entries.chunks(TOGETHER) {
-        let mut r_sq = [screen.cutoff_sq; LANES];
-        let mut q = [0.0f32; LANES];
-        for (half, entry) in pair.iter().enumerate() {
-            let (block, own) = (&blocks[entry.cluster as usize], &charges[entry.cluster as usize]);
-            let weights = &WEIGHTS[entry.lanes as usize];
-            for lane in 0..CLUSTER {
-                let (x, y, z) = (block.x[lane] - entry.at[0], block.y[lane] - entry.at[1], block.z[lane] - entry.at[2]);
-                let counts = weights[lane];
-                // lanes that do not count stand at the cutoff
-                let d_sq = x * x + y * y + z * z;
-                r_sq[half * CLUSTER + lane] = if counts != 0.0 { d_sq } else { screen.cutoff_sq };
-                q[half * CLUSTER + lane] = own[lane] * counts;
+unsafe fn prune_rows<L: Lanes>(rows: &mut [Row], blocks: &[Block], radius_sq: f32) {
+    for row in rows {
+        // SAFETY: the caller's
+        unsafe {
+            let own = Quad::<L>::new(&blocks[row.half as usize / 2], row.half as usize % 2 * HALF);
+            let limit = L::splat(radius_sq);
+            row.inner.clear();
+            for entry in &row.entries {
+                let other = &blocks[entry.cluster as usize];
+                let mut near = false;
+                for part in 0..L::PARTS {
+                    for r in 0..L::ROW_VECTORS {
+                        let inside = L::less(own.distance_sq(other, entry, part, r), limit);
+                        near |= L::any(L::and_bits(inside, entry.pairs, part, r));
+                    }
+                }
+                if near {
+                    row.inner.push(*entry);
+                }
             }
         }
-        // most clusters of the list's edge have nothing inside
-        if !r_sq.iter().fold(false, |any, r_sq| any | (*r_sq < screen.cutoff_sq)) {
-            continue;
-        }
-        let mut terms = [0.0f32; LANES];
-        for lane in 0..LANES {
-            let t = r_sq[lane].max(FLOOR).min(screen.cutoff_sq);
-            closest[lane] = closest[lane].min(t);
-            let mut numerator = screen.numerator[NUMERATOR];
-            for k in (0..NUMERATOR).rev() {
-                numerator = numerator * t + screen.numerator[k];
-            }
-            let mut denominator = screen.denominator[DENOMINATOR];
-            for k in (0..DENOMINATOR).rev() {
-                denominator = denominator * t + screen.denominator[k];
-            }
-            let r = t.sqrt();
-            let value = q[lane] * ((denominator - numerator * r) / (denominator * r));
-            terms[lane] = if r_sq[lane] < screen.cutoff_sq { value } else { 0.0 };
-        }
-        total += f64::from(terms.iter().sum::<f32>());
     }
-    (total, closest.into_iter().fold(f32::INFINITY, f32::min))
+}
+
+laned_to_16!(
+    fn add_up(
+        rows: &mut [Row], blocks: &[Block], charges: &[[f32; CLUSTER]], screen: &Screen, reach_sq: f32
+    ) => add_up_rows
+);
+
+/// Σ q erfc(β r)/r over the charges inside the cutoff, and candidates of pairs closer than √`reach_sq`: their `atom` is a
+/// slot, their `d` the lattice's part of the displacement.
+#[inline(always)]
+unsafe fn add_up_rows<L: Lanes>(
+    rows: &mut [Row],
+    blocks: &[Block],
+    charges: &[[f32; CLUSTER]],
+    screen: &Screen,
+    reach_sq: f32,
+) {
+    const { assert!(NUMERATOR == 6 && DENOMINATOR == 4) };
+    // SAFETY: the caller's; slices of eight or four values stand behind every pointer
+    unsafe {
+        let zero = L::splat(0.0);
+        let (mut n, mut d) = ([zero; NUMERATOR + 1], [zero; DENOMINATOR + 1]);
+        for (v, &x) in n.iter_mut().zip(&screen.numerator) {
+            *v = L::splat(x);
+        }
+        for (v, &x) in d.iter_mut().zip(&screen.denominator) {
+            *v = L::splat(x);
+        }
+        let (cutoff_sq, reach, floor) = (L::splat(screen.cutoff_sq), L::splat(reach_sq), L::splat(FLOOR));
+        for row in rows {
+            let own = Quad::<L>::new(&blocks[row.half as usize / 2], row.half as usize % 2 * HALF);
+            let mut sums = [zero; HALF];
+            row.touching.clear();
+            for entry in &row.inner {
+                let other = &blocks[entry.cluster as usize];
+                let q = &charges[entry.cluster as usize];
+                let mut touches = false;
+                for part in 0..L::PARTS {
+                    let q = L::load_lanes(q.as_ptr(), part);
+                    macro_rules! vector {
+                        ($r:literal) => {
+                            if $r < L::ROW_VECTORS {
+                                let r_sq = own.distance_sq(other, entry, part, $r);
+                                let inside = L::and_bits(L::less(r_sq, cutoff_sq), entry.pairs, part, $r);
+                                touches |= L::any(L::and_bits(L::less(r_sq, reach), entry.pairs, part, $r));
+                                let t = L::min(L::max(r_sq, floor), cutoff_sq);
+                                let high = L::mul_add(L::mul_add(n[6], t, n[5]), t, n[4]);
+                                let middle = L::mul_add(L::mul_add(high, t, n[3]), t, n[2]);
+                                let numerator = L::mul_add(L::mul_add(middle, t, n[1]), t, n[0]);
+                                let high = L::mul_add(L::mul_add(d[4], t, d[3]), t, d[2]);
+                                let denominator = L::mul_add(L::mul_add(high, t, d[1]), t, d[0]);
+                                let screened = L::sub_mul(L::inv_sqrt(t), numerator, L::inverse(denominator));
+                                sums[$r] = L::add(sums[$r], L::keep(inside, L::mul(q, screened)));
+                            }
+                        };
+                    }
+                    vector!(0);
+                    vector!(1);
+                    vector!(2);
+                    vector!(3);
+                }
+                if touches {
+                    let d = DVec3::from_array(entry.offset.map(f64::from));
+                    for bit in (0..HALF * CLUSTER).filter(|bit| entry.pairs >> bit & 1 == 1) {
+                        let (site, slot) = (row.sites[bit / CLUSTER], entry.cluster as usize * CLUSTER + bit % CLUSTER);
+                        row.touching.push(Touching { site, atom: slot as u32, d });
+                    }
+                }
+            }
+            row.sums = [0.0; HALF];
+            for (r, sum) in sums.into_iter().enumerate().take(L::ROW_VECTORS) {
+                L::add_rows(row.sums.as_mut_ptr(), r, sum);
+            }
+        }
+    }
+}
+
+/// Positions of half a cluster in registers, nm.
+struct Quad<L: Lanes> {
+    x: [L::V; HALF],
+    y: [L::V; HALF],
+    z: [L::V; HALF],
+}
+
+impl<L: Lanes> Quad<L> {
+    #[inline(always)]
+    unsafe fn new(block: &Block, first: usize) -> Self {
+        // SAFETY: the caller's; `first` is 0 or 4
+        unsafe {
+            Quad {
+                x: load_rows::<L>(block.x.as_ptr().add(first)),
+                y: load_rows::<L>(block.y.as_ptr().add(first)),
+                z: load_rows::<L>(block.z.as_ptr().add(first)),
+            }
+        }
+    }
+
+    /// Of the rows of vector `r` and a part of the other cluster, nm².
+    #[inline(always)]
+    unsafe fn distance_sq(&self, other: &Block, entry: &Entry, part: usize, r: usize) -> L::V {
+        // SAFETY: the caller's
+        unsafe {
+            let [ox, oy, oz] = entry.offset;
+            let dx = L::sub(self.x[r], L::add(L::load_lanes(other.x.as_ptr(), part), L::splat(ox)));
+            let dy = L::sub(self.y[r], L::add(L::load_lanes(other.y.as_ptr(), part), L::splat(oy)));
+            let dz = L::sub(self.z[r], L::add(L::load_lanes(other.z.as_ptr(), part), L::splat(oz)));
+            L::mul_add(dz, dz, L::mul_add(dy, dy, L::mul(dx, dx)))
+        }
+    }
 }

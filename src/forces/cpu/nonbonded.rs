@@ -9,7 +9,7 @@
 use super::cubic::Cubics;
 use super::kernel::{self, Block, ForceBlock, InnerRows, Input, Params, Sums};
 use super::prune::prune;
-use super::rational::{DENOMINATOR, NUMERATOR, Rational, fit_energy, fit_force};
+use super::rational::{DENOMINATOR, NUMERATOR, Rational, fit_force, fit_scaled_erfc};
 use super::simd::SimdLevel;
 use crate::forces::reference::pair::{coulomb_term, lennard_jones_terms};
 use crate::neighbor::clusters::{CLUSTER, PADDING};
@@ -68,7 +68,7 @@ impl Params {
         let beta = ewald_beta(system).unwrap_or(0.0);
         let z_sq_max = (beta * cutoff).powi(2).max(1e-3);
         let force = fit_force(z_sq_max).scaled(beta.powi(3), beta * beta);
-        let energy = fit_energy(z_sq_max).scaled(beta, beta * beta);
+        let energy = fit_scaled_erfc(z_sq_max.sqrt()).scaled(1.0, beta);
         let (two_k_rf, c_rf) = match interactions.coulomb {
             Coulomb::ReactionField { epsilon } => {
                 let field = ReactionField::new(epsilon, cutoff);
@@ -91,6 +91,7 @@ impl Params {
             cubics: ewald_beta(system).and_then(|beta| Cubics::new(beta, cutoff)),
             energy_numerator,
             energy_denominator,
+            exponent: (-beta * beta * std::f64::consts::LOG2_E) as f32,
             two_k_rf: two_k_rf as f32,
             c_rf: c_rf as f32,
             coulomb_at_cutoff: (coulomb_term(interactions, COULOMB, cutoff * cutoff).energy / COULOMB) as f32,

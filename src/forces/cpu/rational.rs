@@ -4,7 +4,7 @@
 //! exp and erfc. Fitting at start-up takes about a millisecond, uses exactly the range that β and the cutoff ask for,
 //! and leaves no table of constants to keep in step with its generator.
 
-use crate::math::{erf, ewald_correction};
+use crate::math::{erf, erfc, ewald_correction};
 use std::f64::consts::PI;
 
 /// Numerator degree.
@@ -54,6 +54,15 @@ pub(super) fn fit_energy(z_sq_max: f64) -> Rational {
         if z < 1e-6 { 2.0 / PI.sqrt() } else { erf(z) / z }
     };
     fit(f, f64::sqrt, z_sq_max)
+}
+
+/// exp(z²) erfc(z) on 0 ≤ z ≤ `z_max`, in z; the error is relative.
+pub(super) fn fit_scaled_erfc(z_max: f64) -> Rational {
+    fit(scaled_erfc, |z| 1.0 / scaled_erfc(z), z_max)
+}
+
+fn scaled_erfc(z: f64) -> f64 {
+    (z * z).exp() * erfc(z)
 }
 
 /// Weighted minimax fit: linearised least squares (C. K. Sanathanan, J. Koerner, IEEE Trans. Autom. Control 8, 56
@@ -164,6 +173,9 @@ mod tests {
             let erf_over_z = |t: f64| if t == 0.0 { 2.0 / PI.sqrt() } else { erf(t.sqrt()) / t.sqrt() };
             let energy = worst(fit_energy(z_sq_max), erf_over_z, f64::sqrt, z_sq_max);
             assert!(force < limit && energy < 0.3 * limit, "{z_sq_max}: {force:.2e} {energy:.2e}");
+            let z_max = z_sq_max.sqrt();
+            let screened = worst(fit_scaled_erfc(z_max), scaled_erfc, |z| 1.0 / scaled_erfc(z), z_max);
+            assert!(screened < 2e-8, "{z_sq_max}: {screened:.2e}");
         }
     }
 

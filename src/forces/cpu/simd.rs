@@ -103,3 +103,34 @@ macro_rules! laned {
     };
 }
 pub(super) use laned;
+
+/// The same for a function that takes as many lanes as there are, sixteen at most.
+macro_rules! laned_to_16 {
+    (fn $name:ident($($arg:ident: $ty:ty),* $(,)?) => $body:ident) => {
+        fn $name(level: $crate::forces::cpu::simd::SimdLevel, $($arg: $ty),*) {
+            use $crate::forces::cpu::{lanes, simd::SimdLevel};
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx2,fma")]
+            unsafe fn avx512($($arg: $ty),*) {
+                unsafe { $body::<lanes::Avx512>($($arg),*) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            unsafe fn avx2($($arg: $ty),*) {
+                unsafe { $body::<lanes::Avx2>($($arg),*) }
+            }
+            // SAFETY: a level other than Portable is only made after the processor was asked for it
+            unsafe {
+                match level {
+                    SimdLevel::Portable => $body::<lanes::Portable>($($arg),*),
+                    #[cfg(target_arch = "x86_64")]
+                    SimdLevel::Avx512 => avx512($($arg),*),
+                    #[cfg(target_arch = "x86_64")]
+                    SimdLevel::Avx2 => avx2($($arg),*),
+                    _ => $body::<lanes::Four>($($arg),*),
+                }
+            }
+        }
+    };
+}
+pub(super) use laned_to_16;

@@ -3,9 +3,11 @@
 use glam::DVec3;
 use hexaqua::cell::Cell;
 use hexaqua::forces::FirstStep;
+use hexaqua::math::erfc;
 use hexaqua::neighbor::pairs::brute_force;
 use hexaqua::system::System;
 use hexaqua::units::COULOMB;
+use std::f64::consts::PI;
 
 /// |value − reference| / |reference|; infinite when either is not finite or the reference is zero.
 pub fn relative_error(value: f64, reference: f64) -> f64 {
@@ -101,16 +103,18 @@ pub fn assert_scaled_trace(first: &FirstStep, s: f64, tolerance: f64) {
     assert!((trace / unscaled - 1.0).abs() > 10.0 * tolerance, "the scale must matter: {trace} and {unscaled}");
 }
 
-/// What one rounding of every pair adds up to by chance in a sum of screened Coulomb energies, kJ/mol: ε (Σ (k_e q q'/r)²)^½ over the pairs
-/// inside the cutoff. The energy of a pair, 1/r − erf(βr)/r, is a small difference of numbers that are rounded one by one.
+/// What one rounding of every distance adds up to by chance in a sum of screened Coulomb energies U, kJ/mol:
+/// ε (Σ (r dU/dr)²)^½ over the pairs inside the cutoff, r dU/dr = −k_e q q' (erfc(βr)/r + 2β/√π exp(−β²r²)).
 ///
+/// * `beta` – nm⁻¹
 /// * `positions`, `charges` – `[n_atoms]`, nm and e
-pub fn coulomb_rounding(system: &System, cell: &Cell, positions: &[DVec3], charges: &[f64]) -> f64 {
+pub fn coulomb_rounding(system: &System, cell: &Cell, positions: &[DVec3], charges: &[f64], beta: f64) -> f64 {
     let list = brute_force(positions, cell, &system.topology, system.interactions.cutoff);
     let square = |&(i, j): &(u32, u32)| {
         let (i, j) = (i as usize, j as usize);
         let r = cell.minimum_image(positions[i] - positions[j]).length();
-        (COULOMB * charges[i] * charges[j] / r).powi(2)
+        let slope = erfc(beta * r) / r + 2.0 * beta / PI.sqrt() * (-(beta * r).powi(2)).exp();
+        (COULOMB * charges[i] * charges[j] * slope).powi(2)
     };
     f64::from(f32::EPSILON) * list.pairs.iter().map(square).sum::<f64>().sqrt()
 }

@@ -1,6 +1,6 @@
 //! NEON vectors.
 
-use super::Lanes;
+use super::{Lanes, ONE};
 use std::arch::aarch64::*;
 
 /// Four lanes: half a row per vector. Every aarch64 processor with an operating system has NEON.
@@ -87,6 +87,13 @@ impl Lanes for Neon {
     #[inline(always)]
     unsafe fn sqrt(x: float32x4_t) -> float32x4_t {
         unsafe { vsqrtq_f32(x) }
+    }
+    #[inline(always)]
+    unsafe fn exp2_of_rounded(x: float32x4_t) -> float32x4_t {
+        unsafe {
+            let exponent = vshlq_n_u32::<23>(vreinterpretq_u32_f32(x));
+            vreinterpretq_f32_u32(vaddq_u32(exponent, vdupq_n_u32(ONE)))
+        }
     }
     #[inline(always)]
     unsafe fn less(a: float32x4_t, b: float32x4_t) -> uint32x4_t {

@@ -52,6 +52,8 @@ pub trait Lanes {
     unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
     /// √x, rounded correctly; slow
     unsafe fn sqrt(x: Self::V) -> Self::V;
+    /// 2ⁿ of n + 1.5 · 2²³, for integers −126 ≤ n ≤ 127
+    unsafe fn exp2_of_rounded(x: Self::V) -> Self::V;
     unsafe fn less(a: Self::V, b: Self::V) -> Self::M;
     /// Is any lane set?
     unsafe fn any(m: Self::M) -> bool;
@@ -66,6 +68,9 @@ pub trait Lanes {
     /// Sum of everything.
     unsafe fn sum(v: Self::V) -> f32;
 }
+
+/// The bits of 1 in single precision.
+const ONE: u32 = 0x3f80_0000;
 
 /// Arrays of four, for processors without an implementation of their own and for tests.
 pub struct Portable;
@@ -152,6 +157,10 @@ impl Lanes for Portable {
     #[inline(always)]
     unsafe fn sqrt(x: [f32; 4]) -> [f32; 4] {
         x.map(f32::sqrt)
+    }
+    #[inline(always)]
+    unsafe fn exp2_of_rounded(x: [f32; 4]) -> [f32; 4] {
+        x.map(|x| f32::from_bits((x.to_bits() << 23).wrapping_add(ONE)))
     }
     #[inline(always)]
     unsafe fn less(a: [f32; 4], b: [f32; 4]) -> [u32; 4] {

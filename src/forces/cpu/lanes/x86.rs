@@ -1,6 +1,6 @@
 //! SSE2, AVX2 and AVX-512 vectors.
 
-use super::Lanes;
+use super::{Lanes, ONE};
 use std::arch::x86_64::*;
 
 /// Four lanes: half a row per vector. Every x86-64 processor has SSE2.
@@ -92,6 +92,13 @@ impl Lanes for Sse2 {
         unsafe {
             let y = _mm_rcp_ps(x);
             Self::mul_add(y, Self::sub_mul(_mm_set1_ps(1.0), x, y), y)
+        }
+    }
+    #[inline(always)]
+    unsafe fn exp2_of_rounded(x: __m128) -> __m128 {
+        unsafe {
+            let exponent = _mm_slli_epi32::<23>(_mm_castps_si128(x));
+            _mm_castsi128_ps(_mm_add_epi32(exponent, _mm_set1_epi32(ONE as i32)))
         }
     }
     #[inline(always)]
@@ -221,6 +228,13 @@ impl Lanes for Avx2 {
         unsafe {
             let y = _mm256_rcp_ps(x);
             _mm256_fmadd_ps(y, _mm256_fnmadd_ps(x, y, _mm256_set1_ps(1.0)), y)
+        }
+    }
+    #[inline(always)]
+    unsafe fn exp2_of_rounded(x: __m256) -> __m256 {
+        unsafe {
+            let exponent = _mm256_slli_epi32::<23>(_mm256_castps_si256(x));
+            _mm256_castsi256_ps(_mm256_add_epi32(exponent, _mm256_set1_epi32(ONE as i32)))
         }
     }
     #[inline(always)]
@@ -366,6 +380,13 @@ impl Lanes for Avx512 {
         unsafe {
             let y = _mm512_rcp14_ps(x);
             _mm512_fmadd_ps(y, _mm512_fnmadd_ps(x, y, _mm512_set1_ps(1.0)), y)
+        }
+    }
+    #[inline(always)]
+    unsafe fn exp2_of_rounded(x: __m512) -> __m512 {
+        unsafe {
+            let exponent = _mm512_slli_epi32::<23>(_mm512_castps_si512(x));
+            _mm512_castsi512_ps(_mm512_add_epi32(exponent, _mm512_set1_epi32(ONE as i32)))
         }
     }
     #[inline(always)]
