@@ -139,10 +139,14 @@ impl DensityProfile {
     }
 }
 
-/// Mean of fractions on a circle of circumference 1, or `None` for an empty set.
-fn circular_mean(fractions: impl Iterator<Item = f64>) -> Option<f64> {
-    let (sin, cos, n) = fractions.fold((0.0, 0.0, 0), |(s, c, n), f| (s + (TAU * f).sin(), c + (TAU * f).cos(), n + 1));
-    (n > 0).then(|| sin.atan2(cos) / TAU)
+/// Mean of heights that are fractions of the cell, of the images that stand together across the boundary, or `None` for an empty set.
+///
+/// The mean direction on a circle says where they stand, but is their mean only if they are symmetric about it: the mean of the images nearest to it is.
+fn mean_fraction(fractions: impl Iterator<Item = f64> + Clone) -> Option<f64> {
+    let circle = fractions.clone().fold((0.0, 0.0), |(s, c), f| (s + (TAU * f).sin(), c + (TAU * f).cos()));
+    let middle = circle.0.atan2(circle.1) / TAU;
+    let (sum, n) = fractions.map(|f| f - middle).fold((0.0, 0), |(sum, n), d| (sum + d - d.round(), n + 1));
+    (n > 0).then(|| middle + sum / f64::from(n))
 }
 
 impl Observable for DensityProfile {
@@ -152,7 +156,7 @@ impl Observable for DensityProfile {
         let bin_volume = frame.cell.volume() / n_bins as f64;
         let fraction = |i: usize| frame.positions[i].z / height;
         let origin = match &self.origin {
-            Some(origin) => circular_mean(origin.atoms(frame)?.iter().map(|&i| fraction(i as usize))).unwrap_or(0.0),
+            Some(origin) => mean_fraction(origin.atoms(frame)?.iter().map(|&i| fraction(i as usize))).unwrap_or(0.0),
             None => 0.0,
         };
         let bin = |i: usize| {
@@ -401,5 +405,19 @@ impl DensityProfile {
             Some(phi[self.n_bins / 2] - phi[0])
         };
         push("potential_middle", "periodic", "potential at mid-height".to_string(), "V", self.blocks.estimate(middle));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mean_fraction;
+
+    #[test]
+    fn the_mean_height_of_a_lopsided_group_is_its_mean_across_the_boundary() {
+        let mean = |heights: &[f64]| mean_fraction(heights.iter().copied()).map(|m| m - m.floor());
+        // −0.05, 0, 0 and 0.3; the directions of these heights on a circle have theirs at 0.038.
+        assert!((mean(&[0.95, 0.0, 0.0, 0.3]).expect("four") - 0.0625).abs() < 1e-12);
+        assert!((mean(&[3.95, -1.0, 0.0, 0.3]).expect("four") - 0.0625).abs() < 1e-12, "whichever image is given");
+        assert_eq!(mean(&[]), None);
     }
 }
