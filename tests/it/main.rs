@@ -23,6 +23,7 @@ mod electrode_gpu;
 mod electrolytes;
 mod external;
 mod external_gpu;
+mod film_fixture;
 mod forcefield;
 mod frozen;
 mod good_input;

@@ -3,6 +3,7 @@
 pub mod capacitor;
 pub mod compare;
 pub mod electrolyte;
+pub mod fixture;
 pub mod gpu;
 pub mod gro;
 pub mod molecules;
