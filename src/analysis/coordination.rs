@@ -83,7 +83,11 @@ impl Coordination {
         cell: &Cell,
     ) -> Result<Self, AnalysisError> {
         let centers = Selection::new(center, topology)?;
-        let groups = ligands.iter().map(|l| Selection::new(l, topology)).collect::<Result<Vec<_>, _>>()?;
+        let groups = ligands.iter().map(|l| Selection::perhaps_empty(l, topology)).collect::<Result<Vec<_>, _>>()?;
+        let none = |g: &Selection| g.fixed().is_some_and(<[u32]>::is_empty);
+        if let Some(first) = ligands.first().filter(|_| groups.iter().all(none)) {
+            Selection::new(first, topology)?;
+        }
         if groups.is_empty() || groups.len() > usize::from(u8::MAX) {
             let remedy = "name at least one and at most 255 ligand selections";
             return Err(AnalysisError::InvalidSetting {

@@ -70,17 +70,23 @@ enum Node {
 impl Selection {
     /// Reads and resolves `text`. An expression that can hold no atom of this topology is an error.
     pub fn new(text: &str, topology: &Topology) -> Result<Self, AnalysisError> {
+        let selection = Self::perhaps_empty(text, topology)?;
+        if selection.fixed().is_some_and(<[u32]>::is_empty) {
+            return Err(AnalysisError::EmptySelection { selection: text.to_string(), available: available(topology) });
+        }
+        Ok(selection)
+    }
+
+    /// The same for one group of several, which may be of a species that this system has none of.
+    pub fn perhaps_empty(text: &str, topology: &Topology) -> Result<Self, AnalysisError> {
         let tree = selection_grammar::parse(text)?;
-        let resolver = Resolver { text, topology, counts: topology.species_counts() };
+        let resolver = Resolver { text, topology };
         let mut universe: Vec<u32> =
             (0..topology.n_atoms() as u32).filter(|&i| topology.masses[i as usize] > 0.0).collect();
         let mut named = Vec::new();
         resolver.massless(&tree, &mut named)?;
         universe = union(&universe, &named);
         let node = resolver.resolve(&tree, &universe)?;
-        if matches!(&node, Node::Fixed(atoms) if atoms.is_empty()) {
-            return Err(AnalysisError::EmptySelection { selection: text.to_string(), available: available(topology) });
-        }
         Ok(Selection { text: text.to_string(), node, universe, held: Held::default() })
     }
 
@@ -113,7 +119,7 @@ impl Selection {
 
     /// Has it held an atom in any frame?
     pub fn ever_held(&self) -> bool {
-        self.fixed().is_some() || self.held.0.load(Relaxed)
+        self.fixed().map_or_else(|| self.held.0.load(Relaxed), |atoms| !atoms.is_empty())
     }
 
     pub fn set_ever_held(&self, held: bool) {
@@ -207,7 +213,6 @@ fn merged(a: &[u32], b: &[u32], keep: impl Fn(bool, bool) -> bool) -> Vec<u32> {
 struct Resolver<'a> {
     text: &'a str,
     topology: &'a Topology,
-    counts: Vec<usize>,
 }
 
 impl Resolver<'_> {
@@ -327,15 +332,12 @@ impl Resolver<'_> {
         };
         let matcher = found.ok_or_else(|| unknown(name))?;
         // For every species, which of its atoms are wanted.
-        let wanted: Vec<Vec<usize>> = (topology.species.iter().zip(&self.counts))
-            .map(|(species, &count)| {
+        let wanted: Vec<Vec<usize>> = (topology.species.iter())
+            .map(|species| {
                 // an owner is a species, or a residue of one
                 let owned = |local: usize| {
                     owner.as_ref().is_none_or(|o| species.name == o.text || species.residue_of(local).1 == o.text)
                 };
-                if count == 0 {
-                    return Vec::new();
-                }
                 let hit =
                     |&(local, _): &(usize, &SpeciesAtom)| owned(local) && matcher.matches(species, local, topology);
                 species.atoms.iter().enumerate().filter(hit).map(|(local, _)| local).collect()

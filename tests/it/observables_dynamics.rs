@@ -331,6 +331,28 @@ fn selections_that_held_no_atom_give_no_values() {
     assert!(!has(&results, &format!("coordination_number(Zn2+,{})", nowhere("Cl-"))));
 }
 
+/// An input compared without its additive: one ligand of several may be a species that the system has none of, a misspelt one not.
+#[test]
+fn a_ligand_of_which_there_is_none_is_left_out() {
+    let (cell, topology) = (cube(3.0), topology(2, 0, 2, 20));
+    let frames = gaussian_walk(68, 8, 0.01, &cell, 5);
+    let coordination = |ligands: &[&str]| AnalysisSpec::Coordination {
+        center: "Zn2+".into(),
+        ligands: ligands.iter().map(|l| l.to_string()).collect(),
+        r_min: Some(0.6),
+        layer: None,
+        every: 1.0,
+    };
+    let results = analyse(&[coordination(&["OW", "Cl-"])], &topology, &cell, &frames);
+    assert!(value(&results, "coordination_number(Zn2+,OW)") > 0.0);
+    assert_eq!(value(&results, "coordination_number(Zn2+)"), value(&results, "coordination_number(Zn2+,OW)"));
+    assert!(!has(&results, "coordination_number(Zn2+,Cl-)"));
+    assert!(results[0].notes.iter().any(|n| n.contains("\"Cl-\" held no atom")), "{:?}", results[0].notes);
+    for refused in [coordination(&["Cl-"]), coordination(&["OW", "Br-"]), rdf("Zn2+", "Cl-", false, true)] {
+        assert!(AnalysisSet::new(&[refused], &topology, &cell).is_err());
+    }
+}
+
 #[test]
 fn a_gaussian_walk_scatters_like_diffusion() {
     let topology = topology(0, 0, 0, 300);
