@@ -2,14 +2,14 @@
 //
 // POTENTIAL: phi of the charges that do not answer, from real space: k_e q [erf(eta r) - erf(beta r)]/r over pairs of an electrode
 //   atom and another inside the cutoff; beside it the dipole of those charges and (MESH) their spreading.
-// DRIVE: Psi + E_z z - phi, with the mesh (or the wave vectors, EWALD) and the slab term, 4 pi k_e/V M z.
+// DRIVE: what is held (Psi + E_z z, and 2 pi k/V Q z^2 of a charged slab) - phi, with the mesh (or the wave vectors, EWALD) and the slab term, 4 pi k_e/V M z.
 // CHARGE: the product with C, made on the host; charges to where the passes over all atoms find them.
 //
 // group 0, POTENTIAL: cell | outside | sorted | placed: see part/placed | places: fixed-point x, y, z, bits of eta (nm^-1) by electrode
 //          atom | near: range of each electrode atom, then clusters of eight slots
 // group 1, POTENTIAL: potentials: kJ mol^-1 e^-1 by electrode atom | dipoles: sum q z, sum q z^2 since the list was built; e nm, e nm^2
 //          | mesh: charge, 2^-26 e, c fastest | status (MESH)
-// group 0, DRIVE: outside | places | terms: Psi + E_z z (kJ mol^-1 e^-1), z (nm), S Q (e) | potentials | dipoles | potential: phi on the
+// group 0, DRIVE: outside | places | terms: what is held (kJ mol^-1 e^-1), z (nm), S Q (e) | potentials | dipoles | potential: phi on the
 //          mesh, kJ mol^-1 e^-1 (MESH), or waves, structure as in ewald_force (EWALD)
 // group 1, DRIVE: drive, kJ mol^-1 e^-1
 // group 0, CHARGE: outside | terms | drive | site_slots | matrix: C by rows, e^2 mol kJ^-1

@@ -45,7 +45,10 @@ pub fn apply(
     if spec.slab_correction || spec.finite_field.is_some() || spec.field != 0.0 {
         upright(&state.cell).map_err(|what| fault("external", what))?;
     }
-    let electrodes = electrodes(spec, system, net_charge_allowed)?;
+    let mut electrodes = electrodes(spec, system, net_charge_allowed)?;
+    if let Some((potential, electrodes)) = spec.finite_field.zip(electrodes.as_mut()) {
+        hold_apart(potential, electrodes, system, state)?;
+    }
     if let Some(electrodes) = &electrodes {
         make_bare(electrodes, system)?;
         let (n, dropped) = (electrodes.atoms().count(), drop_inner_pairs(electrodes, system));
@@ -78,7 +81,7 @@ pub fn apply(
     let height = state.cell.vectors().z_axis.z;
     system.external = External {
         slab_correction: spec.slab_correction,
-        field_z: VOLT * spec.finite_field.map_or(spec.field, |potential| potential / height),
+        field_z: VOLT * spec.finite_field.map_or(spec.field, |potential| -potential / height),
         walls: spec.walls.iter().map(|wall| made(wall, &system.pair_table, mixing)).collect(),
         electrodes,
     };
@@ -98,6 +101,50 @@ pub fn apply(
         }
     }
     Ok(warnings)
+}
+
+/// Gives the electrodes of a finite-field cell their potentials: the upper one stands `potential` (V) above the lower one.
+fn hold_apart(
+    potential: f64,
+    electrodes: &mut Electrodes,
+    system: &System,
+    state: &State,
+) -> Result<(), InterfaceError> {
+    let [first, second] = &mut electrodes.electrodes[..] else {
+        let message =
+            format!("`finite_field` acts between two electrodes, and there are {}", electrodes.electrodes.len());
+        return Err(fault("external.finite_field", message));
+    };
+    for (k, electrode) in [&*first, &*second].into_iter().enumerate() {
+        if let Condition::Charge(_) = electrode.condition {
+            let message = format!(
+                "the electrode `{}` has a given charge beside `finite_field`, which holds potentials\n  remove `charge`, or \
+                 use slab_correction with a vacuum instead of `finite_field`",
+                electrode.name
+            );
+            return Err(fault(format!("electrode.{}", k + 1), message));
+        }
+    }
+    let heights = |e: &Electrode| -> Vec<f64> { e.atoms.iter().map(|&i| state.positions[i as usize].z).collect() };
+    let mean = |e: &Electrode| heights(e).iter().sum::<f64>() / e.atoms.len().max(1) as f64;
+    let (lower, upper) = if mean(first) <= mean(second) { (first, second) } else { (second, first) };
+    lower.condition = Condition::Potential(0.0);
+    upper.condition = Condition::Potential(potential * VOLT);
+    let bottom = heights(lower).into_iter().fold(f64::INFINITY, f64::min);
+    let top = heights(upper).into_iter().fold(f64::NEG_INFINITY, f64::max);
+    let outside = |i: &usize| !(bottom..=top).contains(&state.positions[*i].z);
+    if let Some(atom) = (0..state.n_atoms()).find(outside) {
+        let message = format!(
+            "{} is at z = {:.3} nm and not between the electrodes, {bottom:.3} to {top:.3} nm\n  the liquid of a finite-field \
+             cell stands above `{}` and below `{}`, whose backs meet at the boundary",
+            system.topology.describe_atom(atom),
+            state.positions[atom].z,
+            lower.name,
+            upper.name
+        );
+        return Err(fault("external.finite_field", message));
+    }
+    Ok(())
 }
 
 /// Are a and b in the xy plane and c along z?

@@ -16,6 +16,8 @@ use glam::DVec3;
 
 /// Layers where neither input nor library say how many.
 const LAYERS: usize = 3;
+/// Slabs whose backs are closer across the boundary stand in each other, nm.
+const LEAST_APART: f64 = 0.1;
 
 /// Names of the slabs, as species: what selections call them.
 const NAMES: [(&str, &str); 2] = [("lower", "LOW"), ("upper", "UPP")];
@@ -48,6 +50,15 @@ pub fn build(
         (asked, only) => asked.or(only).unwrap_or(LAYERS),
     };
     let sheet = surface.slab_cell(layers);
+    if spec.vacuum < LEAST_APART {
+        let apart = layers as f64 * surface.layer - sheet.thickness;
+        let message = format!(
+            "{} nm of vacuum puts the outermost atoms below and above on each other across the boundary\n  layers of {} are \
+             {apart:.3} nm apart: vacuum = \"{apart:.3} nm\" joins the slabs back to back",
+            spec.vacuum, surface.name
+        );
+        return Err(at("surface.vacuum", &message));
+    }
     let gallery = match (spec.galleries, surface.gallery) {
         (0, _) => None,
         (_, Some(gallery)) => Some(gallery),

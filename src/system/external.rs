@@ -33,9 +33,11 @@ impl External {
 
 /// Electrodes at constant potential or of constant charge.
 ///
-/// Their atoms are frozen, carry Gaussian charges ρ ∝ exp(−r²/w²) and are excluded from nothing. With a field along z
-/// and full periodicity instead of the slab correction this is the finite-field form: all potentials equal, and
-/// E_z = ΔΨ/L_z (T. Dufils et al., Phys. Rev. Lett. 123, 195501 (2019)).
+/// Their atoms are frozen, carry Gaussian charges ρ ∝ exp(−r²/w²) and are excluded from nothing.
+///
+/// With full periodicity and a field E_z = −ΔΨ/L_z instead of the slab correction this is the finite-field form
+/// (T. Dufils et al., Phys. Rev. Lett. 123, 195501 (2019)): from the upper electrode on through the boundary to the next image of the
+/// lower one, their backs, the field takes away the ΔΨ by which their potentials differ, and across the liquid it stands.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Electrodes {
     pub electrodes: Vec<Electrode>,

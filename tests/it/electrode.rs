@@ -1,9 +1,12 @@
 //! Electrodes at constant potential: the reference backend against sums over explicit images, and against itself.
 
-use crate::support::capacitor::{Capacitor, N_ELECTRODE, PER_LAYER, WIDTH, capacitor, external};
-use crate::support::compare::assert_relative;
-use crate::support::systems::all_pairs;
+use crate::support::capacitor::{
+    Capacitor, GAP, HEIGHT, N_ELECTRODE, PER_LAYER, WIDTH, capacitor, external, potentials, spread_and_difference,
+};
+use crate::support::compare::{assert_forces, assert_relative, rms_error};
+use crate::support::systems::{all_pairs, ion, truncated};
 use glam::DVec3;
+use hexaqua::cell::Cell;
 use hexaqua::electrode::dense::Matrix;
 use hexaqua::electrode::lattice::{Boundary, LatticeSum};
 use hexaqua::electrode::response::Response;
@@ -11,9 +14,12 @@ use hexaqua::forces::reference::ReferenceBackend;
 use hexaqua::forces::reference::pme::Pme;
 use hexaqua::forces::{Backend, Evaluation};
 use hexaqua::neighbor::NeighborList;
-use hexaqua::system::external::Condition;
-use hexaqua::system::{Coulomb, State};
-use hexaqua::units::VOLT;
+use hexaqua::potential::mixing::Mixing;
+use hexaqua::potential::pair_table::PairTable;
+use hexaqua::system::external::{Condition, Electrode, Electrodes};
+use hexaqua::system::{Coulomb, External, State, System, Topology};
+use hexaqua::units::{COULOMB, VOLT};
+use std::f64::consts::PI;
 use std::sync::Arc;
 
 fn converged() -> Coulomb {
@@ -62,7 +68,8 @@ fn by_images(c: &Capacitor, boundary: Boundary) -> (Vec<f64>, f64) {
             electrodes[i / PER_LAYER].condition.potential() + external.field_z * c.positions[i].z - phi
         })
         .collect();
-    let q = Response::new(matrix, &[0; N_ELECTRODE], 1).expect("positive definite").charges(&drive, &[0.0]);
+    let (groups, sums) = external.electrodes.as_ref().expect("electrodes").fixed_sums();
+    let q = Response::new(matrix, &groups, sums.len()).expect("positive definite").charges(&drive, &sums);
     charges[..N_ELECTRODE].copy_from_slice(&q);
     let mut energy = 0.0;
     for i in 0..n {
@@ -88,13 +95,17 @@ fn electric(e: &Evaluation) -> f64 {
     e.energies.coulomb() + terms.into_iter().flatten().sum::<f64>()
 }
 
+/// The upper electrode `volts` above the lower one in a cell that is periodic along z.
+fn finite_field(volts: f64) -> External {
+    external(false, -volts / HEIGHT * VOLT, [0.0, volts])
+}
+
 #[test]
 fn charges_and_energy_equal_the_sum_over_images() {
-    let finite_field = 1.0 / 4.4 * VOLT;
     for (boundary, terms) in [
         (Boundary::SlabCorrected, external(true, 0.0, [-0.5, 0.5])),
         (Boundary::SlabCorrected, external(true, 30.0, [0.2, 1.0])),
-        (Boundary::Bulk, external(false, finite_field, [0.0, 0.0])),
+        (Boundary::Bulk, finite_field(1.0)),
     ] {
         let c = capacitor(converged(), terms);
         let (charges, evaluation) = solve(&c);
@@ -112,25 +123,125 @@ fn charges_and_energy_equal_the_sum_over_images() {
     assert!(charges.iter().zip(&expected).any(|(a, b)| (a - b).abs() > 1e-3));
 }
 
+/// Both forms put the potential across the liquid. Where an atom of a sheet stands, its charge adds S/(ε₀ A) to half the difference of
+/// mean potentials: q = ε₀ A ΔΨ/(d + S) in a slab, and with backs d' apart that are at the same potential q = ε₀ A ΔΨ/(d + S + S d/d').
+#[test]
+fn a_finite_field_charges_electrodes_as_a_slab_does() {
+    let upper = |terms: External| solve(&capacitor(converged(), terms)).0[PER_LAYER..N_ELECTRODE].iter().sum::<f64>();
+    let by_field = upper(finite_field(1.0)) - upper(finite_field(0.0));
+    let by_slab = upper(external(true, 0.0, [0.0, 1.0])) - upper(external(true, 0.0, [0.0, 0.0]));
+    let one_nanometre = VOLT * 1.2 * 1.2 / (4.0 * PI * COULOMB);
+    let of_sheet = one_nanometre / by_slab - GAP;
+    let ideal = one_nanometre / (GAP + of_sheet + of_sheet * GAP / (HEIGHT - GAP));
+    println!("{by_field} e by a finite field, {ideal} e from {by_slab} e in a slab");
+    assert_relative("charge by 1 V", by_field, ideal, 1e-5);
+    // what must not pass: a field along the potential, which charges the backs
+    let backs = upper(external(false, VOLT / HEIGHT, [0.0, 0.0])) - upper(finite_field(0.0));
+    assert!((backs / by_slab - 1.0).abs() > 0.3, "{backs}");
+}
+
+/// A slab with a net charge: its field is not the same on both sides of an electrode's layers.
+#[test]
+fn layers_of_a_charged_slab_share_their_charge() {
+    let mut terms = external(true, 0.0, [0.0, 0.0]);
+    let electrodes = terms.electrodes.as_mut().expect("electrodes");
+    (electrodes.electrodes[0].condition, electrodes.electrodes[1].condition) =
+        (Condition::Charge(0.3), Condition::Charge(0.2));
+    electrodes.balance = 0.0;
+    let mut c = capacitor(converged(), terms);
+    // every other atom of the left electrode in a layer behind
+    c.positions[..PER_LAYER].iter_mut().step_by(2).for_each(|r| r.z -= 0.2);
+    let (charges, _) = solve(&c);
+    let (expected, _) = by_images(&c, Boundary::SlabCorrected);
+    for (a, b) in charges.iter().zip(&expected) {
+        assert!((a - b).abs() < 1e-7, "{a} {b}");
+    }
+    // what is too much drives charge to the back
+    let behind: f64 = charges[..PER_LAYER].iter().step_by(2).sum();
+    let neutral = {
+        let mut c = c.clone();
+        let electrodes = c.system.external.electrodes.as_mut().expect("electrodes");
+        electrodes.electrodes[1].condition = Condition::Charge(-0.3);
+        solve(&c).0[..PER_LAYER].iter().step_by(2).sum::<f64>()
+    };
+    assert!(behind - neutral > 0.1, "{behind} {neutral}");
+}
+
+/// An ion before a grounded plate that takes its counter-charge: half the energy of the ion with its mirror image.
+#[test]
+fn an_ion_sees_its_image_in_a_plate() {
+    const SIDE: usize = 8;
+    let (spacing, plate) = (0.15, SIDE * SIDE);
+    let edge = spacing * SIDE as f64;
+    let cell = Cell::orthorhombic(edge, edge, 6.0).expect("valid");
+    let energy = |height: f64| {
+        let terms = External {
+            slab_correction: true,
+            electrodes: Some(Electrodes {
+                electrodes: vec![Electrode {
+                    name: "plate".into(),
+                    atoms: (0..plate as u32).collect(),
+                    condition: Condition::Potential(0.0),
+                    gaussian_width: WIDTH,
+                    thomas_fermi: 0.0,
+                }],
+                balance: -1.0,
+            }),
+            ..External::default()
+        };
+        let (metal, plus) = (ion("metal", "Au", 0, 0.0, 197.0), ion("Na+", "Na", 1, 1.0, 22.99));
+        let mut sequence = vec![0; plate];
+        sequence.push(1);
+        let system = System {
+            topology: Topology::new(vec!["Au".into(), "Na".into()], vec![metal, plus], &sequence),
+            pair_table: PairTable::mixed(&[(0.3, 0.0), (0.3, 0.0)], |_, _| Mixing::LorentzBerthelot),
+            interactions: truncated(0.59, Coulomb::Ewald { beta: 6.0, n_max: [12, 12, 56], n_sq_max: None }),
+            restraints: Vec::new(),
+            external: terms,
+        };
+        let mut positions: Vec<DVec3> =
+            (0..plate).map(|k| DVec3::new((k % SIDE) as f64, (k / SIDE) as f64, 0.0) * spacing).collect();
+        positions.push(DVec3::new(0.31, 0.47, height));
+        electric(&solve(&Capacitor { system, cell, positions }).1)
+    };
+    // K of charges one image apart, the images of both in the plane included: E = ½ (q² K(0) − q² K(2 h))
+    let sum = LatticeSum::new(&cell, Boundary::Slab);
+    let mirror = |height: f64| -0.5 * sum.kernel(DVec3::new(0.0, 0.0, 2.0 * height), f64::INFINITY);
+    for (low, high) in [(0.4, 0.6), (0.6, 0.9), (0.4, 0.9)] {
+        let (found, ideal) = (energy(high) - energy(low), mirror(high) - mirror(low));
+        println!("{low} to {high} nm: {found:.4} kJ/mol, ideal metal {ideal:.4}");
+        assert_relative("work against the image", found, ideal, 0.02);
+        assert!((found / (2.0 * ideal) - 1.0).abs() > 0.3, "the whole energy of two charges is twice as much");
+    }
+}
+
 #[test]
 fn every_atom_of_an_electrode_is_at_its_potential() {
     let c = capacitor(converged(), external(true, 0.0, [-0.5, 0.5]));
     let (charges, _) = solve(&c);
-    let sum = LatticeSum::new(&c.cell, Boundary::SlabCorrected);
-    let potential = |i: usize| -> f64 {
-        let of = |j: usize| {
-            let eta = if j < N_ELECTRODE { 1.0 / (WIDTH * 2f64.sqrt()) } else { 1.0 / WIDTH };
-            charges[j] * sum.kernel(c.positions[i] - c.positions[j], eta)
-        };
-        let screened = if i < PER_LAYER { 0.0 } else { 25.0 * charges[i] };
-        ((0..charges.len()).map(of).sum::<f64>() + screened) / VOLT
+    let (spread, difference) = spread_and_difference(&potentials(&c, &charges, Boundary::SlabCorrected));
+    assert!(spread < 1e-6, "spread of {spread} V");
+    assert!((difference - 1.0).abs() < 1e-6, "1 V apart: {difference}");
+}
+
+/// Electrodes as well as ions: what is far above and below a slab does not matter to it.
+#[test]
+fn electrodes_do_not_depend_on_the_vacuum() {
+    let at = |height: f64, correct: bool| {
+        let n_z = (10.5 * height).ceil() as i32;
+        let ewald = Coulomb::Ewald { beta: 7.0, n_max: [13, 13, n_z], n_sq_max: None };
+        let mut c = capacitor(ewald, external(correct, 0.0, [-0.5, 0.5]));
+        c.cell = Cell::orthorhombic(1.2, 1.2, height).expect("valid");
+        solve(&c)
     };
-    let all: Vec<f64> = (0..N_ELECTRODE).map(potential).collect();
-    for layer in all.chunks(PER_LAYER) {
-        let (low, high) = layer.iter().fold((f64::MAX, f64::MIN), |(l, h), &v| (l.min(v), h.max(v)));
-        assert!(high - low < 1e-6, "spread of {} V", high - low);
+    let ((near, a), (far, b)) = (at(HEIGHT, true), at(1.6 * HEIGHT, true));
+    for (a, b) in near.iter().zip(&far) {
+        assert!((a - b).abs() < 1e-6, "{a} {b}");
     }
-    assert!((all[PER_LAYER] - all[0] - 1.0).abs() < 1e-6, "1 V apart");
+    assert_relative("energy", electric(&a), electric(&b), 1e-6);
+    assert_forces("forces", &a.forces, &b.forces, 1e-5);
+    let (_, without) = at(HEIGHT, false);
+    assert!(rms_error(&without.forces, &b.forces) > 1e-3, "without the correction they do");
 }
 
 #[test]

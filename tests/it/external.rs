@@ -154,19 +154,21 @@ fn sums_of_screened_pairs_err_by_rounding_alone() {
     }
 }
 
-/// The energy of a slab does not depend on how much vacuum is around it.
+/// Energy and forces of a slab do not depend on how much vacuum is around it.
 #[test]
 fn the_vacuum_does_not_matter() {
-    let energy = |height: f64, correct: bool| {
+    let at = |height: f64, correct: bool| {
         let (mut system, _, positions) = slab();
         let cell = Cell::orthorhombic(1.7, 1.6, height).expect("valid");
         system.topology.charges[1] = -2.0; // neutral
         system.interactions.coulomb =
             Coulomb::Ewald { beta: 4.5, n_max: choose_n_max(&cell, 4.5, 1e-12), n_sq_max: None };
         system.external = External { slab_correction: correct, ..External::default() };
-        in_f64(&system, &cell, &positions).energies.total()
+        in_f64(&system, &cell, &positions)
     };
-    let (near, far) = (energy(5.0, true), energy(7.5, true));
-    assert_relative("energy", near, far, 1e-5);
-    assert!(relative_error(energy(5.0, false), far) > 1e-4, "without the correction it does");
+    let (near, far, without) = (at(5.0, true), at(7.5, true), at(5.0, false));
+    assert_relative("energy", near.energies.total(), far.energies.total(), 1e-5);
+    assert_forces("forces", &near.forces, &far.forces, 1e-5);
+    assert!(relative_error(without.energies.total(), far.energies.total()) > 1e-4, "without the correction it does");
+    assert!(rms_error(&without.forces, &far.forces) > 1e-4, "and so do forces");
 }

@@ -238,7 +238,11 @@ fn impossible_surfaces_are_refused() {
         ("surface.slabs=3", "must be 1 or 2"),
         ("electrode.upper.atoms=OW", "the electrolyte has a net charge"),
         ("electrode.upper.atoms=lower", "belongs to the electrodes `lower` and `upper`"),
-        ("external.slab_correction=false\u{0}surface.vacuum=0 nm", ""),
+        (
+            "external.slab_correction=false\u{0}surface.vacuum=0 nm",
+            "vacuum = \"0.335 nm\" joins the slabs back to back",
+        ),
+        ("external.slab_correction=false\u{0}surface.vacuum=0.335 nm", ""),
         ("surface.vacuum=0.2 nm", "needs an empty part of the cell"),
     ] {
         let mut arguments = small("graphite-water");

@@ -11,7 +11,7 @@ use super::simd::{SimdLevel, vectorised};
 use crate::cell::Cell;
 use crate::electrode::response::Response;
 use crate::forces::ForceError;
-use crate::forces::reference::electrode::{Site, check, shape};
+use crate::forces::reference::electrode::{Site, check, held, shape};
 use crate::forces::reference::external::Dipole;
 use crate::forces::response::solved;
 use crate::neighbor::half::HalfList;
@@ -43,7 +43,7 @@ pub(super) struct ConstantPotential {
     stride: usize,
     /// S by group
     shares: Vec<Vec<f64>>,
-    /// Ψ + E_z z, `[n_sites]`, kJ mol⁻¹ e⁻¹
+    /// What does not change from step to step, `[n_sites]`, kJ mol⁻¹ e⁻¹
     held: Vec<f64>,
     screen: Screen,
     near: NearField,
@@ -71,7 +71,6 @@ impl ConstantPotential {
         let (groups, fixed_sums) = electrodes.fixed_sums();
         let solved = solved(system, electrodes, cell, &sites, &at)?;
         let cutoff = system.interactions.cutoff;
-        let field = system.external.field_z;
         let overlap = |i: usize, j: usize| {
             let d = cell.minimum_image(at[j] - at[i]);
             (d.length() < (POINT * sites[i].width.hypot(sites[j].width)).min(cutoff)).then_some((i as u32, j as u32, d))
@@ -85,7 +84,7 @@ impl ConstantPotential {
             matrix,
             stride,
             shares: solved.shares().to_vec(),
-            held: sites.iter().zip(&at).map(|(s, r)| s.potential + field * r.z).collect(),
+            held: held(system, electrodes, cell, &sites, &at),
             screen: Screen::new(beta, cutoff),
             near: NearField::default(),
             overlaps: (0..sites.len())

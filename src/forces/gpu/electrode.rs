@@ -16,7 +16,7 @@ use super::shader::{Pieces, Shaders};
 use crate::cell::Cell;
 use crate::electrode::response::Response;
 use crate::forces::ForceError;
-use crate::forces::reference::electrode::{Site, check, shape};
+use crate::forces::reference::electrode::{Site, check, held, shape};
 use crate::forces::reference::external::Dipole;
 use crate::forces::response::solved;
 use crate::neighbor::clusters::{CLUSTER, PADDING};
@@ -38,7 +38,6 @@ pub struct ConstantPotential {
     /// atom → index into `sites`, or `PADDING`
     site_of: Vec<u32>,
     cutoff: f64,
-    field: f64,
     n_slots: u32,
     potential: Pass,
     drive_pass: Pass,
@@ -232,7 +231,6 @@ impl ConstantPotential {
             electrodes: electrodes.clone(),
             site_of,
             cutoff,
-            field: system.external.field_z,
             n_slots,
             made: None,
             sites,
@@ -262,10 +260,11 @@ impl ConstantPotential {
             })
             .collect();
         context.write(&self.places, &places);
-        let terms: Vec<[f32; 4]> = (self.sites.iter().zip(&at).enumerate())
-            .map(|(k, (site, r))| {
+        let held = held(system, &self.electrodes, cell, &self.sites, &at);
+        let terms: Vec<[f32; 4]> = (held.iter().zip(&at).enumerate())
+            .map(|(k, (held, r))| {
                 let share: f64 = response.shares().iter().zip(&fixed_sums).map(|(s, sum)| s[k] * sum).sum();
-                [(site.potential + self.field * r.z) as f32, r.z as f32, share as f32, 0.0]
+                [*held as f32, r.z as f32, share as f32, 0.0]
             })
             .collect();
         context.write(&self.terms, &terms);

@@ -1,6 +1,6 @@
 //! Electrodes at constant potential in f64: their charges for a configuration, and what these add to energy and forces.
 //!
-//! The charges minimise U(q) = ½ qᵀ A q + qᵀ φ − qᵀ Ψ − E_z qᵀ z at fixed sums (`electrode::response`). A is built with
+//! The charges minimise U(q) = ½ qᵀ A q + qᵀ φ − qᵀ Ψ − E_z qᵀ z (and the slab term of a charged cell) at fixed sums (`electrode::response`). A is built with
 //! the very reciprocal sum that gives the forces, so that U is stationary in q and the forces at fixed q are exact
 //! derivatives:
 //!
@@ -132,6 +132,19 @@ pub fn response(
     })
 }
 
+/// Ψ + E_z z at every site, with what the charge Q of all atoms adds to the slab term there, 2π k_e Q z²/V: all of the drive
+/// that does not depend on the configuration, `[n_sites]`, kJ mol⁻¹ e⁻¹. Q is the same for whatever charges the sites take.
+///
+/// * `at` – `[n_sites]`, nm
+pub fn held(system: &System, electrodes: &Electrodes, cell: &Cell, sites: &[Site], at: &[DVec3]) -> Vec<f64> {
+    let external = &system.external;
+    let mut charges = system.topology.charges.clone();
+    electrodes.atoms().for_each(|atom| charges[atom as usize] = 0.0);
+    let total: f64 = charges.iter().sum::<f64>() + electrodes.fixed_sums().1.iter().sum::<f64>();
+    let of_charge = if external.slab_correction { 2.0 * PI * COULOMB / cell.volume() * total } else { 0.0 };
+    sites.iter().zip(at).map(|(s, r)| s.potential + external.field_z * r.z + of_charge * r.z * r.z).collect()
+}
+
 /// The electrodes of one system in one cell, frozen where they are.
 pub struct ConstantPotential {
     sites: Vec<Site>,
@@ -141,6 +154,8 @@ pub struct ConstantPotential {
     fixed_sums: Vec<f64>,
     beta: f64,
     response: Response,
+    /// As by [`held`].
+    held: Vec<f64>,
     /// Where the matrix was made: cell and `[n_sites]`, nm.
     made_for: (Cell, Vec<DVec3>),
 }
@@ -178,7 +193,8 @@ impl ConstantPotential {
             site_of[site.atom] = Some(k as u32);
         }
         let (_, fixed_sums) = electrodes.fixed_sums();
-        Ok(Some(ConstantPotential { sites, site_of, fixed_sums, beta, response, made_for: (*cell, at) }))
+        let held = held(system, electrodes, cell, &sites, &at);
+        Ok(Some(ConstantPotential { sites, site_of, fixed_sums, beta, response, held, made_for: (*cell, at) }))
     }
 
     /// Are the electrodes still where they were when the matrix was made?
@@ -219,12 +235,12 @@ impl ConstantPotential {
             }
         }
         let moment = Dipole::new(positions, charges).moment;
-        let drive: Vec<f64> = (self.sites.iter().zip(&near))
-            .map(|(site, near)| {
+        let drive: Vec<f64> = (self.sites.iter().zip(&near).zip(&self.held))
+            .map(|((site, near), held)| {
                 let z = positions[site.atom].z;
                 let slab =
                     if system.external.slab_correction { 4.0 * PI * COULOMB / cell.volume() * moment * z } else { 0.0 };
-                site.potential + system.external.field_z * z - far[site.atom] - near - slab
+                held - far[site.atom] - near - slab
             })
             .collect();
         for (site, q) in self.sites.iter().zip(self.response.charges(&drive, &self.fixed_sums)) {

@@ -131,7 +131,7 @@ fn electrodes(top: &Table) -> Vec<ElectrodeSpec> {
             Some((key, _)) if finite_field => table.faults.add(
                 &key.place,
                 "a potential beside `finite_field`, which says itself how far the electrodes are apart",
-                "remove `potential`: both electrodes are at one potential, and the field makes the difference",
+                "remove `potential`: the upper electrode stands by `finite_field` above the lower one",
             ),
             None if !finite_field && table.get("charge").is_none() => {
                 table.missing("potential", "say what is held: potential = \"0 V\", or charge = \"0 e\"");

@@ -4,6 +4,7 @@ use super::molecules::tip4p_2005;
 use super::systems::{ion, spce, truncated};
 use glam::DVec3;
 use hexaqua::cell::Cell;
+use hexaqua::electrode::lattice::{Boundary, LatticeSum};
 use hexaqua::forces::reference::virtual_sites;
 use hexaqua::potential::mixing::Mixing;
 use hexaqua::potential::pair_table::PairTable;
@@ -14,6 +15,8 @@ use hexaqua::units::VOLT;
 
 pub const WIDTH: f64 = 0.08;
 pub const GAP: f64 = 1.1;
+/// Of the cell, nm.
+pub const HEIGHT: f64 = 4.4;
 /// One layer per electrode, 4 × 4 atoms 0.3 nm apart.
 pub const PER_LAYER: usize = 16;
 pub const N_ELECTRODE: usize = 2 * PER_LAYER;
@@ -59,7 +62,7 @@ pub fn capacitor(coulomb: Coulomb, external: External) -> Capacitor {
             positions.push(at + 0.1 * (-1.0 / 3.0 * a + 8f64.sqrt() / 3.0 * b));
         }
     }
-    Capacitor { system, cell: Cell::orthorhombic(1.2, 1.2, 4.4).expect("valid"), positions }
+    Capacitor { system, cell: Cell::orthorhombic(1.2, 1.2, HEIGHT).expect("valid"), positions }
 }
 
 /// Electrodes of the two layers at `potentials` (V).
@@ -106,4 +109,33 @@ pub fn with_virtual_sites(coulomb: Coulomb, external: External) -> Capacitor {
     virtual_sites::construct(&topology, &three.cell, &mut positions);
     let pair_table = PairTable::mixed(&lj, |_, _| Mixing::LorentzBerthelot);
     Capacitor { system: System { topology, pair_table, ..three.system }, cell: three.cell, positions }
+}
+
+/// Potential at every electrode atom, by explicit images, with the Thomas-Fermi term, `[N_ELECTRODE]`, V.
+///
+/// * `charges` – `[n_atoms]`, e
+pub fn potentials(c: &Capacitor, charges: &[f64], boundary: Boundary) -> Vec<f64> {
+    let sum = LatticeSum::new(&c.cell, boundary);
+    let electrodes = &c.system.external.electrodes.as_ref().expect("electrodes").electrodes;
+    let at = |i: usize| {
+        let of = |j: usize| {
+            let eta = if j < N_ELECTRODE { 1.0 / (WIDTH * 2f64.sqrt()) } else { 1.0 / WIDTH };
+            charges[j] * sum.kernel(c.positions[i] - c.positions[j], eta)
+        };
+        let all: f64 = (0..charges.len()).map(of).sum();
+        let field = c.system.external.field_z * c.positions[i].z;
+        (all - field + electrodes[i / PER_LAYER].thomas_fermi * charges[i]) / VOLT
+    };
+    (0..N_ELECTRODE).map(at).collect()
+}
+
+/// Largest difference of potential within an electrode, V, and the difference between the two.
+pub fn spread_and_difference(potentials: &[f64]) -> (f64, f64) {
+    let spread = |layer: &[f64]| {
+        let (low, high) = layer.iter().fold((f64::MAX, f64::MIN), |(l, h), &v| (l.min(v), h.max(v)));
+        high - low
+    };
+    let mean = |layer: &[f64]| layer.iter().sum::<f64>() / layer.len() as f64;
+    let (left, right) = potentials.split_at(PER_LAYER);
+    (spread(left).max(spread(right)), mean(right) - mean(left))
 }
