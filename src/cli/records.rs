@@ -173,6 +173,11 @@ mod tests {
         let page = page(&dir, &cases);
         let kept = std::fs::read_to_string(dir.join("RESULTS.md")).expect("RESULTS.md");
         assert_eq!(kept, page, "run `hexaqua validate --record validation CASE`, or take over the new text");
-        assert!(page.contains("Not yet run"));
+        // Each system has either a record or the words for none; once all were run no section says so.
+        let systems = || cases.iter().flat_map(|c| c.systems.iter().map(|s| format!("{}/{}", c.name, s.name)));
+        let missing = systems().filter(|name| !file_of(&dir, name).exists()).count();
+        assert_eq!(page.matches("\nNot yet run (").count(), missing);
+        let of_nothing = super::page(&dir.join("no such folder"), &cases);
+        assert_eq!(of_nothing.matches("\nNot yet run (").count(), systems().count());
     }
 }
