@@ -88,17 +88,7 @@ fn build(n_waters: usize) -> (System, State) {
 }
 
 fn chunk(first_step: u64, dt: f64, langevin: Option<LangevinStep>) -> Chunk {
-    Chunk {
-        first_step,
-        n_steps: LIFETIME,
-        dt,
-        velocity_scale: 1.0,
-        csvr: None,
-        langevin,
-        remove_com: false,
-        report: true,
-        max_displacement: 1.0,
-    }
+    Chunk { langevin, report: true, max_displacement: 1.0, ..Chunk::new(first_step, LIFETIME, dt) }
 }
 
 /// Processor time of all threads so far, where the system tells (Linux): on a busy machine the wall says little.

@@ -56,7 +56,7 @@ has_stage() { grep -q "^name = \"$2\"" "$root/inputs/$1.toml"; }
 # start NAME BACKEND THREADS SECONDS RELAX EQUILIBRATE PRODUCTION: one run in $out/BACKEND/NAME, stages in ps; what became of
 # it goes to the files beside it
 start() {
-    local name=$1 backend=$2 count=$3 limit=$4 relax=$5 equilibrate=$6 production=$7 at=$out/$2/$1 sets=() pair status=0
+    local name=$1 backend=$2 count=$3 limit=$4 relax=$5 equilibrate=$6 production=$7 at=$out/$2/$1 sets=() pair press=0 status=0
     mkdir -p "$at"
     while read -r pair; do
         sets+=(--set "$pair")
@@ -66,9 +66,14 @@ start() {
     else
         relax=0
     fi
+    # as long as relaxation
+    if has_stage "$name" press; then
+        sets+=(--set "stage.press.duration=\"$relax ps\"")
+        press=$relax
+    fi
     sets+=(--set "stage.equilibrate.duration=\"$equilibrate ps\"" --set "stage.production.duration=\"$production ps\"")
     [ "$backend" = cpu ] || sets+=(--set 'dynamics.log_every="0.02 ps"')
-    awk -v a="$relax" -v b="$equilibrate" -v c="$production" 'BEGIN { print a + b + c }' >"$at/length"
+    awk -v a="$relax" -v b="$equilibrate" -v c="$production" -v d="$press" 'BEGIN { print a + b + c + d }' >"$at/length"
     date +%s >"$at/began"
     RAYON_NUM_THREADS=$count timeout -k 5 "$limit" "$hexaqua" run "$root/inputs/$name.toml" --backend "$backend" \
         --out "$at/run" "${sets[@]}" </dev/null >"$at/stdout" 2>"$at/stderr" &

@@ -19,6 +19,8 @@ pub enum Stream {
     Build = 4,
     /// Barostat, counter = (step, 0)
     Barostat = 5,
+    /// Langevin noise of a piston, counter = (step, 0)
+    Piston = 6,
 }
 
 /// Four random words of the block (`counter`, `key`).

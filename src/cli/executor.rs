@@ -97,6 +97,11 @@ pub fn on_host(system: &System) -> Result<Box<dyn Backend>, ForceError> {
     CpuBackend::new(system, Some(rayon::current_num_threads())).map(|b| Box::new(b) as _)
 }
 
+/// The host backend for what a backend of this name cannot run: `reference` beside itself, else `cpu`.
+pub fn beside(name: &str, system: &System) -> Result<Box<dyn Backend>, ForceError> {
+    if name == "reference" { ReferenceBackend::new(system).map(|b| Box::new(b) as _) } else { on_host(system) }
+}
+
 /// A number is a place in the list, anything else a name.
 fn selector(text: &str) -> AdapterSelector {
     text.parse().map_or_else(|_| AdapterSelector::Name(text.to_string()), AdapterSelector::Index)

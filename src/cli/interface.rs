@@ -84,6 +84,7 @@ pub fn apply(
         field_z: VOLT * spec.finite_field.map_or(spec.field, |potential| -potential / height),
         walls: spec.walls.iter().map(|wall| made(wall, &system.pair_table, mixing)).collect(),
         electrodes,
+        piston: None,
     };
     for (k, wall) in system.external.walls.iter().enumerate() {
         let behind = |i: &usize| {

@@ -34,6 +34,7 @@ mod literature;
 mod molecules;
 pub mod observables;
 pub mod outcome;
+pub mod piston;
 pub mod prepare;
 pub mod progress;
 pub mod recorder;

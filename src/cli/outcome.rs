@@ -235,6 +235,9 @@ fn facts(prepared: &Prepared, done: &Finished, wall: f64) -> Vec<(String, String
             );
         }
     }
+    for told in &done.pistons {
+        add("Piston", told.clone());
+    }
     add("Length", format!("{} ps", total_duration(&prepared.input)));
     add("Seeds", format!("system {}, dynamics {}", prepared.input.system.seed, prepared.input.dynamics.seed));
     add("Backend", format!("{} on {}", done.backend, done.device));

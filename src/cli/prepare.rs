@@ -1,5 +1,7 @@
 //! From an input file to a system that can be run: the part every subcommand shares.
 
+use super::piston::{self, Room};
+use super::recorder::PistonLog;
 use super::{CliError, InputArgs, held, import, interface, observables, surface, time_step};
 use crate::build::{self, BoxReport, Extent, Quantity, SolutionRequest};
 use crate::cell::Cell;
@@ -20,6 +22,10 @@ pub struct Prepared {
     pub input: Input,
     pub assembled: Assembled,
     pub system: System,
+    /// Of the stages up to the last one with a piston, in which electrodes have no charge.
+    pub open: Vec<System>,
+    /// How to tell the density of the liquid under a piston.
+    pub piston_log: Option<PistonLog>,
     pub state: State,
     /// Of atoms at the start, nm⁻³; of its densest part where the box is inhomogeneous.
     pub density: f64,
@@ -106,7 +112,12 @@ pub fn prepare(input: Input, locations: &Locations) -> Result<Prepared, CliError
         }
     };
     let topology = Topology::new(assembled.types.clone(), species, &sequence);
-    finish(input, locations, Parts { assembled, topology, state, restraints: Vec::new(), warnings }, Vec::new())
+    finish(
+        input,
+        locations,
+        Parts { assembled, topology, state, restraints: Vec::new(), room: None, warnings },
+        Vec::new(),
+    )
 }
 
 /// A system without its interactions.
@@ -115,13 +126,15 @@ pub struct Parts {
     pub topology: Topology,
     pub state: State,
     pub restraints: Vec<PositionRestraint>,
+    /// Between slabs that were built.
+    pub room: Option<Room>,
     pub warnings: Vec<String>,
 }
 
 /// Checks the charge, fits the interactions to the cell.
 fn finish(input: Input, locations: &Locations, parts: Parts, layers: Vec<String>) -> Result<Prepared, CliError> {
     let at = |key: &str, error: &dyn std::fmt::Display| CliError::input(locations.explain(key, &error.to_string()));
-    let Parts { assembled, topology, state, restraints, mut warnings } = parts;
+    let Parts { assembled, topology, state, restraints, room, mut warnings } = parts;
     let composition = BoxReport::new(&topology.species, &topology.species_counts(), state.cell);
     // what electrodes carry is not what the topology says
     if composition.net_charge.abs() > 1e-4 && input.interface.electrodes.is_empty() {
@@ -162,6 +175,8 @@ fn finish(input: Input, locations: &Locations, parts: Parts, layers: Vec<String>
     let allowed = input.system.net_charge_allowed;
     let notes = interface::apply(&input.interface, &mut system, &mut state, mixing, allowed);
     warnings.extend(notes.map_err(|e| at(&e.key, &e.message))?);
+    let open = piston::open_systems(&input, &system, &state).map_err(|e| at(&e.key, &e.message))?;
+    let piston_log = piston::log_of(&open, room);
     let step = |s: &StageSpec| match &s.kind {
         StageKind::Dynamics { dynamics, .. } => dynamics.timestep,
         _ => 0.0,
@@ -175,7 +190,7 @@ fn finish(input: Input, locations: &Locations, parts: Parts, layers: Vec<String>
         return Err(at("dynamics.barostat", &message));
     }
     let density = buffer::densest(&state.positions, &state.cell);
-    Ok(Prepared { input, assembled, system, state, density, composition, layers, warnings })
+    Ok(Prepared { input, assembled, system, open, piston_log, state, density, composition, layers, warnings })
 }
 
 fn has_c4(assembled: &Assembled) -> bool {

@@ -4,14 +4,15 @@ use super::CliError;
 use super::progress::Progress;
 use crate::analysis::AnalysisSet;
 use crate::dynamics::nose_hoover::Chain;
+use crate::dynamics::piston::GapSums;
 use crate::dynamics::{DynamicsError, LaggedList, ListOrigin, LogRow, Moment, Observer};
 use crate::forces::ForceError;
 use crate::io::checkpoint::Checkpoint;
-use crate::io::log::{self, LogWriter};
+use crate::io::log::{self, LogWriter, READINGS};
 use crate::io::output::OutputFolder;
 use crate::io::trajectory::TrajectoryWriter;
 use crate::system::{Frame, Topology};
-use crate::units::DENSITY_G_CM3;
+use crate::units::{DENSITY_G_CM3, PRESSURE_BAR};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -41,6 +42,26 @@ pub fn lagged_list(checkpoint: &Checkpoint) -> Option<LaggedList> {
     Some(LaggedList { origin, next_radius: number(NEXT_LIST_RADIUS)? })
 }
 
+/// Begins the names of the sums of a piston's gap.
+const GAP: &str = "piston_gap";
+
+/// The sums of a piston's gap in a checkpoint.
+pub fn gaps(checkpoint: &Checkpoint) -> GapSums {
+    let number = |what: &str| checkpoint.numbers.get(&format!("{GAP}.{what}")).copied().unwrap_or(0.0);
+    GapSums { n: [number("0.n"), number("1.n")], gap: [number("0.sum"), number("1.sum")], squares: number("squares") }
+}
+
+/// How the density of the liquid follows from a gap.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PistonLog {
+    /// nm²
+    pub area: f64,
+    /// Of the gap, not accessible, nm
+    pub excluded: f64,
+    /// Of the liquid, u
+    pub mass: f64,
+}
+
 /// The trajectory of the running stage.
 pub struct OpenTrajectory {
     pub name: String,
@@ -52,6 +73,8 @@ pub struct Recorder<'a> {
     pub topology: &'a Topology,
     /// Names, in the order of the system.
     pub electrodes: Vec<String>,
+    /// In a run with a piston.
+    pub piston: Option<PistonLog>,
     pub folder: &'a OutputFolder,
     pub log: LogWriter,
     pub trajectory: Option<OpenTrajectory>,
@@ -100,7 +123,23 @@ impl Observer for Recorder<'_> {
         if self.lose_at.is_some_and(|step| row.step >= step) {
             return Err(ForceError::DeviceLost(format!("as asked for, at step {}", row.step)).into());
         }
-        let terms = row.energies.terms();
+        // a log has the same columns in all stages
+        let mut energies = row.energies;
+        let mut readings = Vec::new();
+        if let Some(log) = &self.piston {
+            energies.piston.get_or_insert(f64::NAN);
+            if !self.electrodes.is_empty() {
+                let charged = [&mut energies.electrode, &mut energies.coulomb_real, &mut energies.coulomb_reciprocal];
+                charged.into_iter().for_each(|term| {
+                    term.get_or_insert(f64::NAN);
+                });
+            }
+            let values = energies.piston_reading.map_or([f64::NAN; 3], |reading| {
+                [reading.gap, log.density(reading.gap), reading.pressure * PRESSURE_BAR]
+            });
+            readings.extend(READINGS.iter().zip(values).map(|((name, _), value)| (*name, value)));
+        }
+        let terms = energies.terms();
         let charges: Vec<(&str, f64)> =
             self.electrodes.iter().map(String::as_str).zip(row.energies.electrode_charges).collect();
         let line = log::LogRow {
@@ -116,6 +155,7 @@ impl Observer for Recorder<'_> {
             terms: &terms,
             conserved: Some(row.conserved),
             charges: &charges,
+            readings: &readings,
         };
         self.log.write(&line).map_err(output)
     }
@@ -141,6 +181,14 @@ impl Observer for Recorder<'_> {
         for (k, (x, v)) in moment.chain.positions.iter().zip(&moment.chain.velocities).enumerate() {
             numbers.insert(format!("{CHAIN}.{k}.position"), *x);
             numbers.insert(format!("{CHAIN}.{k}.velocity"), *v);
+        }
+        if *moment.gaps != GapSums::default() {
+            let GapSums { n, gap, squares } = moment.gaps;
+            for k in [0, 1] {
+                numbers.insert(format!("{GAP}.{k}.n"), n[k]);
+                numbers.insert(format!("{GAP}.{k}.sum"), gap[k]);
+            }
+            numbers.insert(format!("{GAP}.squares"), *squares);
         }
         if let Some(list) = moment.lagged_list {
             list_positions.clone_from(&list.origin.positions);

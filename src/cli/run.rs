@@ -1,9 +1,10 @@
 //! `hexaqua run`: build, minimise, run, analyse, report.
 
-use super::executor::ExecutorArgs;
+use super::executor::{self, ExecutorArgs};
+use super::piston;
 use super::prepare::{self, Prepared};
 use super::progress::{Progress, clock};
-use super::recorder::{KINETIC, LOG_FILE, OpenTrajectory, Recorder, chain, lagged_list};
+use super::recorder::{KINETIC, LOG_FILE, OpenTrajectory, Recorder, chain, gaps, lagged_list};
 use super::{CliError, InputArgs, outcome};
 use crate::analysis::AnalysisSet;
 use crate::dynamics::engine::StagePlan;
@@ -181,6 +182,8 @@ pub struct Finished {
     pub backend: &'static str,
     /// (stage name, summary, ns/day) of every dynamics stage run now
     pub stages: Vec<(String, StageSummary, f64)>,
+    /// Where pistons were fixed.
+    pub pistons: Vec<String>,
     pub warnings: Vec<String>,
 }
 
@@ -198,13 +201,28 @@ fn run_stages(
     let prepared = &*prepared;
     let system = &prepared.system;
     let (name, device) = (backend.name(), backend.device());
-    let mut engine = Engine::new(system, backend, start);
+    let system_of = |stage: usize| prepared.open.get(stage).unwrap_or(system);
+    let mut main = Some(backend);
+    let mut backend_of = |stage: usize| match (prepared.open.get(stage), main.take()) {
+        (None, Some(main)) => Ok(main),
+        (None, None) => executor::on_host(system).map_err(CliError::run),
+        (Some(open), kept) => {
+            main = kept;
+            executor::beside(name, open).map_err(CliError::run)
+        }
+    };
+    let begins_at = checkpoint.as_ref().map_or(0, |c| c.stage as usize);
+    if begins_at < prepared.open.len() {
+        say!("{}", piston::announcement(prepared, name));
+    }
+    let mut engine = Engine::new(system_of(begins_at), backend_of(begins_at)?, start);
     let log_path = folder.file(LOG_FILE);
     let (mut first_stage, mut first_step, mut streams, mut log_length) = (0, 0, Vec::new(), 0);
     if let Some(c) = checkpoint {
         (first_stage, first_step) = (c.stage as usize, c.stage_step);
         engine.lagged_list = lagged_list(&c);
         engine.chain = chain(&c);
+        engine.gaps = gaps(&c);
         engine.heat = c.heat;
         engine.kinetic = c.numbers.get(KINETIC).copied().unwrap_or(engine.kinetic);
         log_length = c.streams.iter().find(|s| s.0 == LOG_FILE).map_or(0, |s| s.1);
@@ -216,6 +234,7 @@ fn run_stages(
     let mut recorder = Recorder {
         topology: &system.topology,
         electrodes: electrodes.map(|e| e.name.clone()).collect(),
+        piston: prepared.piston_log,
         folder,
         log: log.map_err(CliError::run)?,
         trajectory: None,
@@ -237,26 +256,50 @@ fn run_stages(
         recorder.checkpoint(&engine.moment(0)).map_err(CliError::run)?;
     }
     let mut finished_stages = Vec::new();
-    let mut warnings = Vec::new();
+    let (mut warnings, mut pistons) = (Vec::new(), Vec::new());
+    let fix = |engine: &mut Engine<'_>, stage: &StageSpec, warnings: &mut Vec<String>, pistons: &mut Vec<String>| {
+        let Some((told, warning)) = piston::fix(engine, &stage.name, prepared.piston_log.as_ref()) else { return };
+        say!("piston: {told}");
+        warnings.extend(warning);
+        pistons.push(told);
+    };
+    // the stage before, and the conserved quantity that it ended with, which the next one goes on with
+    let (mut last_plan, mut conserved) = (None, None);
     for (index, stage) in prepared.input.stages.iter().enumerate().skip(first_stage) {
         recorder.stage = index as u32;
         recorder.stage_name.clone_from(&stage.name);
         let start_step = if index == first_stage { first_step } else { 0 };
+        if !std::ptr::eq(engine.system, system_of(index)) {
+            conserved = match &last_plan {
+                Some(plan) => engine.conserved_now(plan).map_err(failed)?,
+                None => None,
+            };
+            fix(&mut engine, &prepared.input.stages[index - 1], &mut warnings, &mut pistons);
+            (engine.system, engine.backend) = (system_of(index), backend_of(index)?);
+        }
         match &stage.kind {
             StageKind::Minimise { .. } if start_step > 0 => {}
             StageKind::Minimise { max_force, max_steps } => {
+                (last_plan, conserved) = (None, None);
                 warnings.extend(run_minimise(&mut engine, *max_force, *max_steps, &stage.name)?);
                 recorder.checkpoint(&engine.moment(1)).map_err(CliError::run)?;
             }
-            StageKind::Dynamics { duration, dynamics, trajectory, analyse } => {
+            StageKind::Dynamics { duration, dynamics, trajectory, analyse, piston } => {
                 let lag = engine.backend.list_lag();
                 engine.backend.prune_to(Some(prepare::inner_radius(prepared, dynamics)));
                 let plan = stage_plan(prepared, &stage.name, *duration, dynamics, trajectory.as_ref(), *analyse, lag);
+                let plan = StagePlan { piston_friction: piston.as_ref().map_or(0.0, |p| p.friction), ..plan };
+                last_plan = Some(plan.clone());
                 if start_step >= plan.schedule.n_steps {
                     continue;
                 }
                 if engine.state.step == 0 {
                     start_velocities(&mut engine, dynamics);
+                }
+                if let Some(before) = conserved.take()
+                    && let Some(after) = engine.conserved_now(&plan).map_err(failed)?
+                {
+                    engine.heat += after - before;
                 }
                 recorder.analyse = *analyse;
                 recorder.dt = plan.dt;
@@ -278,8 +321,12 @@ fn run_stages(
             }
         }
     }
+    if let Some(last) = prepared.input.stages.last() {
+        fix(&mut engine, last, &mut warnings, &mut pistons);
+    }
     let Engine { state, .. } = engine;
-    Ok(Finished { analyses: recorder.analyses, state, device, backend: name, stages: finished_stages, warnings })
+    let (analyses, stages) = (recorder.analyses, finished_stages);
+    Ok(Finished { analyses, state, device, backend: name, stages, pistons, warnings })
 }
 
 /// Minimises and says how it went; a warning when the goal was not reached.
@@ -379,6 +426,7 @@ pub fn stage_plan(
         seed: dynamics.seed,
         thermostat: dynamics.thermostat,
         barostat: dynamics.barostat,
+        piston_friction: 0.0,
         schedule: Schedule {
             n_steps: steps_in(duration, dt),
             neighbor,

@@ -1,6 +1,7 @@
 //! Slabs of an input: from the library and the builder to the parts of a system.
 
 use super::CliError;
+use super::piston::Room;
 use super::prepare::{Parts, quantities};
 use crate::build::{self, SlabRequest};
 use crate::forcefield::surface::{self, Surface, SurfaceSite};
@@ -131,7 +132,9 @@ pub fn build(
     notes.extend(coated);
     let warnings = assembled.warnings.clone();
     let state = State::at_rest(built.cell, all);
-    Ok((Parts { assembled, topology, state, restraints: Vec::new(), warnings }, notes))
+    let liquid = built.liquid.sequence.iter().map(|&s| topology.species[s as usize + n_slabs].mass()).sum();
+    let room = Some(Room { excluded: spec.gap - built.accessible, mass: liquid });
+    Ok((Parts { assembled, topology, state, restraints: Vec::new(), room, warnings }, notes))
 }
 
 /// A slab is one molecule without bonds: its atoms stay where they are.

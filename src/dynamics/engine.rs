@@ -4,6 +4,7 @@ use super::DynamicsError;
 use super::csvr;
 use super::neighbors::{self, LaggedList, LaggedLists, ListOrigin};
 use super::nose_hoover::{Chain, ChainSettings};
+use super::piston::GapSums;
 use super::schedule::Schedule;
 use super::velocities;
 use crate::forces::{Backend, Batch, Chunk, ChunkReport, CsvrDraw, Energies, FirstStep, LangevinStep, Wanted};
@@ -62,6 +63,8 @@ pub struct Moment<'a> {
     pub heat: f64,
     /// The Nosé–Hoover chain of the stage; empty without one.
     pub chain: &'a Chain,
+    /// Of the stage's piston, see [`GapSums`].
+    pub gaps: &'a GapSums,
     /// The neighbor list in use from here on, where lists lag behind.
     pub lagged_list: Option<&'a LaggedList>,
 }
@@ -104,6 +107,8 @@ pub struct Engine<'a> {
     pub heat: f64,
     /// See [`Moment::chain`]
     pub chain: Chain,
+    /// See [`Moment::gaps`]
+    pub gaps: GapSums,
     /// From a checkpoint, see [`Moment::lagged_list`].
     pub lagged_list: Option<LaggedList>,
     /// Threads that build lists ahead; `None` takes every core.
@@ -133,6 +138,8 @@ pub struct StagePlan {
     pub seed: u64,
     pub thermostat: ThermostatSpec,
     pub barostat: Option<BarostatSpec>,
+    /// Of the system's piston with its surroundings, at the temperature of the thermostat, ps⁻¹; 0 = none.
+    pub piston_friction: f64,
     pub schedule: Schedule,
     /// nm
     pub list_radius: f64,
@@ -144,14 +151,14 @@ impl<'a> Engine<'a> {
     /// Takes over a state; `kinetic` and `heat` come from a checkpoint or are zero.
     pub fn new(system: &'a System, backend: Box<dyn Backend>, state: State) -> Self {
         let kinetic = velocities::kinetic_energy(&system.topology, &state.velocities);
-        let chain = Chain::default();
-        Engine { system, backend, state, kinetic, heat: 0.0, chain, lagged_list: None, list_threads: None }
+        let (chain, gaps) = (Chain::default(), GapSums::default());
+        Engine { system, backend, state, kinetic, heat: 0.0, chain, gaps, lagged_list: None, list_threads: None }
     }
 
     /// Degrees of freedom of a plan.
     pub fn degrees_of_freedom(&self, plan: &StagePlan) -> usize {
         let removed = if plan.schedule.com > 0 { COM_COMPONENTS } else { 0 };
-        self.system.topology.degrees_of_freedom(removed)
+        self.system.topology.degrees_of_freedom(removed) + usize::from(self.system.external.piston.is_some())
     }
 
     /// Runs a stage from `start_step` (0, or where a checkpoint left it) to its end.
@@ -214,6 +221,7 @@ impl<'a> Engine<'a> {
         }
         self.backend.load(&self.state)?;
         if start_step == 0 {
+            self.gaps = GapSums::default();
             self.show_frame(plan, 0, observer)?;
         }
         if let Some(lists) = &mut lagged {
@@ -264,6 +272,7 @@ impl<'a> Engine<'a> {
                 step += u64::from(chunk.n_steps);
             }
             (self.state.step, self.state.time) = start.at(end, plan);
+            self.watch_piston(plan, end)?;
             if schedule.pressure_due(end) && end < schedule.n_steps {
                 self.couple_pressure(plan)?;
             }
@@ -314,17 +323,19 @@ impl<'a> Engine<'a> {
     /// The chunks from `from` to `end`, cut where something is due.
     fn batch(&self, plan: &StagePlan, start: &StageStart, from: u64, end: u64) -> Batch {
         let schedule = &plan.schedule;
-        let langevin = langevin_step(plan);
+        let (langevin, piston_bath) = (langevin_step(plan), self.piston_bath(plan));
+        let has_bath = langevin.is_some() || piston_bath.is_some();
         let mut chunks = Vec::new();
         let mut step = from;
         while step < end {
             let csvr = self.csvr_draw(plan, step, start.step + step);
             let report = schedule.log_due(step) || schedule.com_due(step) || csvr.is_some();
             // with a bath, the heat of the reported step is needed for its energy
-            let stop = if report && langevin.is_some() { step + 1 } else { schedule.chunk_end(step).min(end) };
+            let stop = if report && has_bath { step + 1 } else { schedule.chunk_end(step).min(end) };
             chunks.push(Chunk {
                 csvr,
                 langevin,
+                piston_bath,
                 remove_com: schedule.com_due(step),
                 report,
                 max_displacement: runaway_displacement(plan, self.backend.list_lag()),
@@ -356,7 +367,8 @@ impl<'a> Engine<'a> {
             if chunk.remove_com {
                 self.heat += first.kinetic_before - kinetic_before_chunk;
             }
-            let bath = if chunk.langevin.is_some() { done.bath_heat } else { 0.0 };
+            let has_bath = chunk.langevin.is_some() || chunk.piston_bath.is_some();
+            let bath = if has_bath { done.bath_heat } else { 0.0 };
             let reported = self.log_row(plan, first, s, bath);
             check_finite(plan, &reported)?;
             row = Some(reported);
@@ -393,6 +405,7 @@ impl<'a> Engine<'a> {
             kinetic: self.kinetic,
             heat: self.heat,
             chain: &self.chain,
+            gaps: &self.gaps,
             lagged_list: self.lagged_list.as_ref(),
         }
     }

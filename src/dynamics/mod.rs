@@ -9,6 +9,7 @@ pub mod engine;
 pub mod minimise;
 pub mod neighbors;
 pub mod nose_hoover;
+pub mod piston;
 mod pressure;
 pub mod schedule;
 pub mod velocities;
@@ -29,7 +30,7 @@ pub enum DynamicsError {
         "stage `{stage}`: the total energy at step {step} is not finite ({term} = {value}); the start is too strained or the time step too long"
     )]
     EnergyNotFinite { stage: String, step: u64, term: &'static str, value: f64 },
-    /// A coupling of the barostat gave a cell that cannot be used.
+    /// A coupling of the barostat gave a cell that cannot be used, or a piston has gone where it cannot be.
     #[error("stage `{stage}`, step {step}: {detail}")]
     Cell { stage: String, step: u64, detail: String },
 }

@@ -86,8 +86,12 @@ pub struct Energies {
     pub electrode: Option<f64>,
     /// Position restraints
     pub restraint: Option<f64>,
+    /// P A times the gap that a piston closes
+    pub piston: Option<f64>,
     /// Not an energy: charge of every electrode in the order of the system, e; zero behind the last.
     pub electrode_charges: [f64; MOST_ELECTRODES],
+    /// Not energies: where a piston is and what it feels.
+    pub piston_reading: Option<PistonReading>,
     /// Σ of the pair potentials at the cutoff over the pairs inside it. Not part of the total: the conserved quantity
     /// subtracts it, because unshifted energies jump when a pair crosses the cutoff.
     pub cutoff_shift: f64,
@@ -114,6 +118,7 @@ impl Energies {
             ("external_field", self.external_field),
             ("electrode", self.electrode),
             ("restraint", self.restraint),
+            ("piston", self.piston),
         ]
         .into_iter()
         .filter_map(|(name, value)| value.map(|v| (name, v)))
@@ -129,6 +134,15 @@ impl Energies {
     pub fn coulomb(&self) -> f64 {
         self.coulomb_real.unwrap_or(0.0) + self.coulomb_reciprocal.unwrap_or(0.0)
     }
+}
+
+/// A piston in one configuration.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PistonReading {
+    /// nm
+    pub gap: f64,
+    /// Of all other atoms on the slab per area, away from the liquid, kJ mol⁻¹ nm⁻³: its mean is the pressure.
+    pub pressure: f64,
 }
 
 /// Forces, energies and virial of one configuration.
@@ -170,6 +184,8 @@ pub struct Chunk {
     /// A further factor, which the backend finds from its own kinetic energy at the start of the chunk.
     pub csvr: Option<CsvrDraw>,
     pub langevin: Option<LangevinStep>,
+    /// Friction and noise of a piston, whose counter is the step.
+    pub piston_bath: Option<LangevinStep>,
     /// Remove the centre-of-mass velocity at the start of the chunk (before scaling).
     pub remove_com: bool,
     /// Compute energies and virial at the first step.
@@ -191,6 +207,7 @@ impl Chunk {
             velocity_scale: 1.0,
             csvr: None,
             langevin: None,
+            piston_bath: None,
             remove_com: false,
             report: false,
             max_displacement: f64::INFINITY,
@@ -261,7 +278,7 @@ pub struct ChunkReport {
     pub velocity_scale: f64,
     /// Kinetic energy of the half-step velocities the chunk leaves behind, kJ/mol.
     pub kinetic_end: f64,
-    /// Heat that the Langevin bath gave during the chunk, kJ/mol.
+    /// Heat that the Langevin baths of atoms and of a piston gave during the chunk, kJ/mol.
     pub bath_heat: f64,
     /// Largest distance an atom moved during the chunk (where chunks are batched: during the batch), nm.
     pub max_displacement: f64,

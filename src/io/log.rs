@@ -44,6 +44,8 @@ pub struct LogRow<'a> {
     pub conserved: Option<f64>,
     /// Electrodes and their charges, e, the same in every row of a file.
     pub charges: &'a [(&'a str, f64)],
+    /// Of a piston, by the names in [`READINGS`], the same in every row of a file; NaN where there is none.
+    pub readings: &'a [(&'static str, f64)],
 }
 
 /// Appends rows to `log.csv`. Every row reaches the operating system at once, so `tail -f` works.
@@ -85,7 +87,8 @@ impl LogWriter {
     /// Adds one row.
     pub fn write(&mut self, row: &LogRow) -> Result<(), LogError> {
         let charges = row.charges.iter().map(|(name, _)| format!("{CHARGE}{name}"));
-        let names: Vec<String> = row.terms.iter().map(|t| t.0.to_string()).chain(charges).collect();
+        let readings = row.readings.iter().map(|r| r.0.to_string());
+        let names: Vec<String> = row.terms.iter().map(|t| t.0.to_string()).chain(charges).chain(readings).collect();
         let mut text = String::new();
         match &self.terms {
             None => {
@@ -106,7 +109,7 @@ impl LogWriter {
         let mut line = format!("{:.6},{},{stage}", row.time, row.step);
         let mut field = |value: Option<f64>, digits: usize| {
             line.push(',');
-            if let Some(v) = value {
+            if let Some(v) = value.filter(|v| !v.is_nan()) {
                 // Writing to a String cannot fail.
                 let _ = write!(line, "{v:.digits$}");
             }
@@ -120,6 +123,7 @@ impl LogWriter {
         row.terms.iter().for_each(|t| field(Some(t.1), 6));
         field(row.conserved, 6);
         row.charges.iter().for_each(|c| field(Some(c.1), 9));
+        row.readings.iter().for_each(|r| field(Some(r.1), 6));
         text += &line;
         text.push('\n');
         let written = self.file.write_all(text.as_bytes());
@@ -142,14 +146,21 @@ impl LogWriter {
 /// Begins the names of columns with charges of electrodes.
 pub const CHARGE: &str = "charge_";
 
+/// What a piston does, with units: the gap that it closes, the density of the liquid in the accessible part of it, and what the
+/// slab feels from everything else.
+pub const READINGS: [(&str, &str); 3] = [("gap", "nm"), ("liquid_density", "g/cm3"), ("wall_pressure", "bar")];
+
 /// Column names and units in the order of the file.
 fn columns(terms: impl Iterator<Item = String>) -> Vec<(String, &'static str)> {
     let head = [("time", "ps"), ("step", ""), ("stage", ""), ("temperature", "K"), ("pressure", "bar")].map(own);
     let head = head.into_iter().chain([("volume", "nm3"), ("density", "g/cm3")].map(own));
     let energies = [("kinetic", "kJ/mol"), ("potential", "kJ/mol")].map(own);
     let (charges, terms): (Vec<String>, Vec<String>) = terms.partition(|name| name.starts_with(CHARGE));
-    let terms = terms.into_iter().map(|t| (t, "kJ/mol")).chain([own(("conserved", "kJ/mol"))]);
-    return head.chain(energies).chain(terms).chain(charges.into_iter().map(|c| (c, "e"))).collect();
+    let reading = |name: &String| READINGS.into_iter().find(|r| r.0 == name.as_str());
+    let readings: Vec<_> = terms.iter().filter_map(reading).map(own).collect();
+    let terms = terms.into_iter().filter(|name| reading(name).is_none());
+    let terms = terms.map(|t| (t, "kJ/mol")).chain([own(("conserved", "kJ/mol"))]);
+    return head.chain(energies).chain(terms).chain(charges.into_iter().map(|c| (c, "e"))).chain(readings).collect();
 
     fn own((name, unit): (&str, &'static str)) -> (String, &'static str) {
         (name.to_string(), unit)
@@ -248,6 +259,7 @@ mod tests {
             terms: &TERMS,
             conserved: Some(8.25),
             charges: &[],
+            readings: &[],
         }
     }
 

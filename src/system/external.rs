@@ -2,6 +2,7 @@
 //! electrodes whose charges answer.
 
 use crate::potential::pair_table::PairCoefficients;
+use glam::DVec3;
 
 /// Electrodes that a system may have: their charges are reported one by one.
 pub const MOST_ELECTRODES: usize = 8;
@@ -16,10 +17,12 @@ pub struct External {
     pub field_z: f64,
     pub walls: Vec<Wall>,
     pub electrodes: Option<Electrodes>,
+    /// Not in one system with electrodes: their matrix holds for where they are.
+    pub piston: Option<Piston>,
 }
 
 impl External {
-    /// The names of the terms that are present, for messages.
+    /// The names of the terms that act on atoms one by one, for messages.
     pub fn terms(&self) -> Vec<&'static str> {
         let present = [
             ("a slab correction", self.slab_correction),
@@ -70,6 +73,48 @@ impl Electrodes {
             groups.extend(electrode.atoms.iter().map(|_| group as u32));
         }
         (groups, sums)
+    }
+}
+
+/// A rigid slab that a pressure pushes along z: M dV/dt = Σ F_z + s P A, with the forces of everything else on its atoms, and
+/// s = −1 for a slab above the liquid.
+///
+/// Its atoms are frozen in x and y and to each other; they share one velocity along z, which stands with each of them in the
+/// state, and their masses add up to M. The cell does not change: the slab moves into its vacuum.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Piston {
+    /// Ascending indices into the atoms of the system, at least one.
+    pub atoms: Vec<u32>,
+    /// `[atoms.len()]`, nm: where the atoms stood when the slab was built.
+    pub shape: Vec<DVec3>,
+    /// s: −1 pushes down, +1 up.
+    pub direction: f64,
+    /// P, kJ mol⁻¹ nm⁻³
+    pub pressure: f64,
+    /// A, of the cell normal to z, nm²
+    pub area: f64,
+    /// Height of the first atom where the gap would be zero, nm.
+    pub closed: f64,
+    /// Gap at which the other side of the slab comes within the cutoff of what is behind the vacuum, nm.
+    pub widest: f64,
+}
+
+impl Piston {
+    /// Between the innermost atoms of the slab and of what is on the other side of the liquid, nm.
+    ///
+    /// * `z` – of its first atom, nm
+    pub fn gap(&self, z: f64) -> f64 {
+        self.direction * (self.closed - z)
+    }
+
+    /// Place of its first atom in the arrays of the system.
+    pub fn first(&self) -> usize {
+        self.atoms[0] as usize
+    }
+
+    /// Force of the pressure along z, kJ/mol/nm.
+    pub fn load(&self) -> f64 {
+        self.direction * self.pressure * self.area
     }
 }
 

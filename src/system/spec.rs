@@ -254,6 +254,19 @@ pub struct BarostatSpec {
     pub coupling: PressureCoupling,
 }
 
+/// `[stage.piston]`: a slab pushed along z by a pressure while the stage lasts, then fixed at the mean of its gap.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PistonSpec {
+    /// A selection of frozen atoms.
+    pub atoms: String,
+    /// bar
+    pub pressure: f64,
+    /// u; `None`: that of its atoms
+    pub mass: Option<f64>,
+    /// ps⁻¹
+    pub friction: f64,
+}
+
 /// Which parts of the cell move by themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PressureCoupling {
@@ -275,6 +288,16 @@ pub enum ThermostatSpec {
     Langevin { temperature: f64, friction: f64 },
     /// Nosé–Hoover chain: G. J. Martyna et al., J. Chem. Phys. 97, 2635 (1992).
     NoseHoover { temperature: f64, time_constant: f64, chain_length: usize },
+}
+
+impl StageSpec {
+    /// The piston of the stage, if it has one.
+    pub fn piston(&self) -> Option<&PistonSpec> {
+        match &self.kind {
+            StageKind::Dynamics { piston, .. } => piston.as_ref(),
+            StageKind::Minimise { .. } => None,
+        }
+    }
 }
 
 impl ThermostatSpec {
@@ -312,6 +335,7 @@ pub enum StageKind {
         trajectory: Option<TrajectorySpec>,
         /// Do analyses look at this stage? Default: only the last stage of the input.
         analyse: bool,
+        piston: Option<PistonSpec>,
     },
 }
 

@@ -4,6 +4,7 @@ use crate::support::systems::EngineCase;
 use glam::DVec3;
 use hexaqua::dynamics::engine::StagePlan;
 use hexaqua::dynamics::nose_hoover::Chain;
+use hexaqua::dynamics::piston::GapSums;
 use hexaqua::dynamics::schedule::Schedule;
 use hexaqua::dynamics::{DynamicsError, Engine, LaggedList, LogRow, Moment, Observer, velocities};
 use hexaqua::forces::cpu::CpuBackend;
@@ -21,6 +22,7 @@ pub struct KeptMoment {
     pub kinetic: f64,
     pub heat: f64,
     pub chain: Chain,
+    pub gaps: GapSums,
     pub lagged_list: Option<LaggedList>,
 }
 
@@ -45,9 +47,9 @@ impl Observer for Memory {
     }
 
     fn checkpoint(&mut self, moment: &Moment<'_>) -> Result<(), DynamicsError> {
-        let &Moment { stage_step, state, kinetic, heat, chain, lagged_list } = moment;
-        let (state, chain, lagged_list) = (state.clone(), chain.clone(), lagged_list.cloned());
-        self.checkpoints.push(KeptMoment { stage_step, state, kinetic, heat, chain, lagged_list });
+        let &Moment { stage_step, state, kinetic, heat, chain, gaps, lagged_list } = moment;
+        let (state, chain, gaps, lagged_list) = (state.clone(), chain.clone(), *gaps, lagged_list.cloned());
+        self.checkpoints.push(KeptMoment { stage_step, state, kinetic, heat, chain, gaps, lagged_list });
         Ok(())
     }
 
@@ -81,6 +83,7 @@ pub fn plan(system: &System, state: &State, thermostat: ThermostatSpec, n_steps:
         seed: 7,
         thermostat,
         barostat: None,
+        piston_friction: 0.0,
         schedule: Schedule {
             n_steps,
             neighbor,
@@ -240,7 +243,7 @@ fn a_run_cut_at_a_checkpoint_continues_bit_for_bit() {
     for thermostat in [CSVR, LANGEVIN, NOSE_HOOVER] {
         let (system, state) = water(6);
         let (memory, whole) = run(&system, state, thermostat, 1000, 50, 2);
-        let KeptMoment { stage_step: step, state: cut, kinetic, heat, chain, lagged_list } =
+        let KeptMoment { stage_step: step, state: cut, kinetic, heat, chain, lagged_list, .. } =
             memory.checkpoints[1].clone();
         assert_eq!(lagged_list, None);
         assert_eq!(step, 400);

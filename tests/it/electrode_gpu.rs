@@ -6,12 +6,13 @@ use crate::support::capacitor::{Capacitor, HEIGHT, N_ELECTRODE, capacitor, exter
 use crate::support::compare::{assert_forces, assert_relative, relative_error, rms_error};
 use crate::support::gpu::{backend, edited, half, load, oracle, rounded, with_options};
 use crate::support::systems::thermal_velocities;
-use glam::DVec3;
+use glam::{DMat3, DVec3};
 use hexaqua::dynamics::engine::StagePlan;
 use hexaqua::dynamics::schedule::Schedule;
 use hexaqua::dynamics::{Engine, neighbors};
 use hexaqua::forces::gpu::shader::Shaders;
 use hexaqua::forces::gpu::{GpuOptions, PairKernel};
+use hexaqua::forces::reference::frozen::FrozenVirial;
 use hexaqua::forces::reference::integrate::Integrator;
 use hexaqua::forces::{Backend, Chunk, Evaluation};
 use hexaqua::system::external::{Condition, Electrodes};
@@ -85,6 +86,41 @@ fn charges_forces_and_energies_match_the_twin_on_the_device() {
                 assert!((a - b).abs() < 2e-6, "{name}: {a} {b}");
             }
         }
+    }
+}
+
+fn largest(m: DMat3) -> f64 {
+    m.to_cols_array().iter().fold(0.0, |largest: f64, x| largest.max(x.abs()))
+}
+
+/// Single precision of the virial of all atoms, of which what is reported is a part, as on the `cpu` backend.
+const VIRIAL: f64 = 2e-5;
+
+/// W of the frozen atoms alone, for the charges of all atoms given.
+fn of_frozen(c: &Capacitor, charges: &[f64]) -> DMat3 {
+    FrozenVirial::new(&c.system, &c.cell, &c.positions).expect("electrodes are frozen").of(charges, None)
+}
+
+/// The pressure leaves out what frozen electrodes do to each other, with the charges that they have in this configuration.
+#[test]
+fn virials_match_the_twin_on_the_device() {
+    for (name, c) in forms().into_iter().chain([("touching", touching())]) {
+        let mut c = on_device_grid(&c);
+        let (_, free) = in_f64(&c);
+        c.system.topology.frozen[..N_ELECTRODE].fill(true);
+        let (charges, twin) = in_f64(&c);
+        let own = of_frozen(&c, &charges);
+        let allowed = VIRIAL * largest(free.virial).max(largest(own));
+        assert!(largest(free.virial - own - twin.virial) < 1e-9 * largest(free.virial), "{name}");
+        for (kernel, options) in [("full", full()), ("half", half(true))] {
+            let Some((_, gpu)) = on_gpu(&c, &Shaders::embedded(), options) else { return };
+            let apart = largest(gpu.virial - twin.virial);
+            println!("{name}, {kernel}: {apart:.1e} of {:.1}, allowed {allowed:.1e}", largest(twin.virial));
+            assert!(apart < allowed, "{name}, {kernel}: {} and {}", gpu.virial, twin.virial);
+        }
+        // charges of the topology, or none of it taken off, are told apart
+        let others = of_frozen(&c, &c.system.topology.charges);
+        assert!(largest(own - others) > 10.0 * allowed && largest(own) > 10.0 * allowed, "{name}: {own} {others}");
     }
 }
 
@@ -163,21 +199,38 @@ fn trajectories_with_electrodes_follow_the_reference() {
         let run = |backend: &mut dyn Backend| {
             backend.load(&start).expect("loads");
             let mut state = start.clone();
-            let mut reports = Vec::new();
+            let (mut reports, mut starts) = (Vec::new(), Vec::new());
             for k in 0..3 {
+                starts.push(state.clone());
                 neighbors::rebuild(backend, &system, &state, 0.75).expect("the list fits");
                 let chunk = Chunk { report: true, max_displacement: 0.2, ..Chunk::new(8 * k, 8, 0.001) };
                 reports.push(backend.advance(&chunk).expect("the chunk succeeds"));
                 backend.store(&mut state).expect("the state comes back");
             }
-            (state, reports)
+            (state, reports, starts)
         };
-        let (a, reports) = run(&mut gpu);
-        let (b, expected) = run(&mut twin);
+        let (a, reports, _) = run(&mut gpu);
+        let (b, expected, starts) = run(&mut twin);
         let apart = a.positions.iter().zip(&b.positions).map(|(a, b)| (*a - *b).length()).fold(0.0, f64::max);
         let moved = a.positions.iter().zip(&start.positions).map(|(a, b)| (*a - *b).length()).fold(0.0, f64::max);
         println!("{name}: {apart:.1e} nm after 24 steps, moved {moved:.1e} nm");
         assert!(apart < 1e-5 && moved > 1e-3, "{name}: {apart:.1e} nm, moved {moved:.1e}");
+        // what the charges of the step do to each other is taken off its virial
+        let own = starts.iter().map(|state| {
+            let mut twin = oracle(&system, state, 0.75);
+            let charges = Backend::charges(&mut twin).expect("loaded").expect("electrodes");
+            let c = Capacitor { system: system.clone(), cell: state.cell, positions: state.positions.clone() };
+            of_frozen(&c, &charges)
+        });
+        let own: Vec<DMat3> = own.collect();
+        let allowed = 2.0 * VIRIAL * largest(own[0]);
+        for (k, (x, y)) in reports.iter().zip(&expected).enumerate() {
+            let [x, y] = [x, y].map(|r| r.first.expect("reported").virial);
+            let apart = largest(x - y);
+            println!("{name}, report {k}: virial {apart:.1e} of {:.1}, allowed {allowed:.1e}", largest(y));
+            assert!(apart < allowed, "{name}, report {k}: {x} and {y}");
+        }
+        assert!(largest(own[2] - own[0]) > 2.0 * allowed, "{name}: charges of another step are told apart");
         let energies = |r: &hexaqua::forces::ChunkReport| r.first.expect("reported").energies;
         for (x, y) in reports.iter().zip(&expected) {
             let (x, y) = (energies(x), energies(y));

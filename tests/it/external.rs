@@ -90,7 +90,7 @@ pub fn slab() -> (System, Cell, Vec<DVec3>) {
         wall(1.5, 1.0, WallForm::TenFourThree { spacing: 0.335 }, 114.0),
         wall(3.5, -1.0, WallForm::NineThree, 60.0),
     ];
-    system.external = External { slab_correction: true, field_z: 40.0, walls, electrodes: None };
+    system.external = External { slab_correction: true, field_z: 40.0, walls, ..External::default() };
     (system, cell, positions)
 }
 

@@ -76,6 +76,9 @@ fn interfaces_run_from_a_packed_start() {
         let mut set = |pair: &str| arguments.extend(["--set".to_string(), pair.to_string()]);
         set("stage.minimise.minimise.max_steps=150");
         set("stage.relax.duration=0.02 ps");
+        if name == "graphite-water" {
+            set("stage.press.duration=0.02 ps");
+        }
         set("stage.equilibrate.duration=0.02 ps");
         set("stage.production.duration=0.04 ps");
         set("stage.production.trajectory={ every = \"0.02 ps\", format = \"xtc\" }");
@@ -211,6 +214,7 @@ fn an_interface_runs_on_the_gpu() {
     let mut set = |pair: &str| arguments.extend(["--set".to_string(), pair.to_string()]);
     set("stage.minimise.minimise.max_steps=120");
     set("stage.relax.duration=0.005 ps");
+    set("stage.press.duration=0.005 ps");
     set("dynamics.timestep=0.5 fs");
     set("stage.equilibrate.duration=0.01 ps");
     set("stage.production.duration=0.01 ps");

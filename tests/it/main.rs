@@ -42,6 +42,7 @@ mod observables_fixture;
 mod own_molecules;
 mod packing;
 mod pipeline;
+mod piston;
 mod pressure;
 mod reference_energies;
 mod reference_steps;

@@ -366,7 +366,7 @@ fn one_step_of_two_ions_by_hand() {
     let mut x = vec![DVec3::ZERO, DVec3::X];
     let mut v = vec![DVec3::new(0.1, 0.0, 0.0), DVec3::new(0.0, -0.2, 0.0)];
     let f = [DVec3::new(65.4, 0.0, 0.0), DVec3::new(0.0, 70.9, 0.0)];
-    let step = Step { number: 0, dt: 0.01, velocity_scale: 0.5, langevin: None };
+    let step = Step { number: 0, dt: 0.01, velocity_scale: 0.5, langevin: None, piston_bath: None };
     let sums = integrator.step(&step, &cell, &f, &mut x, &mut v);
     // Zn: 0.05 + 0.01·1 = 0.06; Cl: −0.1 + 0.01·2 = −0.08
     assert!((v[0] - DVec3::new(0.06, 0.0, 0.0)).length() < 1e-15);

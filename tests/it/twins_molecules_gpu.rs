@@ -494,6 +494,7 @@ fn constant_pressure(thermostat: ThermostatSpec) -> StagePlan {
         seed: 7,
         thermostat,
         barostat: Some(barostat),
+        piston_friction: 0.0,
         schedule,
         list_radius: CUTOFF + 0.08,
         log_end: true,

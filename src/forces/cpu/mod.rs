@@ -187,7 +187,7 @@ impl CpuBackend {
             field: None,
             restraints,
             dispersion,
-            integrator: Integrator::new(&system.topology),
+            integrator: Integrator::new(&system.topology).with_piston(system.external.piston.as_ref()),
             state: None,
             next_positions: vec![DVec3::ZERO; n_atoms],
             next_velocities: vec![DVec3::ZERO; n_atoms],
@@ -410,6 +410,13 @@ impl Engine {
             total.1.add(moved);
             total.2.add(reach);
         }
+        if let Some(step) = step {
+            let (old, listed) = (&state.velocities, &list.positions);
+            let (positions, velocities) = (&mut self.next_positions, &mut self.next_velocities);
+            let (sums, reach) = integrator.step_piston(step, old, &self.forces, start, listed, positions, velocities);
+            total.1.add(&sums);
+            total.2.add(&reach);
+        }
         Ok(total)
     }
 
@@ -472,6 +479,7 @@ impl Engine {
                 dt: chunk.dt,
                 velocity_scale: if k == 0 { velocity_scale } else { 1.0 },
                 langevin: chunk.langevin,
+                piston_bath: chunk.piston_bath,
                 report: first,
             };
             let prune = self.prune_radius(chunk.dt, chunk.langevin.map(|bath| bath.temperature))?;

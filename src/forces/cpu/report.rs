@@ -72,6 +72,10 @@ impl Engine {
             };
             virial -= frozen.of(&topology.charges, known);
         }
+        if let Some(state) = &self.state {
+            let piston = self.system.external.piston.as_ref();
+            reference::piston::enter(piston, &state.positions, &self.forces, &mut energies);
+        }
         (energies, virial)
     }
 }

@@ -7,9 +7,10 @@
 use super::bonded::place_sites;
 use crate::cell::Cell;
 use crate::forces::LangevinStep;
-use crate::forces::reference::{constraints::Constraints, outer, settle::Settle};
+use crate::forces::reference::{constraints::Constraints, outer, piston::Body, settle::Settle};
 use crate::random::{Stream, block, normals};
 use crate::system::Topology;
+use crate::system::external::Piston;
 use crate::units::BOLTZMANN;
 use glam::{DMat3, DVec3};
 use rayon::prelude::*;
@@ -28,6 +29,8 @@ pub(super) struct Step {
     /// Factor on the velocities before the kick.
     pub velocity_scale: f64,
     pub langevin: Option<LangevinStep>,
+    /// Of a piston.
+    pub piston_bath: Option<LangevinStep>,
     /// Add up what a report needs.
     pub report: bool,
 }
@@ -118,6 +121,8 @@ pub(super) struct Integrator {
     rigid: Vec<Option<Settle>>,
     /// By species: constrained distances of other molecules.
     constraints: Vec<Option<Constraints>>,
+    /// Frozen atoms that move together, when all tasks are done.
+    piston: Option<Body>,
     pub tasks: Vec<Task>,
 }
 
@@ -141,7 +146,46 @@ impl Integrator {
                 (molecule, atom) = (m + 1, end);
             }
         }
-        Integrator { masses, inv_masses, rigid, constraints, tasks }
+        Integrator { masses, inv_masses, rigid, constraints, piston: None, tasks }
+    }
+
+    /// The same with a slab that moves.
+    pub fn with_piston(mut self, piston: Option<&Piston>) -> Self {
+        self.piston = piston.map(|piston| Body::new(piston, &self.masses));
+        self
+    }
+
+    /// Moves a piston, after the tasks.
+    ///
+    /// * `old_velocities`, `forces` – `[n_atoms]`, before the step
+    /// * `positions`, `velocities` – `[n_atoms]`, where frozen atoms stand as before the step
+    /// * `start`, `listed` – `[n_atoms]`, as for [`Reach::of`]
+    #[expect(clippy::too_many_arguments, reason = "the arrays of a step, each once")]
+    pub fn step_piston(
+        &self,
+        step: &Step,
+        old_velocities: &[DVec3],
+        forces: &[DVec3],
+        start: &[DVec3],
+        listed: &[DVec3],
+        positions: &mut [DVec3],
+        velocities: &mut [DVec3],
+    ) -> (StepSums, Reach) {
+        let Some(body) = &self.piston else { return (StepSums::ZERO, Reach::default()) };
+        let scale = step.velocity_scale;
+        let motion = body.step(step.number, step.dt, scale, step.piston_bath.as_ref(), forces, old_velocities);
+        body.apply(&motion, positions, velocities);
+        let first = body.piston.first();
+        let one = first..first + 1;
+        let reach = Reach::of(&positions[one.clone()], &start[one.clone()], &listed[one]);
+        let mut sums = StepSums { bath_heat: motion.bath_heat, ..StepSums::ZERO };
+        if step.report {
+            sums.kinetic_before = body.kinetic_energy(old_velocities[first].z);
+            sums.kinetic_after = body.kinetic_energy(motion.velocity);
+            sums.kick = body.kinetic_energy(motion.velocity - motion.before);
+            sums.kinetic_tensor = body.kinetic_tensor(&motion);
+        }
+        (sums, reach)
     }
 
     /// Σ ½ m v², kJ/mol, task by task.
@@ -197,7 +241,8 @@ impl Integrator {
             }
         }
         if step.report {
-            for (k, i) in task.atoms.clone().enumerate() {
+            let is_alone = |i: &usize| self.piston.as_ref().is_none_or(|body| !body.owns(*i));
+            for (k, i) in task.atoms.clone().enumerate().filter(|(_, i)| is_alone(i)) {
                 let (before, after) = (atoms.old_velocities[k], atoms.velocities[k]);
                 let scaled = step.velocity_scale * before;
                 let half_mass = 0.5 * self.masses[i];

@@ -191,6 +191,10 @@ impl GpuBackend {
             let what = "the system has no atoms; add some".to_string();
             return Err(ForceError::Unsupported { what, instead: "reference" });
         }
+        if system.external.piston.is_some() {
+            let what = "a piston follows the force on a frozen slab, which the device does not add up".to_string();
+            return Err(ForceError::Unsupported { what, instead: "cpu" });
+        }
         let system = &without_electrodes(system);
         let n_slots = n_atoms.next_multiple_of(CLUSTER) as u32;
         let (mut mesh, mut long_range_define) = (None, None);

@@ -75,6 +75,11 @@ pub fn check(system: &System, electrodes: &Electrodes) -> Result<f64, ForceError
             return Err(ForceError::Impossible(what.to_string()));
         }
     };
+    if system.external.piston.is_some() {
+        let what = "electrodes at constant potential cannot move with a piston: the matrix of their charges holds for where \
+                    they are; fix the piston first";
+        return Err(ForceError::Impossible(what.to_string()));
+    }
     let cutoff = system.interactions.cutoff;
     for e in &electrodes.electrodes {
         if erfc(cutoff / (2f64.sqrt() * e.gaussian_width)) > SHAPE_AT_CUTOFF {

@@ -3,7 +3,8 @@
 //! Atoms that do not move hold each other with forces that nothing follows: an oxide whose charges and Lennard-Jones
 //! parameters were made for other lattice constants has hundreds of thousands of bars. What a piston or a liquid feels is
 //! W − W(frozen atoms alone), so W of the frozen atoms alone is computed once, or, where their charges follow a potential,
-//! as a quadratic form of these, and taken off. Forces between frozen and moving atoms stay.
+//! as a quadratic form of these, and taken off. Forces between frozen and moving atoms stay, and so do those on a piston from
+//! outside of it: its own virial does not change where it goes.
 
 use super::external::Dipole;
 use super::pair::{coulomb_term, lennard_jones_terms};
@@ -37,8 +38,28 @@ impl FrozenVirial {
     ///
     /// * `positions` – `[n_atoms]`, nm; only frozen atoms are looked at
     pub fn new(system: &System, cell: &Cell, positions: &[DVec3]) -> Option<Self> {
+        let mut frozen = system.topology.frozen.clone();
+        let Some(piston) = &system.external.piston else { return Self::of_atoms(system, cell, positions, &frozen) };
+        frozen.fill(false);
+        piston.atoms.iter().for_each(|&i| frozen[i as usize] = true);
+        // in one place wherever the piston is, so that a run that is resumed finds the same bits
+        let mut placed = positions.to_vec();
+        piston.atoms.iter().zip(&piston.shape).for_each(|(&i, r)| placed[i as usize] = *r);
+        let moving = Self::of_atoms(system, cell, &placed, &frozen);
+        let rest: Vec<bool> = system.topology.frozen.iter().zip(&frozen).map(|(all, own)| *all && !own).collect();
+        let staying = Self::of_atoms(system, cell, positions, &rest);
+        let whole = |part: &Option<Self>| part.as_ref().and_then(|p| p.whole).unwrap_or(DMat3::ZERO);
+        let sum = whole(&moving) + whole(&staying);
+        let no_atoms = moving.map(|m| FrozenVirial { atoms: Vec::new(), at: Vec::new(), ..m });
+        Some(FrozenVirial { whole: Some(sum), ..staying.or(no_atoms)? })
+    }
+
+    /// Of the frozen atoms of a selection.
+    ///
+    /// * `frozen` – `[n_atoms]`
+    fn of_atoms(system: &System, cell: &Cell, positions: &[DVec3], frozen: &[bool]) -> Option<Self> {
         let topology = &system.topology;
-        let atoms: Vec<usize> = (0..topology.n_atoms()).filter(|&i| topology.frozen[i]).collect();
+        let atoms: Vec<usize> = (0..topology.n_atoms()).filter(|&i| frozen[i]).collect();
         if atoms.len() < 2 {
             return None;
         }
@@ -74,10 +95,10 @@ impl FrozenVirial {
         pairs.sort_by_key(|&(k, l, _)| (k, l));
         for m in 0..topology.molecules.len() {
             let (own, terms) = (topology.atoms_of(m), &topology.species_of(m).bonded);
-            if terms.is_empty() || !topology.frozen[own.clone()].contains(&true) {
+            if terms.is_empty() || !frozen[own.clone()].contains(&true) {
                 continue;
             }
-            let frozen = &topology.frozen[own.clone()];
+            let frozen = &frozen[own.clone()];
             bonded::visit(terms, cell, &positions[own], &mut |action| {
                 if action.forces.iter().all(|&(atom, _)| frozen[atom as usize]) {
                     constant += action.virial;

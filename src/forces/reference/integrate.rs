@@ -3,7 +3,7 @@
 //! Knows slices of positions, velocities and forces; where forces come from and when to step is not its business.
 //!
 //! **Leap-frog** (no bath). v ← s v + dt f/m; x' = x + dt v; x ← SETTLE(x, x') on waters, M-SHAKE on other
-//! constrained molecules; v ← v + (x − x')/dt. Frozen atoms and virtual sites do not move here.
+//! constrained molecules; v ← v + (x − x')/dt. Frozen atoms and virtual sites do not move here, but for a [`piston`](super::piston).
 //!
 //! **Langevin middle** (Z. Zhang et al., J. Phys. Chem. A 123, 6056 (2019)). v ← s v + dt f/m, projected on the
 //! constraints; half drift; v ← e^{−γ dt} v + √(kT/m (1 − e^{−2γ dt})) ξ, projected; half drift; SETTLE as above. Both
@@ -14,12 +14,14 @@
 //! and averages to zero. Forces on a molecule add up to zero, so r counts from its oxygen.
 
 use super::constraints::Constraints;
+use super::piston::Body;
 use super::settle::Settle;
 use super::{outer, virtual_sites};
 use crate::cell::Cell;
 use crate::forces::LangevinStep;
 use crate::random::{Stream, block, normals};
 use crate::system::Topology;
+use crate::system::external::Piston;
 use crate::units::BOLTZMANN;
 use glam::{DMat3, DVec3};
 use std::ops::Range;
@@ -34,6 +36,8 @@ pub struct Step {
     /// Factor on the velocities before the kick.
     pub velocity_scale: f64,
     pub langevin: Option<LangevinStep>,
+    /// Of a piston.
+    pub piston_bath: Option<LangevinStep>,
 }
 
 /// Sums over one step, kJ/mol.
@@ -64,6 +68,8 @@ pub struct Integrator {
     waters: Vec<(usize, Settle)>,
     /// Atoms and constraints (by molecule) of every other molecule that has some.
     constrained: Vec<(Range<usize>, Constraints)>,
+    /// Frozen atoms that move together.
+    piston: Option<Body>,
     topology: Topology,
 }
 
@@ -82,7 +88,13 @@ impl Integrator {
                 Some((topology.atoms_of(m), constraints))
             })
             .collect();
-        Integrator { masses, inv_masses, waters, constrained, topology: topology.clone() }
+        Integrator { masses, inv_masses, waters, constrained, piston: None, topology: topology.clone() }
+    }
+
+    /// The same with a slab that moves.
+    pub fn with_piston(mut self, piston: Option<&Piston>) -> Self {
+        self.piston = piston.map(|piston| Body::new(piston, &self.masses));
+        self
     }
 
     /// Σ ½ m v², kJ/mol. `velocities`: `[n_atoms]`, nm/ps.
@@ -228,6 +240,12 @@ impl Integrator {
             }
         }
         positions.copy_from_slice(&moved);
+        if let Some(body) = &self.piston {
+            let bath = step.piston_bath.as_ref();
+            let motion = body.step(step.number, dt, 1.0, bath, forces, &scaled);
+            body.apply(&motion, positions, velocities);
+            bath_heat += motion.bath_heat;
+        }
 
         let kick = (0..n_atoms).map(|i| 0.5 * self.masses[i] * (velocities[i] - scaled[i]).length_squared()).sum();
         StepSums {

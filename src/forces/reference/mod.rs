@@ -4,7 +4,7 @@
 //! nothing of devices, and the engine decides when to search, couple and write.
 //!
 //! Passes: [`pair`], [`exclusions`], [`bonded`], [`ewald`] or [`pme`], [`dispersion`], [`restraints`], [`virtual_sites`];
-//! steps: [`constraints`], [`settle`], [`integrate`]; messages about failed steps: [`blame`].
+//! steps: [`constraints`], [`settle`], [`integrate`], [`piston`]; messages about failed steps: [`blame`].
 
 pub mod blame;
 pub mod bonded;
@@ -17,6 +17,7 @@ pub mod external;
 pub mod frozen;
 pub mod integrate;
 pub mod pair;
+pub mod piston;
 pub mod pme;
 pub mod restraints;
 pub mod settle;
@@ -99,7 +100,7 @@ impl ReferenceBackend {
         let dispersion = system.interactions.dispersion_correction.then(|| DispersionCorrection::new(system));
         Ok(ReferenceBackend {
             system: system.clone(),
-            integrator: Integrator::new(&system.topology),
+            integrator: Integrator::new(&system.topology).with_piston(system.external.piston.as_ref()),
             mesh,
             dispersion,
             electrodes: None,
@@ -249,6 +250,7 @@ impl ReferenceBackend {
         if let Some(frozen) = anew.as_ref().or(self.frozen.as_ref()) {
             virial -= frozen.of(charges, None);
         }
+        piston::enter(self.system.external.piston.as_ref(), positions, &forces, &mut energies);
         Evaluation { forces, energies, virial }
     }
 
@@ -368,6 +370,7 @@ impl Backend for ReferenceBackend {
                 dt: chunk.dt,
                 velocity_scale: if k == 0 { velocity_scale } else { 1.0 },
                 langevin: chunk.langevin,
+                piston_bath: chunk.piston_bath,
             };
             let state = self.state.as_mut().ok_or(ForceError::NoNeighbors)?;
             let (cell, x, v) = (&state.cell, &mut state.positions, &mut state.velocities);

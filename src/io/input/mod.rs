@@ -18,6 +18,7 @@ mod held;
 mod interface;
 mod nonbonded;
 mod observables;
+mod piston;
 pub mod quantity;
 mod stages;
 mod surface;
@@ -121,6 +122,7 @@ fn interpret(document: &Document, origin: &str, base_dir: &Path) -> Result<Input
     let dynamics = base.resolve(&faults, "[dynamics]", has_water);
     let stages = stages::read(&top, &base, &dynamics, has_water);
     interface::check(&top, &interface, &mut nonbonded, &stages, dynamics.barostat.is_some());
+    piston::check(&top, &interface, &stages);
     let analyses = analysis::read(&top, &stages, base_dir);
     match system {
         Some(system) => faults.finish(Input { title, system, nonbonded, interface, dynamics, stages, analyses }),
@@ -193,6 +195,7 @@ mod tests {
             .chain(&interface::WALL_KEYS)
             .chain(&interface::ELECTRODE_KEYS)
             .chain(&dynamics::KEYS)
+            .chain(&piston::KEYS)
             .chain(&analysis::KINDS)
         {
             assert!(guide.contains(&format!("`{key}`")), "inputs/README.md does not explain `{key}`");

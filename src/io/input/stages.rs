@@ -1,6 +1,7 @@
 //! `[[stage]]`: what is done, in order.
 
 use super::dynamics::{self, RawDynamics, check_multiple};
+use super::piston;
 use super::quantity::Dimension;
 use super::table::{Bound, Given, Table};
 use super::tree::Node;
@@ -41,7 +42,7 @@ fn read_one(
     defaults: &DynamicsSpec,
     has_water: bool,
 ) -> Option<(StageSpec, Given<bool>)> {
-    let mut keys = vec!["name", "duration", "minimise", "trajectory", "analyse"];
+    let mut keys = vec!["name", "duration", "minimise", "trajectory", "analyse", "piston"];
     keys.extend(dynamics::KEYS);
     let name = node.get("name").and_then(|n| match &n.value {
         super::tree::Value::String(name) => Some(name.clone()),
@@ -76,14 +77,15 @@ fn read_one(
         let duration = duration?;
         check_multiple(stage.faults, "duration", &duration, dynamics.timestep, &stage.title);
         let trajectory = trajectory(&stage, dynamics.timestep);
-        StageKind::Dynamics { duration: duration.value, dynamics, trajectory, analyse: analyse.unwrap_or(false) }
+        let (duration, analyse) = (duration.value, analyse.unwrap_or(false));
+        StageKind::Dynamics { duration, dynamics, trajectory, analyse, piston: piston::read(top, &stage) }
     };
     let place = Given { value: analyse.is_some(), place: name.place };
     Some((StageSpec { name: name.value, kind }, place))
 }
 
 fn minimise(stage: &Table) -> Option<StageKind> {
-    for key in ["duration", "trajectory", "analyse"].iter().chain(&dynamics::KEYS) {
+    for key in ["duration", "trajectory", "analyse", "piston"].iter().chain(&dynamics::KEYS) {
         if let Some((key, _)) = stage.entry(key) {
             let message = format!("`{}` has no effect in a minimisation", key.name);
             stage.faults.add(&key.place, message, "remove it, or make it a stage of its own with a `duration`");

@@ -451,7 +451,7 @@ fn write_stage(text: &mut Lines, stage: &StageSpec, base: &DynamicsSpec) {
             text.quantity("max_force", *max_force, Dimension::Force);
             text.pair("max_steps", max_steps);
         }
-        StageKind::Dynamics { duration, dynamics: own, trajectory, analyse } => {
+        StageKind::Dynamics { duration, dynamics: own, trajectory, analyse, piston } => {
             text.quantity("duration", *duration, Dimension::Time);
             text.pair("analyse", analyse);
             if let Some(t) = trajectory {
@@ -459,6 +459,15 @@ fn write_stage(text: &mut Lines, stage: &StageSpec, base: &DynamicsSpec) {
                 text.pair("trajectory", format!("{{ every = {every}, format = {} }}", string(&t.format)));
             }
             dynamics(text, own, Some(base), "stage");
+            if let Some(piston) = piston {
+                text.head("[stage.piston]");
+                text.pair("atoms", string(&piston.atoms));
+                text.quantity("pressure", piston.pressure, Dimension::Pressure);
+                if let Some(mass) = piston.mass {
+                    text.quantity("mass", mass, Dimension::Mass);
+                }
+                text.quantity("friction", piston.friction, Dimension::InverseTime);
+            }
         }
     }
 }

@@ -75,7 +75,7 @@ pub fn external(slab_correction: bool, field_z: f64, potentials: [f64; 2]) -> Ex
         thomas_fermi: 25.0 * layer as f64,
     };
     let electrodes = Electrodes { electrodes: vec![electrode("left", 0), electrode("right", 1)], balance: 0.0 };
-    External { slab_correction, field_z, walls: vec![], electrodes: Some(electrodes) }
+    External { slab_correction, field_z, electrodes: Some(electrodes), ..External::default() }
 }
 
 /// The same with four-site waters in place of the three-site ones.
