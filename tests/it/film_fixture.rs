@@ -45,6 +45,11 @@ fn radial_distributions_of_contact_pairs_agree_with_mdanalysis() {
     let from_chloride = rdf("Cl-", "Zn2+");
     agree("g(r)", column(&from_chloride, "rdf_Cl-_Zn2+", "g(r)"), &numbers("rdf_zn_cl"));
     differ("around Cl-", column(&from_chloride, "rdf_Cl-_Zn2+", "n(r + half a bin)"), &numbers("running_zn_cl"));
+    // A group that is chosen anew in every frame.
+    let with_surface =
+        |below: &str| rdf("Zn2+", &format!("OW and z < {below} nm"))[0].tables[0].columns[1].values.clone();
+    agree("surface", &with_surface("1.4"), &numbers("rdf_zn_low"));
+    differ("more surface", &with_surface("1.45"), &numbers("rdf_zn_low"));
 }
 
 fn profile(n_bins: f64, origin: &str, map_width: Option<f64>) -> Vec<AnalysisResult> {

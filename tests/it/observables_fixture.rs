@@ -4,7 +4,7 @@
 
 use crate::support::electrolyte::{column, topology, value};
 use crate::support::fixture::{Fixture, agree, agree_one, differ};
-use hexaqua::analysis::AnalysisResult;
+use hexaqua::analysis::{AnalysisResult, equilibration};
 use hexaqua::system::analyses::{
     AnalysisSpec, DensityProfileSpec, FsqtSpec, HydrogenBondsSpec, IonPairsSpec, MsdSpec, OctahedralitySpec,
     OrientationSpec, PairDistributionSpec, ResidenceSpec,
@@ -355,4 +355,16 @@ fn structure_factor_and_pair_distribution_agree_with_freud_and_debye() {
     agree("G(r)", &g(&plain), &numbers("pair_distribution"));
     agree("G(r), Lorch", &g(&lorch), &numbers("pair_distribution_lorch"));
     differ("windows", &g(&plain), &numbers("pair_distribution_lorch"));
+}
+
+#[test]
+fn the_start_of_equilibrium_agrees_with_pymbar() {
+    let series = numbers("series");
+    let found = equilibration::detect(&series).expect("long enough");
+    let of = |e: &equilibration::Equilibration| [e.start as f64, e.inefficiency, e.n_effective];
+    agree("stationary", &of(&found), &numbers("series_stationary"));
+    agree_one("g", equilibration::inefficiency(&series).expect("varies"), number("series_inefficiency"));
+    // Backwards the relaxation is at the end, and no start leaves it out.
+    let backwards: Vec<f64> = series.iter().rev().copied().collect();
+    differ("backwards", &of(&equilibration::detect(&backwards).expect("long enough")), &numbers("series_stationary"));
 }

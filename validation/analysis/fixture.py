@@ -1,6 +1,6 @@
 """What the makers of fixtures share: the universe of a stored trajectory, and how its numbers are kept.
 
-    python -m venv peers && peers/bin/pip install MDAnalysis freud-analysis solvation-analysis tidynamics waterdynamics periodictable
+    python -m venv peers && peers/bin/pip install MDAnalysis freud-analysis solvation-analysis tidynamics waterdynamics periodictable pymbar
     peers/bin/python make_observables_fixture.py && peers/bin/python make_film_fixture.py
 
 Both trajectories hold n Zn2+, 2n Cl- and SPC/E waters O H H, in this order. Lengths in nm, times in ps, as in hexaqua; MDAnalysis has Å.

@@ -37,6 +37,15 @@ out = Record(", ".join([f"{p} {version(p)}" for p in programs] + [f"GROMACS {ver
 rdf = InterRDF(s.zn, s.cl, nbins=45, range=(0.0, 9.0)).run()
 out.add("rdf_zn_cl", "MDAnalysis InterRDF", rdf.results.rdf)
 out.add("running_zn_cl", "MDAnalysis InterRDF, its counts summed", np.cumsum(rdf.results.count) / (s.n_zn * n_frames))
+# a group that is chosen anew in every frame: MDAnalysis counts, the pairs of the frame normalise
+low = universe.select_atoms("name OW and prop z < 14", updating=True)
+shell = 4 / 3 * np.pi * np.diff(np.linspace(0, 0.9, 46) ** 3)
+g = np.zeros(45)
+for t in range(n_frames):
+    counts = InterRDF(s.zn, low, nbins=45, range=(0.0, 9.0), norm="none").run(start=t, stop=t + 1).results.count
+    trajectory[t]
+    g += counts * edge[t].prod() / (s.n_zn * low.n_atoms * shell * n_frames)
+out.add("rdf_zn_low", "MDAnalysis InterRDF, counts with an updating group, over the pairs of every frame", g)
 
 # --- profiles along z -----------------------------------------------------------------------------------------------------------------------
 n_bins = 60

@@ -19,6 +19,7 @@ from MDAnalysis.analysis.rdf import InterRDF
 from MDAnalysis.lib.correlations import correct_intermittency
 from MDAnalysis.lib.distances import calc_angles, capped_distance, distance_array, minimize_vectors, self_capped_distance
 from MDAnalysis.transformations import nojump, unwrap
+from pymbar.timeseries import statistical_inefficiency
 from solvation_analysis.residence import Residence
 from solvation_analysis.solute import Solute
 from waterdynamics import AngularDistribution
@@ -31,7 +32,7 @@ N_LAGS = 11
 s = Stored("zncl2.xtc", 8, 16, 190)
 universe, n_frames, edge, raw = s.universe, s.n_frames, s.edge, s.raw
 trajectory = universe.trajectory
-programs = ["MDAnalysis", "freud-analysis", "solvation-analysis", "waterdynamics", "tidynamics", "periodictable", "numpy"]
+programs = ["MDAnalysis", "freud-analysis", "solvation-analysis", "waterdynamics", "tidynamics", "periodictable", "pymbar", "numpy"]
 out = Record(", ".join(f"{p} {version(p)}" for p in programs), s)
 
 # --- paths: MDAnalysis continues them through the boundary ---------------------------------------------------------------------------
@@ -366,5 +367,22 @@ for name, m in [("pair_distribution", np.ones_like(q)), ("pair_distribution_lorc
     g = [2 / np.pi * np.trapezoid(integrand * np.sin(np.r_[0, q] * x), np.r_[0, q]) for x in r]
     # 1/angstrom2
     out.add(name, by, 0.01 * np.array(g))
+
+# --- where a series becomes stationary: pymbar, on a correlated series that relaxes ----------------------------------------------------------------------
+rng = np.random.default_rng(5)
+series, x = [], 0.0
+for k in range(400):
+    x = 0.7 * x + rng.normal()
+    series.append(round(x + 12 * np.exp(-k / 25), 4))
+series = np.array(series)
+starts = [k * len(series) // 50 for k in range(50) if len(series) - k * len(series) // 50 >= 10]
+# summed to the first autocorrelation below zero, as here; pymbar sums at least three unless it is told otherwise
+g = [statistical_inefficiency(series[k:], mintime=0) for k in starts]
+effective = [(len(series) - k) / v for k, v in zip(starts, g)]
+best = int(np.argmax(effective))
+out.add("series", "numpy: autoregressive noise and an exponential relaxation", series)
+out.add("series_inefficiency", "pymbar statistical_inefficiency", g[0])
+by = "pymbar statistical_inefficiency, at 50 starts"
+out.add("series_stationary", by + ": start, inefficiency, independent samples", [starts[best], g[best], effective[best]])
 
 out.write("observables_fixture.json")
