@@ -374,7 +374,7 @@ fn selections_speak_the_language_of_the_topology() {
          names ZN, CL, OW, HW1, HW2; the elements Zn, Cl, O, H (as \"element O\")"
     );
     // Known to the library, but there is none in this box.
-    assert!(matches!(refused(&[rdf("Na+", "OW", None, 0.01)]), AnalysisError::UnknownSelection { .. }));
+    assert!(matches!(refused(&[rdf("Na+", "OW", None, 0.01)]), AnalysisError::EmptySelection { .. }));
     assert!(refused(&[rdf("O", "OW", None, 0.01)]).to_string().contains("did you mean \"element O\""));
     assert!(refused(&[rdf("OW of SPCE", "ZN", None, 0.01)]).to_string().contains("did you mean \"SPC/E\""));
     assert!(matches!(refused(&[rdf("", "OW", None, 0.01)]), AnalysisError::UnknownSelection { .. }));
