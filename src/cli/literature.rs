@@ -1,7 +1,8 @@
 //! Which built-in literature cases a run is of, and what they say of it.
 //!
 //! One ion in water is set beside `zn-hydration`, whatever its amounts; solutions beside the systems of the cases in [`SOLUTIONS`] that hold the same
-//! species in the same ratio to water, in the same models, at the same temperature.
+//! species in the same ratio to water, in the same models, at the same temperature; interfaces beside those of [`INTERFACES`] with the same surface and
+//! species, whatever size and amounts.
 
 use super::CliError;
 use super::outcome::{references_of, set_point};
@@ -15,10 +16,12 @@ use crate::report::{VerdictRow, verdict};
 use crate::system::Coulomb;
 use crate::system::expected::{Case, CaseSystem, Reference};
 use crate::system::interface::InterfaceSpec;
-use crate::system::spec::GeometrySpec;
+use crate::system::spec::{Amount, GeometrySpec, Input};
 
 /// Cases of solutions that a user's run may be of.
 const SOLUTIONS: [&str; 2] = ["zn-electrolytes", "density"];
+/// The case of interfaces.
+const INTERFACES: &str = "interfaces";
 /// Accepted relative difference of molalities: amounts are whole numbers of molecules, and recipes are rounded.
 const MOLALITY: f64 = 0.03;
 /// Accepted relative difference of the densities that the boxes start from.
@@ -72,6 +75,13 @@ pub fn verdicts(prepared: &Prepared, quantities: &[Quantity]) -> Result<Literatu
         Ok(found) => matching.push(*found),
         Err(why) if is_dilute => nearest = Some(why.clone()),
         Err(_) => {}
+    }
+    for (case, system) in
+        cases.iter().filter(|c| c.name == INTERFACES).flat_map(|c| c.systems.iter().map(move |s| (c, s)))
+    {
+        if is_that_interface(prepared, system)? {
+            matching.push((case, system));
+        }
     }
     for (case, system) in cases
         .iter()
@@ -140,6 +150,32 @@ fn has_one_ion(prepared: &Prepared) -> bool {
     let mut solutes = prepared.composition.rows.iter().filter(|r| !r.is_water && r.count > 0);
     solutes.all(|r| (r.name == "Zn2+" && r.count == 1) || (r.name == "Cl-" && r.count <= 2))
         && prepared.composition.rows.iter().any(|r| r.name == "Zn2+" && r.count == 1)
+}
+
+/// Has a run the surface, solutes, models, electrodes and temperature of a system of the case of interfaces?
+fn is_that_interface(prepared: &Prepared, system: &CaseSystem) -> Result<bool, CliError> {
+    let ours = &prepared.input;
+    if ours.interface.surface.is_none() {
+        return Ok(false);
+    }
+    let (theirs, _, _) = validate::input_of(&system.name, system, &[])?;
+    let surface = |input: &Input| input.interface.surface.as_ref().map(|s| s.material.clone());
+    let potentials = |input: &Input| -> Vec<_> { input.interface.electrodes.iter().map(|e| e.condition).collect() };
+    let solutes = |input: &Input| {
+        let some = input.system.solutes.iter().filter(|s| s.amount != Amount::Count(0));
+        let mut named: Vec<(String, Option<String>)> = some.map(|s| (s.name.clone(), s.model.clone())).collect();
+        named.sort();
+        named
+    };
+    let temperatures = set_point(ours).zip(set_point(&theirs));
+    Ok(surface(ours) == surface(&theirs)
+        && ours.interface.finite_field == theirs.interface.finite_field
+        && potentials(ours) == potentials(&theirs)
+        && solutes(ours) == solutes(&theirs)
+        && ours.system.water.model == theirs.system.water.model
+        && ours.system.ion_charge_scale == theirs.system.ion_charge_scale
+        && temperatures.is_some_and(|(a, b)| (a - b).abs() <= CASE_TEMPERATURE.1)
+        && truncated_coulomb(prepared).is_none())
 }
 
 /// Sets a run beside a system of a case, from the input of the case: nothing is placed or run.
@@ -288,6 +324,30 @@ mod tests {
         let rows = verdicts(&sulfate, &quantities).expect("readable").rows;
         let told: Vec<(&str, &str)> = rows.iter().map(|r| (r.case.as_str(), r.verdict.word())).collect();
         assert_eq!(told, [("density", "FAIL"), ("zn-electrolytes", "PASS")]);
+    }
+
+    #[test]
+    fn a_surface_with_or_without_its_additive_is_set_beside_what_is_published_of_it() {
+        let near = "coordination_number(Zn2+ and within 0.6 nm of (lower or upper),OW)";
+        let quantities = [
+            measured(near, 5.9, Some(0.05), "1"),
+            measured("coordination_number(Zn2+,element O of IDE)", 0.0, Some(0.0), "1"),
+        ];
+        let small = [
+            ("surface.size", "[\"1.2 nm\", \"1.2 nm\"]"),
+            ("surface.gap", "\"1.6 nm\""),
+            ("surface.vacuum", "\"4 nm\""),
+        ];
+        let told = |more: &[(&str, &str)]| -> Vec<(String, &str)> {
+            let set: Vec<(&str, &str)> = small.iter().chain(more).copied().collect();
+            let found = verdicts(&prepared("inputs/voh-znotf2-2m-ide.toml", &set), &quantities).expect("readable");
+            found.rows.iter().map(|r| (r.system.clone(), r.verdict.word())).collect()
+        };
+        let with = [("system.solutes.IDE.count", "1")];
+        let rows = told(&with);
+        assert_eq!(rows, [("voh-znotf2-2m-ide".into(), "FAIL"), ("voh-znotf2-2m-ide".into(), "PASS")]);
+        assert_eq!(told(&[("system.solutes.IDE.count", "0")]), [("voh-znotf2-2m".into(), "FAIL")]);
+        assert!(told(&[with[0], ("surface.material", "v2o5"), ("surface.galleries", "0")]).is_empty());
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub struct Args {
 }
 
 /// Inputs of the built-in cases, embedded so that the command works anywhere.
-const INPUTS: [(&str, &str); 12] = [
+const INPUTS: [(&str, &str); 14] = [
     ("validation/lj-fluid/input.toml", include_str!("../../validation/lj-fluid/input.toml")),
     ("validation/spce-water/input.toml", include_str!("../../validation/spce-water/input.toml")),
     ("validation/zn-electrolytes/znso4-3m.toml", include_str!("../../validation/zn-electrolytes/znso4-3m.toml")),
@@ -49,6 +49,8 @@ const INPUTS: [(&str, &str); 12] = [
     ("inputs/znotf2-2m.toml", include_str!("../../inputs/znotf2-2m.toml")),
     ("inputs/znotf2-2m-ide.toml", include_str!("../../inputs/znotf2-2m-ide.toml")),
     ("inputs/zncl2-1m.toml", include_str!("../../inputs/zncl2-1m.toml")),
+    ("inputs/graphite-water.toml", include_str!("../../inputs/graphite-water.toml")),
+    ("inputs/voh-znotf2-2m-ide.toml", include_str!("../../inputs/voh-znotf2-2m-ide.toml")),
     ("inputs/zn-hydration.toml", include_str!("../../inputs/zn-hydration.toml")),
     ("validation/zn-peaks/input.toml", include_str!("../../validation/zn-peaks/input.toml")),
     ("validation/density/spce.toml", include_str!("../../validation/density/spce.toml")),

@@ -39,13 +39,14 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// The cases that are built into the program.
-const BUILT_IN: [(&str, &str); 6] = [
+const BUILT_IN: [(&str, &str); 7] = [
     ("validation/zn-hydration/expected.toml", include_str!("../../validation/zn-hydration/expected.toml")),
     ("validation/zn-peaks/expected.toml", include_str!("../../validation/zn-peaks/expected.toml")),
     ("validation/density/expected.toml", include_str!("../../validation/density/expected.toml")),
     ("validation/lj-fluid/expected.toml", include_str!("../../validation/lj-fluid/expected.toml")),
     ("validation/spce-water/expected.toml", include_str!("../../validation/spce-water/expected.toml")),
     ("validation/zn-electrolytes/expected.toml", include_str!("../../validation/zn-electrolytes/expected.toml")),
+    ("validation/interfaces/expected.toml", include_str!("../../validation/interfaces/expected.toml")),
 ];
 
 /// An expected.toml that cannot be used; `file` and the message say where and why.

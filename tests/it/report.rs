@@ -120,7 +120,10 @@ fn rows_find_their_quantity_and_units_must_agree() {
 fn the_built_in_cases_are_sound() {
     let cases = expected::built_in().expect("readable");
     let names: Vec<&str> = cases.iter().map(|c| c.name.as_str()).collect();
-    assert_eq!(names, ["zn-hydration", "zn-peaks", "density", "lj-fluid", "spce-water", "zn-electrolytes"]);
+    assert_eq!(
+        names,
+        ["zn-hydration", "zn-peaks", "density", "lj-fluid", "spce-water", "zn-electrolytes", "interfaces"]
+    );
     for (case, system) in cases.iter().flat_map(|c| c.systems.iter().map(move |s| (c, s))) {
         let wanted = match (case.name.as_str(), system.name.as_str()) {
             ("density", _) => "density",
@@ -129,12 +132,15 @@ fn the_built_in_cases_are_sound() {
             // the published simulation counts water
             ("zn-electrolytes", name) if name.starts_with("znotf2") => "coordination_number(Zn2+,OW)",
             ("zn-electrolytes", _) => "coordination_number(Zn2+)",
+            ("interfaces", name) if name.starts_with("graphite-water") => "potential_drop(z)",
+            ("interfaces", _) => "coordination_number(Zn2+ and within 0.6 nm of (lower or upper),OW)",
             _ => "first_peak(Zn2+,OW)",
         };
         assert!(system.references.iter().any(|r| r.quantity == wanted), "{}", system.name);
         for r in &system.references {
             assert!(
-                ["nm", "1", "deg", "K", "g/cm3", "kJ/mol", "bar", "D", "1e-9 m2/s"].contains(&r.unit.as_str()),
+                ["nm", "1", "deg", "K", "g/cm3", "kJ/mol", "bar", "D", "1e-9 m2/s", "V", "e"]
+                    .contains(&r.unit.as_str()),
                 "{} is in {}",
                 r.label,
                 r.unit
