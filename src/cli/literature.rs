@@ -334,7 +334,7 @@ mod tests {
             measured("coordination_number(Zn2+,element O of IDE)", 0.0, Some(0.0), "1"),
         ];
         let small = [
-            ("surface.size", "[\"1.2 nm\", \"1.2 nm\"]"),
+            ("surface.size", "[\"1.9 nm\", \"2 nm\"]"),
             ("surface.gap", "\"1.6 nm\""),
             ("surface.vacuum", "\"4 nm\""),
         ];
