@@ -100,7 +100,7 @@ class Record:
         self.values["by"][name] = by
 
     def write(self, file):
-        with open(file, "w") as out:
+        with open(Path(__file__).parent / file, "w") as out:
             # One name a line: a change of one observable is one line of a diff.
             lines = [f" {json.dumps(k)}: {json.dumps(v)}" for k, v in self.values.items() if k != "by"]
             by = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in self.values["by"].items())
