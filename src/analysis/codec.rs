@@ -5,7 +5,7 @@
 
 use super::AnalysisError;
 
-const MAGIC: &[u8; 8] = b"HXQANA02";
+const MAGIC: &[u8; 8] = b"HXQANA03";
 
 /// Appends values to a byte string.
 pub struct Writer {

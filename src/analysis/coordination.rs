@@ -8,6 +8,7 @@
 use super::blocks::{Blocks, Estimate};
 use super::codec::{Reader, Writer};
 use super::grid::RadialGrid;
+use super::layers::Layers;
 use super::pairs::PairSearch;
 use super::peaks;
 use super::results::{self, AnalysisResult, Axis, Column, Figure, Quantity, Series, SeriesKind, Table};
@@ -50,13 +51,6 @@ pub fn shell_grid(r_min: Option<f64>, cell: &Cell) -> Result<RadialGrid, Analysi
 /// Slots in front of the counts.
 const HEAD: usize = 3;
 
-/// Layers along z of about the wanted thickness, and what was counted in them.
-struct Layers {
-    n: usize,
-    /// Per frame: L_z (nm), then for every layer the number of centres, then for every group their neighbours within r_min.
-    blocks: Blocks,
-}
-
 /// Coordination of all atoms of one selection by those of others.
 pub struct Coordination {
     center: String,
@@ -73,7 +67,7 @@ pub struct Coordination {
 
 impl Coordination {
     /// * `r_min` – nm; `None` = first minimum of g(r) of all ligands together
-    /// * `layer` – thickness of layers along z, nm; needs `r_min`
+    /// * `layer` – thickness of layers along z, or from the faces of slabs, nm; needs `r_min`
     pub fn new(
         center: &str,
         ligands: &[String],
@@ -101,12 +95,11 @@ impl Coordination {
         let grid = shell_grid(r_min, cell)?;
         let n_groups = groups.len() + 1;
         let layers = layer.map(|thickness| {
-            let n = (cell.vectors().z_axis.z / thickness).round();
-            if r_min.is_none() || !(1.0..=1e4).contains(&n) {
-                let remedy = "layers need r_min, and a thickness that fits 1 to 10000 times into the cell";
+            if r_min.is_none() {
+                let remedy = "layers need r_min";
                 return Err(AnalysisError::InvalidSetting { what: "layer", value: thickness, remedy });
             }
-            Ok(Layers { n: n as usize, blocks: Blocks::new(1 + n as usize * (1 + n_groups)) })
+            Layers::new(thickness, n_groups, topology, cell)
         });
         Ok(Coordination {
             center: center.to_string(),
@@ -261,17 +254,7 @@ impl Observable for Coordination {
             }
         });
         if let Some(layers) = &mut self.layers {
-            let height = frame.cell.vectors().z_axis.z;
-            layers.blocks.add_frame(|slot| {
-                slot[0] += height;
-                for (&center, shell) in centers.iter().zip(shells.chunks_exact(n_groups)) {
-                    let z = frame.cell.wrap(frame.positions[center as usize]).z;
-                    let layer = ((z / height * layers.n as f64) as usize).min(layers.n - 1);
-                    let row = &mut slot[1 + layer * (1 + n_groups)..][..1 + n_groups];
-                    row[0] += 1.0;
-                    row[1..].iter_mut().zip(shell).for_each(|(sum, n)| *sum += n);
-                }
-            });
+            layers.sample(frame, &centers, &shells);
         }
         Ok(())
     }
@@ -297,7 +280,10 @@ impl Observable for Coordination {
             return vec![result];
         };
         self.fill(&mut result, &sums, edge);
-        self.fill_layers(&mut result);
+        if let Some(layers) = &self.layers {
+            let names: Vec<&str> = self.ligands.iter().map(String::as_str).chain(["all ligands"]).collect();
+            layers.fill(&mut result, &self.center, &names);
+        }
         vec![result]
     }
 
@@ -308,13 +294,13 @@ impl Observable for Coordination {
             self.center,
             self.ligands.join(", "),
             self.r_min,
-            self.layers.as_ref().map(|l| l.n)
+            self.layers.as_ref().map(Layers::fingerprint)
         )
     }
 
     fn save(&self, writer: &mut Writer) {
         self.blocks.save(writer);
-        self.layers.iter().for_each(|l| l.blocks.save(writer));
+        self.layers.iter().for_each(|l| l.save(writer));
     }
 
     fn selections(&self) -> Vec<(&Selection, bool)> {
@@ -324,7 +310,7 @@ impl Observable for Coordination {
 
     fn restore(&mut self, reader: &mut Reader) -> Result<(), AnalysisError> {
         self.blocks.restore(reader)?;
-        self.layers.as_mut().map_or(Ok(()), |l| l.blocks.restore(reader))
+        self.layers.as_mut().map_or(Ok(()), |l| l.restore(reader))
     }
 }
 
@@ -422,46 +408,5 @@ impl Coordination {
         if total_histogram[MAX_COUNT] > 0.0 {
             result.notes.push(format!("The last bin of the histogram means {MAX_COUNT} or more."));
         }
-    }
-
-    /// CN by layer of z: of the centres that stand there.
-    fn fill_layers(&self, result: &mut AnalysisResult) {
-        let Some(layers) = &self.layers else { return };
-        let (sums, frames) = (layers.blocks.total(), layers.blocks.n_frames() as f64);
-        let thickness = sums[0] / (frames * layers.n as f64);
-        let row = |layer: usize| &sums[1 + layer * (1 + self.n_groups())..][..1 + self.n_groups()];
-        // A layer without centres has no coordination number: it is left out.
-        let filled: Vec<usize> = (0..layers.n).filter(|&l| row(l)[0] > 0.0).collect();
-        let z: Vec<f64> = filled.iter().map(|&l| (l as f64 + 0.5) * thickness).collect();
-        let mut columns = vec![
-            Column::new("z", "nm", z.clone()),
-            Column::new("mean number of centres", "1", filled.iter().map(|&l| row(l)[0] / frames).collect()),
-        ];
-        let mut series = Vec::new();
-        let names = self.ligands.iter().map(String::as_str).chain(["all ligands"]);
-        for (group, name) in names.enumerate() {
-            let numbers: Vec<f64> = filled.iter().map(|&l| row(l)[1 + group] / row(l)[0]).collect();
-            series.push(Series::new(
-                SeriesKind::Line,
-                name,
-                group,
-                z.iter().zip(&numbers).map(|(&z, &n)| [z, n]).collect(),
-            ));
-            columns.push(Column::new(format!("CN {name}"), "1", numbers));
-        }
-        let name = format!("{}_layers", result.name);
-        result.shown.push(result.tables.len());
-        result.tables.push(Table { name: name.clone(), columns });
-        result.figures.push(Figure {
-            name,
-            title: format!("Coordination number of {} along z", self.center),
-            x: Axis::new("z", "nm"),
-            y: Axis::new("coordination number", "1"),
-            series,
-            ..Default::default()
-        });
-        result
-            .notes
-            .push(format!("{} layers along z, {thickness:.3} nm thick, by the position of the centre.", layers.n));
     }
 }

@@ -1,23 +1,24 @@
 //! Profiles along z: number density of groups, mass density, charge density and the electrostatic potential.
 //!
-//! Bins are fixed fractions of the cell's height along z, so a cell that changes is followed. The potential comes from the mean
-//! charge density by integrating Poisson's equation twice, exactly for a density that is constant within a bin:
-//! φ(z) = −4π k_e ∫₀ᶻ (z − z') ρ(z') dz' with φ = 0 and no field at z = 0, which is right where z = 0 lies in the vacuum or in a
-//! conductor; the periodic potential, right for Ewald sums with conducting boundary, has φ(L) z/L subtracted.
+//! Bins are fixed fractions of the cell's height along z, so a cell that changes is followed. Number densities of species count molecules: every atom
+//! heavier than hydrogen stands for its share of one. The potential solves Poisson's equation, φ(z) = −4π k_e ∫₀ᶻ (z − z') ρ(z') dz', with the boundary
+//! that the run has: no field in the vacuum under a slab correction, else periodic, which subtracts φ(L) z/L; a uniform field from outside adds −E z
+//! ([`potential_profile`]).
 
 use super::blocks::{Blocks, Estimate};
 use super::codec::{Reader, Writer};
 use super::grid::RadialGrid;
 use super::peaks;
+use super::potential_profile::{self, Boundary};
 use super::results::{self, AnalysisResult, Axis, Column, Figure, Map, Quantity, Series, SeriesKind, Table};
 use super::selection::Selection;
 use super::snapshot::Snapshot;
 use super::{AnalysisError, Observable};
 use crate::cell::Cell;
 use crate::system::analyses::DensityProfileSpec;
-use crate::system::{Charges, Topology};
-use crate::units::{COULOMB, DENSITY_G_CM3, VOLT};
-use std::f64::consts::{PI, TAU};
+use crate::system::{Charges, External, Topology};
+use crate::units::{DENSITY_G_CM3, VOLT};
+use std::f64::consts::TAU;
 
 /// Densities along z.
 pub struct DensityProfile {
@@ -27,13 +28,22 @@ pub struct DensityProfile {
     n_bins: usize,
     masses: Vec<f64>,
     charges: Vec<f64>,
+    /// Molecules that an atom counts as, `[n_atoms]`; `None` = groups of the user, in which every atom counts as one
+    weights: Option<Vec<f64>>,
+    /// `[n_atoms]`
+    frozen: Vec<bool>,
+    boundary: Boundary,
+    /// Uniform field from outside, V/nm
+    field: f64,
+    /// Is matter not the same everywhere along z?
+    has_surface: bool,
     maps: Option<Maps>,
     /// `[n_groups]`: do all its atoms stay where they are? Such a group would dwarf the others in figures.
     is_frozen: Vec<bool>,
     /// a_x of the first cell, nm
     width: f64,
-    /// Per frame: L_z (nm), then `[n_bins]` of every group (nm⁻³), of the mass (g/cm³) and of the charge (e/nm³); last 1 if the charges were known,
-    /// and 1 if they were those of the frame.
+    /// Per frame: L_z (nm), then `[n_bins]` of every group (nm⁻³), of the mass and of the mass that stays where it is (g/cm³), of the charge and of
+    /// the charge shared between bin centres (e/nm³); last 1 if the charges were known, and 1 if they were those of the frame.
     blocks: Blocks,
 }
 
@@ -49,9 +59,44 @@ struct Maps {
 const MAP_WIDTH: f64 = 0.1;
 /// Vacuum shown beside a slab, nm.
 const ROOM: f64 = 0.3;
+/// Columns behind those of the groups.
+const MASS: usize = 0;
+const FROZEN_MASS: usize = 1;
+const CHARGE: usize = 2;
+const SHARED_CHARGE: usize = 3;
+const N_OTHERS: usize = 4;
+/// Atoms up to this mass are hydrogen, u.
+const HYDROGEN: f64 = 3.0;
+/// Groups this much thinner than the densest one have an axis of their own in the figure.
+const THIN: f64 = 0.2;
+
+/// Molecules that each atom counts as, `[n_atoms]`: one is shared by the atoms of a molecule that are heavier than hydrogen, or by all where there are none.
+/// Atoms that stay where they are, of which a slab is one huge molecule, count themselves.
+fn molecules_per_atom(topology: &Topology) -> Vec<f64> {
+    let mut weights = vec![0.0; topology.n_atoms()];
+    for m in 0..topology.molecules.len() {
+        let atoms = topology.atoms_of(m);
+        let heavy = |i: &usize| topology.masses[*i] > HYDROGEN;
+        let massive = |i: &usize| topology.masses[*i] > 0.0;
+        let has_heavy = atoms.clone().any(|i| heavy(&i));
+        let counted: Vec<usize> = atoms.filter(|i| if has_heavy { heavy(i) } else { massive(i) }).collect();
+        for &i in &counted {
+            weights[i] = 1.0 / counted.len() as f64;
+        }
+    }
+    let stays = topology.frozen.iter().zip(&topology.masses);
+    weights.iter_mut().zip(stays).filter(|(_, (f, _))| **f).for_each(|(w, (_, m))| *w = f64::from(*m > 0.0));
+    weights
+}
 
 impl DensityProfile {
-    pub fn new(spec: &DensityProfileSpec, topology: &Topology, cell: &Cell) -> Result<Self, AnalysisError> {
+    /// * `external` – decides the boundary of the potential
+    pub fn new(
+        spec: &DensityProfileSpec,
+        topology: &Topology,
+        external: &External,
+        cell: &Cell,
+    ) -> Result<Self, AnalysisError> {
         let height = cell.vectors().z_axis.z;
         let n = (height / spec.bin_width).round();
         if !(2.0..=1e5).contains(&n) {
@@ -83,7 +128,7 @@ impl DensityProfile {
         });
         let names = names.iter().map(|n| n.trim_start_matches("species ").trim_matches('\'').to_string()).collect();
         Ok(DensityProfile {
-            blocks: Blocks::new(3 + (groups.len() + 2) * n_bins),
+            blocks: Blocks::new(3 + (groups.len() + N_OTHERS) * n_bins),
             groups,
             names,
             origin,
@@ -91,14 +136,24 @@ impl DensityProfile {
             width: cell.vectors().x_axis.x,
             masses: topology.masses.clone(),
             charges: topology.charges.clone(),
+            weights: spec.groups.is_empty().then(|| molecules_per_atom(topology)),
+            frozen: topology.frozen.clone(),
+            boundary: if external.slab_correction { Boundary::Slab } else { Boundary::Periodic },
+            field: external.field_z / VOLT,
+            has_surface: topology.frozen.contains(&true) || external.slab_correction || !external.walls.is_empty(),
             maps: maps.transpose()?,
             is_frozen,
         })
     }
 
-    /// Column `k` of the sums: a group, then mass, then charge; `[n_bins]`.
+    /// Column `k` of the sums: a group, then what is named by [`MASS`] and so on; `[n_bins]`.
     fn column<'a>(&self, sums: &'a [f64], k: usize) -> &'a [f64] {
         &sums[1 + k * self.n_bins..][..self.n_bins]
+    }
+
+    /// One of the columns behind the groups, summed over frames, `[n_bins]`.
+    fn other<'a>(&self, sums: &'a [f64], which: usize) -> &'a [f64] {
+        self.column(sums, self.groups.len() + which)
     }
 
     /// Mean height of the cell, nm.
@@ -111,31 +166,78 @@ impl DensityProfile {
         (sums[sums.len() - 2], sums[sums.len() - 1])
     }
 
-    /// Mean charge density, e/nm³; `None` where charges were not known.
-    fn charge_density(&self, sums: &[f64]) -> Option<Vec<f64>> {
+    /// Mean density of the charge or the shared charge, e/nm³; `None` where charges were not known.
+    fn charge_density(&self, sums: &[f64], which: usize) -> Option<Vec<f64>> {
         let (known, _) = self.charged(sums);
-        let column = self.column(sums, self.groups.len() + 1);
-        (known > 0.0).then(|| column.iter().map(|sum| sum / known).collect())
+        (known > 0.0).then(|| self.other(sums, which).iter().map(|sum| sum / known).collect())
     }
 
-    /// φ at bin centres and at the upper end, V.
-    fn potential(&self, sums: &[f64], frames: f64) -> Option<(Vec<f64>, f64)> {
+    /// The bin from which on bins follow each other through the matter: the bottom of the cell, or the middle of the vacuum if the slab lies across the
+    /// bottom.
+    fn start(&self, sums: &[f64]) -> usize {
+        let mass = self.other(sums, MASS);
+        let (n, filled) = (self.n_bins, mass.iter().filter(|m| **m > 0.0).count().max(1));
+        let least = 0.01 * mass.iter().sum::<f64>() / filled as f64;
+        if self.boundary == Boundary::Periodic || mass[0] <= least {
+            return 0;
+        }
+        // (length, first bin) of the longest empty run around the cell; bin 0 ends one.
+        let (mut longest, mut length) = ((0, 0), 0);
+        for k in 1..=n {
+            let is_empty = mass[k % n] <= least;
+            if !is_empty && length > longest.0 {
+                longest = (length, k - length);
+            }
+            length = if is_empty { length + 1 } else { 0 };
+        }
+        (longest.1 + longest.0 / 2) % n
+    }
+
+    /// φ at bin centres and at the upper end, V, without a field at the start.
+    fn open_potential(&self, sums: &[f64], frames: f64) -> Option<(Vec<f64>, f64)> {
         let dz = self.height(sums, frames) / self.n_bins as f64;
-        let (mut field, mut phi) = (0.0, 0.0);
-        let at_center = |charge: &f64| {
-            let slope = 4.0 * PI * COULOMB / VOLT * charge;
-            let center = phi - field * dz / 2.0 - slope * dz * dz / 8.0;
-            phi -= field * dz + slope * dz * dz / 2.0;
-            field += slope * dz;
-            center
-        };
-        let centers = self.charge_density(sums)?.iter().map(at_center).collect();
-        Some((centers, phi))
+        let density = self.charge_density(sums, SHARED_CHARGE)?;
+        Some(potential_profile::without_field_at(self.start(sums), &density, dz))
     }
 
     fn periodic_potential(&self, sums: &[f64], frames: f64) -> Option<Vec<f64>> {
-        let (phi, end) = self.potential(sums, frames)?;
-        Some(phi.iter().enumerate().map(|(k, p)| p - end * (k as f64 + 0.5) / self.n_bins as f64).collect())
+        let dz = self.height(sums, frames) / self.n_bins as f64;
+        Some(potential_profile::periodic(&self.charge_density(sums, SHARED_CHARGE)?, dz))
+    }
+
+    /// φ at bin centres and at the upper end, V, as the run has it: with its boundary and the field from outside.
+    fn potential(&self, sums: &[f64], frames: f64) -> Option<(Vec<f64>, f64)> {
+        let (mut phi, end) = match self.boundary {
+            Boundary::Slab => self.open_potential(sums, frames)?,
+            Boundary::Periodic => (self.periodic_potential(sums, frames)?, 0.0),
+        };
+        let (height, start) = (self.height(sums, frames), self.start(sums));
+        let dz = height / self.n_bins as f64;
+        for step in 0..self.n_bins {
+            phi[(start + step) % self.n_bins] -= self.field * (step as f64 + 0.5) * dz;
+        }
+        Some((phi, end - self.field * height))
+    }
+
+    /// Bins between the heights below which 40 % and 60 % of the mass that moves lie: the middle of a liquid, far from its surfaces.
+    fn middle(&self, sums: &[f64]) -> Vec<usize> {
+        let (n, start) = (self.n_bins, self.start(sums));
+        let (mass, frozen) = (self.other(sums, MASS), self.other(sums, FROZEN_MASS));
+        let moving: Vec<f64> = (0..n).map(|s| (start + s) % n).map(|k| (mass[k] - frozen[k]).max(0.0)).collect();
+        let total: f64 = moving.iter().sum();
+        let (mut below, mut bins) = (0.0, Vec::new());
+        for (step, own) in moving.iter().enumerate() {
+            if below < 0.6 * total && below + own > 0.4 * total {
+                bins.push((start + step) % n);
+            }
+            below += own;
+        }
+        bins
+    }
+
+    /// How numbers of a group are counted, for labels.
+    fn counts_molecules(&self) -> bool {
+        self.weights.is_some()
     }
 }
 
@@ -159,10 +261,13 @@ impl Observable for DensityProfile {
             Some(origin) => mean_fraction(origin.atoms(frame)?.iter().map(|&i| fraction(i as usize))).unwrap_or(0.0),
             None => 0.0,
         };
-        let bin = |i: usize| {
+        let place = |i: usize| {
             let f = fraction(i) - origin;
-            (((f - f.floor()) * n_bins as f64) as usize).min(n_bins - 1)
+            f - f.floor()
         };
+        let bin = |i: usize| ((place(i) * n_bins as f64) as usize).min(n_bins - 1);
+        let weights = self.weights.as_deref();
+        let weight = |i: usize| weights.map_or(1.0, |w| w[i]);
         let groups = self.groups.iter().map(|g| g.atoms(frame)).collect::<Result<Vec<_>, _>>()?;
         if let Some(maps) = &mut self.maps {
             let (n_x, n_z) = (maps.n_x, maps.n_z);
@@ -171,7 +276,7 @@ impl Observable for DensityProfile {
                 for &i in group.iter() {
                     let s = frame.cell.to_fractional(frame.positions[i as usize]);
                     let at = |s: f64, n: usize| (((s - s.floor()) * n as f64) as usize).min(n - 1);
-                    sums[at(s.x, n_x) * n_z + at(s.z - origin, n_z)] += one;
+                    sums[at(s.x, n_x) * n_z + at(s.z - origin, n_z)] += weight(i as usize) * one;
                 }
             }
         }
@@ -186,14 +291,22 @@ impl Observable for DensityProfile {
             slot[last - 1] += f64::from(charges.is_some());
             slot[last] += f64::from(is_current);
             for (group, column) in groups.iter().zip(slot[1..].chunks_exact_mut(n_bins)) {
-                group.iter().for_each(|&i| column[bin(i as usize)] += 1.0 / bin_volume);
+                group.iter().for_each(|&i| column[bin(i as usize)] += weight(i as usize) / bin_volume);
             }
-            let (mass, charge) = slot[1 + groups.len() * n_bins..].split_at_mut(n_bins);
+            let others = &mut slot[1 + groups.len() * n_bins..];
             for i in 0..frame.positions.len() {
                 let k = bin(i);
-                mass[k] += self.masses[i] * DENSITY_G_CM3 / bin_volume;
+                let density = self.masses[i] * DENSITY_G_CM3 / bin_volume;
+                others[MASS * n_bins + k] += density;
+                if self.frozen[i] {
+                    others[FROZEN_MASS * n_bins + k] += density;
+                }
                 if let Some(charges) = charges {
-                    charge[k] += charges[i] / bin_volume;
+                    let density = charges[i] / bin_volume;
+                    others[CHARGE * n_bins + k] += density;
+                    for (k, share) in potential_profile::shares(place(i), n_bins) {
+                        others[SHARED_CHARGE * n_bins + k] += share * density;
+                    }
                 }
             }
         });
@@ -220,13 +333,24 @@ impl Observable for DensityProfile {
 
         let mut columns = vec![Column::new("z", "nm", z.clone())];
         columns.extend(self.names.iter().enumerate().map(|(k, n)| Column::new(n.clone(), "nm-3", mean(k))));
-        columns.push(Column::new("mass density", "g/cm3", mean(self.groups.len())));
-        let electric = self.charge_density(&sums).zip(self.potential(&sums, frames));
-        let electric = electric.zip(self.periodic_potential(&sums, frames));
-        if let Some(((charge, (open, _)), periodic)) = &electric {
+        let mass = mean(self.groups.len() + MASS);
+        if self.frozen.contains(&true) {
+            let moving = mass.iter().zip(mean(self.groups.len() + FROZEN_MASS)).map(|(all, stays)| all - stays);
+            columns.push(Column::new("mass density of what moves", "g/cm3", moving.collect()));
+        }
+        columns.push(Column::new("mass density", "g/cm3", mass));
+        let electric = self.charge_density(&sums, CHARGE).zip(self.potential(&sums, frames));
+        if let Some((charge, (total, _))) = &electric {
             columns.push(Column::new("charge density", "e/nm3", charge.clone()));
-            columns.push(Column::new("potential, no field at z = 0", "V", open.clone()));
-            columns.push(Column::new("potential, periodic", "V", periodic.clone()));
+            let open = self.open_potential(&sums, frames).unwrap_or_default().0;
+            let from = self.start(&sums) as f64 * dz;
+            let from = if from == 0.0 { "0".to_string() } else { format!("{from:.3} nm") };
+            columns.push(Column::new(format!("potential, no field at z = {from}"), "V", open));
+            let periodic = self.periodic_potential(&sums, frames).unwrap_or_default();
+            columns.push(Column::new("potential, periodic", "V", periodic));
+            if self.field != 0.0 {
+                columns.push(Column::new("potential, with the field from outside", "V", total.clone()));
+            }
         }
         result.tables.push(Table { name: result.name.clone(), columns });
 
@@ -237,44 +361,63 @@ impl Observable for DensityProfile {
             color,
             points: z.iter().zip(values).map(|(&z, &v)| [z, v]).collect(),
         };
-        let relative = |k: usize| {
-            let values = mean(k);
-            let bulk = values.iter().sum::<f64>() / self.n_bins as f64;
-            values.iter().map(|v| v / bulk.max(f64::MIN_POSITIVE)).collect::<Vec<f64>>()
-        };
         let (low, high) = self.filled(&sums, height);
-        let drawn = (0..self.names.len()).filter(|&k| !self.is_frozen[k]);
+        let drawn: Vec<usize> = (0..self.names.len()).filter(|&k| !self.is_frozen[k]).collect();
+        let peak = |k: usize| mean(k).into_iter().fold(0.0, f64::max);
+        let highest = drawn.iter().map(|&k| peak(k)).fold(0.0, f64::max);
+        let is_thin = |k: usize| peak(k) < THIN * highest;
+        let has_thin = drawn.iter().any(|&k| is_thin(k));
+        let named = |k: usize| format!("{}{}", self.names[k], if is_thin(k) { " (right)" } else { "" });
+        let what = if self.counts_molecules() { "molecules" } else { "number density" };
         result.figures.push(Figure {
             name: result.name.clone(),
-            title: "Density along z, over its mean".to_string(),
+            title: "Number density along z".to_string(),
             x: Axis::new("z", "nm").with_range(low, high),
-            y: Axis::new("ρ(z)/mean", "1"),
-            series: drawn.enumerate().map(|(color, k)| line(&self.names[k], color, false, &relative(k))).collect(),
+            y: Axis::new(what, "nm⁻³"),
+            right: has_thin.then(|| Axis::new(what, "nm⁻³")),
+            series: drawn.iter().enumerate().map(|(c, &k)| line(&named(k), c, is_thin(k), &mean(k))).collect(),
             ..Default::default()
         });
-        if let Some(((charge, _), periodic)) = &electric {
+        if let Some((charge, (potential, _))) = &electric {
+            let label = match (self.boundary, self.field) {
+                (Boundary::Slab, _) => "potential",
+                (Boundary::Periodic, 0.0) => "potential, periodic",
+                (Boundary::Periodic, _) => "potential, periodic and of the field",
+            };
             result.figures.push(Figure {
                 name: format!("{}_charge", result.name),
                 title: "Charge and electrostatic potential along z".to_string(),
                 x: Axis::new("z", "nm").with_range(low, high),
                 y: Axis::new("charge density", "e/nm³"),
                 right: Some(Axis::new("potential", "V")),
-                series: vec![line("charge", 1, false, charge), line("potential, periodic", 0, true, periodic)],
+                series: vec![line("charge", 1, false, charge), line(label, 0, true, potential)],
                 ..Default::default()
             });
         }
         self.fill_maps(&mut result, &sums, height, frames);
         let from = self.origin.as_ref().map_or("the bottom of the cell".to_string(), |o| format!("\"{}\"", o.text()));
-        result.notes.push(format!(
-            "{} bins of {dz:.4} nm, z from {from}. With an origin, the first layer is found as the first shell of g(r) is, on ρ(z) over its mean.",
-            self.n_bins
-        ));
+        let counted = match self.counts_molecules() {
+            true => {
+                "Densities of species count molecules, by their atoms heavier than hydrogen; those of atoms that stay where they are count atoms."
+            }
+            false => "Densities count the selected atoms.",
+        };
+        result.notes.push(format!("{} bins of {dz:.4} nm, z from {from}. {counted}", self.n_bins));
+        if self.origin.is_some() {
+            let how = "The first layer from the origin is found as the first shell of g(r) is, on ρ(z) over its mean.";
+            result.notes.push(how.to_string());
+        }
         let (known, current) = self.charged(&sums);
-        if let Some(((charge, (_, end)), _)) = &electric {
+        if let Some((charge, (_, end))) = &electric {
             let net: f64 = charge.iter().sum::<f64>() * dz;
+            let boundary = match self.boundary {
+                Boundary::Slab => format!("no field in the vacuum, zero below the slab and {end:.4} V above it"),
+                Boundary::Periodic => "the same at both ends of the cell, as Ewald sums have it".to_string(),
+            };
+            let outside = if self.field == 0.0 { "" } else { ", and −E z of the field from outside" };
             result.notes.push(format!(
-                "Potential by double integration of the mean charge density ({net:.2e} e/nm² in all); without a field at z = 0 it \
-                 ends at {end:.4} V, and the periodic one has this subtracted linearly."
+                "Potential by double integration of the mean charge density ({net:.2e} e/nm² in all), every charge shared between the two nearest bin \
+                 centres; {boundary}{outside}."
             ));
         }
         if current > 0.0 {
@@ -293,7 +436,13 @@ impl Observable for DensityProfile {
         let groups: Vec<&str> = self.groups.iter().map(Selection::text).collect();
         let origin = self.origin.as_ref().map_or("", Selection::text);
         let maps = self.maps.as_ref().map_or("no maps".to_string(), |m| format!("maps of {} by {}", m.n_x, m.n_z));
-        format!("density-profile of {} from \"{origin}\", {} bins, {maps}", groups.join(", "), self.n_bins)
+        format!(
+            "density-profile of {} from \"{origin}\", {} bins, {maps}, {:?} in a field of {} V/nm",
+            groups.join(", "),
+            self.n_bins,
+            self.boundary,
+            self.field
+        )
     }
 
     fn save(&self, writer: &mut Writer) {
@@ -317,7 +466,7 @@ impl Observable for DensityProfile {
 impl DensityProfile {
     /// The part of z that figures show, nm: all of it, or where there is mass and some room, if the rest is vacuum.
     fn filled(&self, sums: &[f64], height: f64) -> (f64, f64) {
-        let mass = self.column(sums, self.groups.len());
+        let mass = self.other(sums, MASS);
         let dz = height / self.n_bins as f64;
         let ends = (mass.iter().position(|m| *m > 0.0), mass.iter().rposition(|m| *m > 0.0));
         let (Some(first), Some(last)) = ends else { return (0.0, height) };
@@ -378,33 +527,60 @@ impl DensityProfile {
         let mut push = |kind: &str, name: &str, label: String, unit: &str, estimate: Option<Estimate>| {
             result.values.extend(estimate.map(|e| Quantity::new(format!("{kind}({name})"), label, e, unit)));
         };
+        let middle = self.middle(sums);
+        let over = |column: &[f64], f: f64| {
+            (!middle.is_empty()).then(|| middle.iter().map(|&k| column[k]).sum::<f64>() / (f * middle.len() as f64))
+        };
         for (k, name) in self.names.iter().enumerate().filter(|(k, _)| self.groups[*k].ever_held()) {
-            let mean = |s: &[f64], f: f64| Some(self.column(s, k).iter().sum::<f64>() / (f * self.n_bins as f64));
-            push("mean_density", name, format!("{name} mean number density"), "nm-3", self.blocks.estimate(mean));
+            if !self.has_surface {
+                let mean = |s: &[f64], f: f64| Some(self.column(s, k).iter().sum::<f64>() / (f * self.n_bins as f64));
+                push("mean_density", name, format!("{name} mean number density"), "nm-3", self.blocks.estimate(mean));
+            } else if !self.is_frozen[k] {
+                // A mean over vacuum and slabs says nothing.
+                let mean = |s: &[f64], f: f64| over(self.column(s, k), f);
+                let label = format!("{name} number density in the middle");
+                push("middle_density", name, label, "nm-3", self.blocks.estimate(mean));
+            }
             // A layer belongs to a surface: without an origin every ripple of a bulk liquid would be one.
             let Some(first) = shell(sums, frames, k).filter(|_| self.origin.is_some()) else { continue };
             let peak = self.blocks.estimate(|s, f| Some(shell(s, f, k)?.peak));
             push("layer_position", name, format!("{name} first layer"), "nm", peak);
-            let height = self.blocks.estimate(|s, f| Some(shell(s, f, k)?.height));
-            push("layer_height", name, format!("{name} first layer, height over mean"), "1", height);
+            let height = self.blocks.estimate(|s, f| {
+                let mean = self.column(s, k).iter().sum::<f64>() / (f * self.n_bins as f64);
+                Some(shell(s, f, k)?.height * mean)
+            });
+            push("layer_height", name, format!("{name} first layer, highest density"), "nm-3", height);
             let edge = grid.nearest_edge(first.minimum);
             let areal = self.blocks.estimate(|s, f| Some(self.column(s, k)[..edge].iter().sum::<f64>() * dz / f));
             push("layer_areal_density", name, format!("{name} in the first layer"), "nm-2", areal);
         }
-        let density =
-            |s: &[f64], f: f64| Some(self.column(s, self.groups.len()).iter().sum::<f64>() / (f * self.n_bins as f64));
-        push("mass_density", "all", "mean mass density".to_string(), "g/cm3", self.blocks.estimate(density));
-        let (_, current) = self.charged(sums);
-        if current > 0.0 {
-            let drop = |s: &[f64], f: f64| Some(self.potential(s, f)?.1);
-            let label = "potential from the bottom to the top of the cell".to_string();
-            push("potential_drop", "z", label, "V", self.blocks.estimate(drop));
+        if self.has_surface {
+            let density = |s: &[f64], f: f64| {
+                let frozen = over(self.other(s, FROZEN_MASS), f)?;
+                Some(over(self.other(s, MASS), f)? - frozen)
+            };
+            let label = "mass density in the middle of the liquid".to_string();
+            push("middle_mass_density", "all", label, "g/cm3", self.blocks.estimate(density));
+        } else {
+            let density = |s: &[f64], f: f64| Some(self.other(s, MASS).iter().sum::<f64>() / (f * self.n_bins as f64));
+            push("mass_density", "all", "mean mass density".to_string(), "g/cm3", self.blocks.estimate(density));
         }
-        let middle = |s: &[f64], f: f64| {
-            let phi = self.periodic_potential(s, f)?;
-            Some(phi[self.n_bins / 2] - phi[0])
+        let at_middle = |s: &[f64], f: f64| {
+            let phi = self.potential(s, f)?.0;
+            let at = if self.has_surface { *middle.get(middle.len() / 2)? } else { self.n_bins / 2 };
+            let reference = if self.boundary == Boundary::Slab { 0.0 } else { phi[0] };
+            Some(phi[at] - reference)
         };
-        push("potential_middle", "periodic", "potential at mid-height".to_string(), "V", self.blocks.estimate(middle));
+        if self.boundary == Boundary::Slab {
+            let drop = |s: &[f64], f: f64| Some(self.potential(s, f)?.1);
+            let label = "potential above the slab against below it".to_string();
+            push("potential_drop", "z", label, "V", self.blocks.estimate(drop));
+            let label = "potential in the middle against below the slab".to_string();
+            push("potential_middle", "slab", label, "V", self.blocks.estimate(at_middle));
+        } else {
+            let label = "potential at mid-height".to_string();
+            push("potential_middle", "periodic", label, "V", self.blocks.estimate(at_middle));
+        }
     }
 }
 

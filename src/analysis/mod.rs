@@ -22,6 +22,7 @@ pub mod grid;
 pub mod hydrogen_bonds;
 pub mod ion_pairs;
 pub mod lags;
+pub mod layers;
 pub mod linked_cells;
 pub mod msd;
 pub mod octahedrality;
@@ -30,6 +31,7 @@ pub mod pair_distribution;
 pub mod pairs;
 pub mod particles;
 pub mod peaks;
+pub mod potential_profile;
 pub mod rdf;
 pub mod residence;
 pub mod results;
@@ -45,7 +47,7 @@ pub use results::{AnalysisResult, Axis, Column, Figure, Map, Mark, Quantity, Ser
 use crate::cell::Cell;
 use crate::math;
 use crate::system::spec::AnalysisSpec;
-use crate::system::{Frame, Topology};
+use crate::system::{External, Frame, Topology};
 use codec::{Reader, Writer};
 use rayon::prelude::*;
 use schedule::Schedule;
@@ -147,7 +149,12 @@ fn admit_empty(selections: &[(&Selection, bool)], results: &mut [AnalysisResult]
 }
 
 /// The registry: which observable serves which entry of the input.
-fn build(spec: &AnalysisSpec, topology: &Topology, cell: &Cell) -> Result<(Box<dyn Observable>, f64), AnalysisError> {
+fn build(
+    spec: &AnalysisSpec,
+    topology: &Topology,
+    external: &External,
+    cell: &Cell,
+) -> Result<(Box<dyn Observable>, f64), AnalysisError> {
     Ok(match spec {
         AnalysisSpec::Rdf { pairs, r_max, bin_width, molecules, intramolecular, every } => {
             let settings = rdf::Settings { molecules: *molecules, intramolecular: *intramolecular };
@@ -160,7 +167,7 @@ fn build(spec: &AnalysisSpec, topology: &Topology, cell: &Cell) -> Result<(Box<d
             (Box::new(angles::Angles::new(center, ligand, *r_min, *bin_width, topology, cell)?), *every)
         }
         AnalysisSpec::DensityProfile(s) => {
-            (Box::new(density_profile::DensityProfile::new(s, topology, cell)?), s.every)
+            (Box::new(density_profile::DensityProfile::new(s, topology, external, cell)?), s.every)
         }
         AnalysisSpec::IonPairs(s) => (Box::new(ion_pairs::IonPairs::new(s, topology, cell)?), s.every),
         AnalysisSpec::HydrogenBonds(s) => (Box::new(hydrogen_bonds::HydrogenBonds::new(s, topology, cell)?), s.every),
@@ -193,10 +200,20 @@ impl AnalysisSet {
     ///
     /// Errors name the setting, its value and what to write instead.
     pub fn new(specs: &[AnalysisSpec], topology: &Topology, cell: &Cell) -> Result<Self, AnalysisError> {
+        Self::with_external(specs, topology, &External::default(), cell)
+    }
+
+    /// As [`AnalysisSet::new`], with what acts on the atoms from outside: a slab correction and a field belong to the potential along z.
+    pub fn with_external(
+        specs: &[AnalysisSpec],
+        topology: &Topology,
+        external: &External,
+        cell: &Cell,
+    ) -> Result<Self, AnalysisError> {
         let entries = specs
             .iter()
             .map(|spec| {
-                let (observable, every) = build(spec, topology, cell)?;
+                let (observable, every) = build(spec, topology, external, cell)?;
                 Ok(Entry { observable, schedule: Schedule::new(every)? })
             })
             .collect::<Result<_, AnalysisError>>()?;

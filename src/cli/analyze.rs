@@ -137,9 +137,14 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         OutputFolder::check_free(dir).map_err(CliError::input)?;
     }
     let prepared = prepare::prepare_file(&args.input)?;
-    let topology = &prepared.system.topology;
     let cell = prepared.state.cell;
-    let mut analyses = AnalysisSet::new(&prepared.input.analyses, topology, &cell).map_err(CliError::input)?;
+    let mut analyses = AnalysisSet::with_external(
+        &prepared.input.analyses,
+        &prepared.system.topology,
+        &prepared.system.external,
+        &cell,
+    )
+    .map_err(CliError::input)?;
     if analyses.is_empty() {
         return Err(CliError::Input("the input holds no [[analysis]]; add one, for example [analysis.rdf]".into()));
     }

@@ -20,13 +20,13 @@ pub struct Args {
     input: InputArgs,
     #[command(flatten)]
     executor: ExecutorArgs,
-    /// Print JSON: {"n_atoms", "total", "terms", "backend", "device"}, kJ/mol
+    /// Print JSON: {"n_atoms", "total", "terms", "backend", "device"}, kJ/mol, and "electrode_charges" (e) where there are electrodes
     #[arg(long)]
     json: bool,
     /// Write atom,fx,fy,fz (kJ/mol/nm; constraint forces excluded)
     #[arg(long, value_name = "F.csv")]
     forces: Option<PathBuf>,
-    /// Write atom,charge (e)
+    /// Write atom,charge (e), those of electrodes as they answer this configuration
     #[arg(long, value_name = "Q.csv")]
     charges: Option<PathBuf>,
     /// Compare the forces with f64 at tight settings (converged Ewald sums; cutoff methods as they are) and print the error;
@@ -65,6 +65,9 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     }
     let check = if args.check { Some(force_error(&prepared, &evaluation.forces)?) } else { None };
     let n_atoms = prepared.state.n_atoms();
+    let electrodes = prepared.system.external.electrodes.iter().flat_map(|e| &e.electrodes);
+    let electrodes: Vec<(String, f64)> =
+        electrodes.map(|e| e.name.clone()).zip(evaluation.energies.electrode_charges).collect();
     let packed = is_packed(&prepared.input.system.geometry);
     if args.json {
         let terms: serde_json::Map<String, serde_json::Value> =
@@ -73,6 +76,10 @@ pub fn run(args: &Args) -> Result<(), CliError> {
             "n_atoms": n_atoms, "total": evaluation.energies.total(), "terms": terms,
             "backend": backend.name(), "device": backend.device(),
         });
+        if !electrodes.is_empty() {
+            let charges = electrodes.iter().map(|(name, charge)| (name.clone(), (*charge).into()));
+            value["electrode_charges"] = charges.collect::<serde_json::Map<String, serde_json::Value>>().into();
+        }
         if let Some(error) = check {
             value["force_error_relative_rms"] = error.into();
             value["packed_start"] = packed.into();
@@ -84,6 +91,9 @@ pub fn run(args: &Args) -> Result<(), CliError> {
             say!("  {name:<24} {value:>18.6} kJ/mol");
         }
         say!("  {:<24} {:>18.6} kJ/mol", "total", evaluation.energies.total());
+        for (name, charge) in &electrodes {
+            say!("  {:<24} {charge:>18.6} e", format!("charge of {name}"));
+        }
         if let Some(error) = check {
             let exact = match prepared.system.interactions.coulomb {
                 Coulomb::Pme { .. } | Coulomb::Ewald { .. } => "converged Ewald sums in f64",

@@ -70,8 +70,13 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         say!("the run in {} is complete; its report is {}", path.display(), path.join("report.html").display());
         return Ok(());
     }
-    let mut analyses = AnalysisSet::new(&prepared.input.analyses, &prepared.system.topology, &prepared.state.cell)
-        .map_err(CliError::input)?;
+    let mut analyses = AnalysisSet::with_external(
+        &prepared.input.analyses,
+        &prepared.system.topology,
+        &prepared.system.external,
+        &prepared.state.cell,
+    )
+    .map_err(CliError::input)?;
     let backend = args.executor.backend(&prepared.system)?;
     if let Some(c) = &checkpoint {
         if c.backend != backend.name() {
@@ -127,8 +132,13 @@ fn resume_once(
         CliError::Run(format!("{what}: {error}; {remedy}"))
     };
     let backend = executor.backend(&prepared.system).map_err(|e| keep(e, "no device to continue on"))?;
-    let mut analyses = AnalysisSet::new(&prepared.input.analyses, &prepared.system.topology, &prepared.state.cell)
-        .map_err(CliError::input)?;
+    let mut analyses = AnalysisSet::with_external(
+        &prepared.input.analyses,
+        &prepared.system.topology,
+        &prepared.system.external,
+        &prepared.state.cell,
+    )
+    .map_err(CliError::input)?;
     analyses.restore(&checkpoint.analysis).map_err(CliError::run)?;
     folder.truncate_streams(&checkpoint.streams).map_err(CliError::run)?;
     run_stages(prepared, backend, folder, Some(checkpoint), analyses, input_hash, lose_at).map_err(

@@ -55,7 +55,10 @@ pub fn figures(log: &[Column], analysed_from: Option<f64>) -> Vec<Figure> {
     let charges: Vec<&Column> = columns.iter().filter(|c| c.name.starts_with("charge_")).collect();
     if let Some(last) = charges.last() {
         let name = |c: &Column| c.name.trim_start_matches("charge_").to_string();
-        let title = format!("Charge of electrodes, mean of {} {:+.4} {}", name(last), mean(&last.values), last.unit);
+        // As the table of values has it: over the analysed part.
+        let analysed: Vec<f64> =
+            time.values.iter().zip(&last.values).filter(|(t, _)| **t >= from - 1e-9).map(|(_, q)| *q).collect();
+        let title = format!("Charge of electrodes, mean of {} {:+.4} {}", name(last), mean(&analysed), last.unit);
         let lines = charges.iter().enumerate().map(|(k, column)| series(name(column), k + 1, column, 0.0)).collect();
         figures.push(figure("electrode-charge", title, Axis::new("Q", &last.unit), lines, Some(last)));
     }

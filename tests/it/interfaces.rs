@@ -100,6 +100,19 @@ fn interfaces_run_from_a_packed_start() {
             assert!((last[lower] + last[upper]).abs() < 1e-6, "{name}: {} {}", last[lower], last[upper]);
             assert!(last[upper] > 0.05, "{name}: 2 V charge the upper electrode, {}", last[upper]);
         }
+        // The profile holds the voltage: zero below the slab, 2 V above it.
+        if is_electrode {
+            let profile =
+                std::fs::read_to_string(Path::new(&out).join("analysis/density_profile.csv")).expect("a table");
+            let head = profile.lines().next().expect("a head");
+            // its own name holds the first comma inside a name
+            let k =
+                head.split(',').position(|h| h.contains("no field at z = 0")).unwrap_or_else(|| panic!("{head}")) - 1;
+            let at =
+                |line: Option<&str>| line.and_then(|l| l.split(',').nth(k)?.parse::<f64>().ok()).expect("a number");
+            let (below, above) = (at(profile.lines().nth(1)), at(profile.lines().last()));
+            assert!(below == 0.0 && (above - 2.0).abs() < 1e-3, "{name}: {below} V below, {above} V above");
+        }
     }
 }
 

@@ -120,12 +120,29 @@ fn coordination_is_resolved_by_layer() {
         layer,
         every: 1.0,
     };
-    let results = analyse(&[spec(Some(1.0), Some(0.3))], &topology, &cell, &[positions]);
+    let results = analyse(&[spec(Some(1.0), Some(0.3))], &topology, &cell, std::slice::from_ref(&positions));
     let of = |name: &str| column(&results, "coordination_Zn2+_layers", name).to_vec();
     assert_eq!(of("z"), [0.5, 2.5], "layers without a centre are left out");
     assert_eq!(of("CN OW"), [4.0, 2.0]);
     assert_eq!(of("CN Cl-"), [0.0, 2.0]);
     assert_eq!(of("CN all ligands"), [4.0, 4.0]);
+    assert!(of("± OW").iter().all(|e| e.is_nan()), "one frame has no error");
+    // Atoms that stay are faces: the low ion is 0.5 nm above one at 0.2, the high one 1.5 nm below it through the boundary.
+    let mut faced = topology.clone();
+    faced.frozen[3] = true;
+    positions[3] = DVec3::new(1.0, 1.0, 0.2);
+    let frames = vec![positions; 12];
+    let results = analyse(&[spec(Some(0.4), Some(0.3))], &faced, &cell, &frames);
+    let of = |name: &str| column(&results, "coordination_Zn2+_layers", name).to_vec();
+    assert!(of("distance from the nearest face").iter().zip([0.6, 1.4]).all(|(a, b)| (a - b).abs() < 1e-12));
+    assert_eq!((of("CN OW"), of("CN Cl-"), of("± OW")), (vec![4.0, 2.0], vec![0.0, 1.0], vec![0.0, 0.0]));
+    // Two faces fold into one series: with another at 3.2 nm the high ion is 0.5 nm away too.
+    faced.frozen[2] = true;
+    let mut positions = frames[0].clone();
+    positions[2] = DVec3::new(1.0, 1.0, 3.2);
+    let results = analyse(&[spec(Some(0.4), Some(0.3))], &faced, &cell, &vec![positions; 12]);
+    assert_eq!(column(&results, "coordination_Zn2+_layers", "CN OW"), [3.0]);
+    assert_eq!(column(&results, "coordination_Zn2+_layers", "mean number of centres"), [2.0]);
     let refused = AnalysisSet::new(&[spec(Some(1.0), None)], &topology, &cell).map(|_| ()).expect_err("no radius");
     assert!(matches!(refused, AnalysisError::InvalidSetting { what: "layer", .. }));
 }
@@ -162,6 +179,31 @@ fn a_plate_capacitor_has_its_field_and_its_voltage() {
     let zinc = column(&results, "density_profile", "Zn2+");
     let filled: Vec<usize> = (0..80).filter(|&k| zinc[k] > 0.0).collect();
     assert!(filled == [50] || filled == [49], "2.05 − 5.05 + 8 = 5.0: {filled:?}");
+}
+
+/// A liquid between two planes that stay: densities count molecules and are those of the middle, whatever the vacuum around.
+#[test]
+fn densities_between_surfaces_do_not_depend_on_the_vacuum() {
+    let mut topology = topology(2, 0, 0, 40);
+    topology.frozen[..2].fill(true);
+    for height in [8.0, 16.0] {
+        let cell = Cell::orthorhombic(2.0, 3.0, height).expect("valid");
+        let mut positions = vec![DVec3::new(0.5, 1.0, 2.05), DVec3::new(0.5, 1.0, 6.05)];
+        // 10 molecules per nm from 2.05 to 6.05, hydrogens in the plane of their oxygen.
+        positions
+            .extend((0..40).flat_map(|k| water(DVec3::new(1.0, 1.0, 2.1 + 0.1 * f64::from(k)), DVec3::X, DVec3::Y)));
+        let spec = DensityProfileSpec { bin_width: 0.05, every: 1.0, ..Default::default() };
+        let results = analyse(&[AnalysisSpec::DensityProfile(spec)], &topology, &cell, &[positions]);
+        let density = value(&results, "middle_density(SPC/E)");
+        assert!((density - 10.0 / 6.0).abs() < 0.06 * density, "{density} molecules per nm3 in {height} nm");
+        let mass = value(&results, "middle_mass_density(all)");
+        assert!((mass - density * 18.015 * 1.660_539e-3).abs() < 1e-4 * mass, "{mass} g/cm3");
+        assert!(results[0].values.iter().all(|q| !q.id.starts_with("mean_density") && q.id != "mass_density(all)"));
+        let dz = height / column(&results, "density_profile", "z").len() as f64;
+        let held = |name: &str| column(&results, "density_profile", name).iter().sum::<f64>() * 6.0 * dz;
+        assert!((held("SPC/E") - 40.0).abs() < 1e-9 && (held("Zn2+") - 2.0).abs() < 1e-9);
+        assert_eq!(results[0].figures[0].y.unit, "nm⁻³");
+    }
 }
 
 #[test]
