@@ -76,9 +76,7 @@ fn interfaces_run_from_a_packed_start() {
         let mut set = |pair: &str| arguments.extend(["--set".to_string(), pair.to_string()]);
         set("stage.minimise.minimise.max_steps=150");
         set("stage.relax.duration=0.02 ps");
-        if name == "graphite-water" {
-            set("stage.press.duration=0.02 ps");
-        }
+        set("stage.press.duration=0.02 ps");
         set("stage.equilibrate.duration=0.02 ps");
         set("stage.production.duration=0.04 ps");
         set("stage.production.trajectory={ every = \"0.02 ps\", format = \"xtc\" }");
