@@ -8,7 +8,6 @@
 
 use super::AnalysisError;
 use super::codec::{Reader, Writer};
-use std::ops::Range;
 
 /// Complete blocks are merged in pairs when there are this many.
 const MAX_BLOCKS: usize = 20;
@@ -41,6 +40,59 @@ impl Overlap {
 pub struct Estimate {
     pub value: f64,
     pub error: Option<f64>,
+}
+
+/// All sums, and those without each of the blocks: made once for all functions of them whose errors are asked for.
+pub struct Jackknife {
+    /// `[n]`
+    total: Vec<f64>,
+    n_frames: u64,
+    /// `[n_blocks][n]`; empty where blocks are too few for an error.
+    without: Vec<Vec<f64>>,
+    /// Frames that are left out together.
+    length: u64,
+    /// Share of the variance that the blocks do not show.
+    hidden: f64,
+}
+
+impl Jackknife {
+    /// Sums over all frames, `[n]`.
+    pub fn total(&self) -> &[f64] {
+        &self.total
+    }
+
+    /// A function of the sums with its jackknife error.
+    ///
+    /// * `value_of(sums, n_frames)` – must be a ratio of sums or the like: it is evaluated with blocks left out
+    ///
+    /// `None` if there are no frames or the function has no value for all of them.
+    pub fn estimate(&self, value_of: impl Fn(&[f64], f64) -> Option<f64>) -> Option<Estimate> {
+        if self.n_frames == 0 {
+            return None;
+        }
+        let value = value_of(&self.total, self.n_frames as f64)?;
+        if self.without.is_empty() {
+            return Some(Estimate { value, error: None });
+        }
+        let frames_left = (self.n_frames - self.length) as f64;
+        let without: Option<Vec<f64>> = self.without.iter().map(|sums| value_of(sums, frames_left)).collect();
+        let error = without.map(|values| {
+            let n = values.len() as f64;
+            // Relative to the value, so that a constant has the error zero and not one of rounding.
+            let deviations =
+                values.iter().map(|v| v - value).map(|d| if d.abs() < 1e-12 * value.abs() { 0.0 } else { d });
+            let (sum, sum_sq) = deviations.fold((0.0, 0.0), |(s, q), d| (s + d, q + d * d));
+            // Each deviation is that of a block from the mean, over N − 1 where N blocks fit into all frames; the last of them may be incomplete.
+            let fit = self.n_frames as f64 / self.length as f64;
+            let scatter = (sum_sq - sum * sum / n).max(0.0) / (n - 1.0);
+            ((fit - 1.0).powi(2) / fit * scatter / (1.0 - self.hidden)).sqrt()
+        });
+        Some(Estimate { value, error })
+    }
+}
+
+fn add(sums: &mut [f64], block: &[f64]) {
+    sums.iter_mut().zip(block).for_each(|(sum, b)| *sum += b);
 }
 
 /// Sums of `n` numbers per frame.
@@ -86,40 +138,44 @@ impl Blocks {
 
     /// Sums over all frames, `[n]`.
     pub fn total(&self) -> Vec<f64> {
-        self.total_without(&(0..0))
-    }
-
-    fn total_without(&self, skip: &Range<usize>) -> Vec<f64> {
         let mut total = self.current.clone();
-        for (_, block) in self.complete.iter().enumerate().filter(|(k, _)| !skip.contains(k)) {
-            total.iter_mut().zip(block).for_each(|(t, b)| *t += b);
-        }
+        self.complete.iter().for_each(|block| add(&mut total, block));
         total
     }
 
-    /// A function of the sums with its jackknife error.
+    /// A function of the sums with its jackknife error; for several of them see [`Blocks::jackknife`].
     ///
     /// * `value_of(sums, n_frames)` – must be a ratio of sums or the like: it is evaluated with blocks left out
     ///
     /// `None` if there are no frames or the function has no value for all of them.
     pub fn estimate(&self, value_of: impl Fn(&[f64], f64) -> Option<f64>) -> Option<Estimate> {
-        self.estimate_joined(1, 0.0, value_of)
+        self.jackknife().estimate(value_of)
     }
 
-    /// As [`Blocks::estimate`], for sums over pairs of frames up to `reach` frames apart that were added with the later of the two.
+    /// What estimates of many functions have in common.
+    pub fn jackknife(&self) -> Jackknife {
+        self.jackknife_joined(1, 0.0)
+    }
+
+    /// As [`Blocks::jackknife`], for sums over pairs of frames up to `reach` frames apart that were added with the later of the two.
     ///
     /// Pairs that straddle a seam make neighboring blocks alike, and a jackknife over short blocks mistakes that for certainty. Blocks are
     /// therefore joined until none is shorter than `reach`. What the seams of blocks of B frames still hide of the variance is a share
     /// κ reach/B, which the error is corrected for; see [`Overlap`]. Fewer than five such blocks give no error.
+    pub fn jackknife_of_pairs(&self, reach: u64, overlap: Overlap) -> Jackknife {
+        let join = self.blocks_joined(reach);
+        let hidden = overlap.share() * reach as f64 / (join as u64 * self.frames_per_block) as f64;
+        self.jackknife_joined(join, hidden)
+    }
+
+    /// As [`Blocks::estimate`], for sums over pairs of frames; see [`Blocks::jackknife_of_pairs`].
     pub fn estimate_of_pairs(
         &self,
         reach: u64,
         overlap: Overlap,
         value_of: impl Fn(&[f64], f64) -> Option<f64>,
     ) -> Option<Estimate> {
-        let join = self.blocks_joined(reach);
-        let hidden = overlap.share() * reach as f64 / (join as u64 * self.frames_per_block) as f64;
-        self.estimate_joined(join, hidden, value_of)
+        self.jackknife_of_pairs(reach, overlap).estimate(value_of)
     }
 
     /// Are there enough blocks of at least `reach` frames for an error bar?
@@ -134,39 +190,29 @@ impl Blocks {
 
     /// * `join` – blocks that are left out together
     /// * `hidden` – share of the variance that the blocks do not show
-    fn estimate_joined(
-        &self,
-        join: usize,
-        hidden: f64,
-        value_of: impl Fn(&[f64], f64) -> Option<f64>,
-    ) -> Option<Estimate> {
-        let n_frames = self.n_frames();
-        if n_frames == 0 {
-            return None;
-        }
-        let total = self.total();
-        let value = value_of(&total, n_frames as f64)?;
+    fn jackknife_joined(&self, join: usize, hidden: f64) -> Jackknife {
         let n_blocks = self.complete.len() / join;
-        if n_blocks < MIN_BLOCKS {
-            return Some(Estimate { value, error: None });
+        let n_used = if n_blocks < MIN_BLOCKS { 0 } else { n_blocks };
+        // Sums of what stands before and of what stands behind the blocks that are left out. Nothing is subtracted: bins that are empty without a block
+        // must be exactly zero.
+        let (mut without, mut before) = (Vec::with_capacity(n_used), self.current.clone());
+        for joined in self.complete.chunks_exact(join).take(n_used) {
+            without.push(before.clone());
+            joined.iter().for_each(|block| add(&mut before, block));
         }
-        let length = join as u64 * self.frames_per_block;
-        let frames_left = (n_frames - length) as f64;
-        // Summed afresh rather than subtracted: bins that are empty without the block must be exactly zero.
-        let without: Option<Vec<f64>> =
-            (0..n_blocks).map(|k| value_of(&self.total_without(&(k * join..(k + 1) * join)), frames_left)).collect();
-        let error = without.map(|values| {
-            let n = n_blocks as f64;
-            // Relative to the value, so that a constant has the error zero and not one of rounding.
-            let deviations =
-                values.iter().map(|v| v - value).map(|d| if d.abs() < 1e-12 * value.abs() { 0.0 } else { d });
-            let (sum, sum_sq) = deviations.fold((0.0, 0.0), |(s, q), d| (s + d, q + d * d));
-            // Each deviation is that of a block from the mean, over N − 1 where N blocks fit into all frames; the last of them may be incomplete.
-            let fit = n_frames as f64 / length as f64;
-            let scatter = (sum_sq - sum * sum / n).max(0.0) / (n - 1.0);
-            ((fit - 1.0).powi(2) / fit * scatter / (1.0 - hidden)).sqrt()
-        });
-        Some(Estimate { value, error })
+        let mut behind = vec![0.0; self.n];
+        self.complete[n_used * join..].iter().for_each(|block| add(&mut behind, block));
+        for (sums, joined) in without.iter_mut().zip(self.complete.chunks_exact(join)).rev() {
+            add(sums, &behind);
+            joined.iter().for_each(|block| add(&mut behind, block));
+        }
+        Jackknife {
+            total: self.total(),
+            n_frames: self.n_frames(),
+            without,
+            length: join as u64 * self.frames_per_block,
+            hidden,
+        }
     }
 
     pub fn save(&self, writer: &mut Writer) {
@@ -231,6 +277,35 @@ mod tests {
             // Both variances are known to about 7 %.
             assert!((0.8..1.25).contains(&(stated / true_variance)), "{n}: {stated} against {true_variance}");
         }
+    }
+
+    /// The sums without a block are those of all other blocks added afresh, and bins that only it filled are exactly empty.
+    #[test]
+    fn blocks_are_left_out_whole() {
+        let (mut blocks, mut draws) = (Blocks::new(3), Draws::new(3, Stream::Build, 0));
+        // 15 blocks of two frames and one frame more; the last number is that of one frame in the third pair of blocks.
+        for k in 0..31 {
+            let noise = draws.uniform();
+            blocks.add_frame(|slot| {
+                slot[0] += noise;
+                slot[1] += 1.0;
+                slot[2] += if k == 9 { 0.1 } else { 0.0 };
+            });
+        }
+        assert_eq!((blocks.complete.len(), blocks.frames_per_block), (15, 2));
+        for join in [1, 2, 3] {
+            let jackknife = blocks.jackknife_joined(join, 0.0);
+            assert_eq!(jackknife.without.len(), 15 / join);
+            for (k, sums) in jackknife.without.iter().enumerate() {
+                let mut fresh = blocks.current.clone();
+                let left = |b: &usize| !(k * join..(k + 1) * join).contains(b);
+                (0..15).filter(left).for_each(|b| add(&mut fresh, &blocks.complete[b]));
+                assert!((sums[0] - fresh[0]).abs() < 1e-13, "{join}, {k}");
+                assert_eq!(sums[1..], fresh[1..]);
+                assert_eq!(sums[2] == 0.0, (k * join..(k + 1) * join).contains(&4), "{join}, {k}");
+            }
+        }
+        assert!(blocks.jackknife_joined(4, 0.0).without.is_empty(), "three blocks");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! getting a shell of its own. r_min is chosen when the results are asked for: for every radius on a fine grid the histogram
 //! P(CN = k) is kept, so no second pass and no stored neighbours are needed, and memory does not grow with the run.
 
+use super::ahead::{Gauge, Reading};
 use super::blocks::{Blocks, Estimate};
 use super::codec::{Reader, Writer};
 use super::grid::RadialGrid;
@@ -18,6 +19,7 @@ use super::{AnalysisError, Observable};
 use crate::cell::Cell;
 use crate::system::Topology;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Neighbours are followed up to this distance, nm: beyond the second shell of any simple ion.
 pub const BOUND: f64 = 0.6;
@@ -54,15 +56,35 @@ const HEAD: usize = 3;
 /// Coordination of all atoms of one selection by those of others.
 pub struct Coordination {
     center: String,
+    r_min: Option<f64>,
+    gauge: Arc<Shells>,
+    layers: Option<Layers>,
+    /// Per frame: V, ordered pairs i ≠ j, centres, then for every group (each ligand, then all together), every bin and every k how many centres meet their
+    /// k-th neighbour (from zero; the last k stands for all further ones) in the bin.
+    blocks: Blocks,
+}
+
+/// Finds the neighbours in a frame.
+struct Shells {
     centers: Selection,
     ligands: Vec<String>,
     groups: Vec<Selection>,
-    r_min: Option<f64>,
     grid: RadialGrid,
-    layers: Option<Layers>,
-    /// Per frame: V, ordered pairs i ≠ j, centres, then for every group (each ligand, then all together) and every bin the number of neighbours in it,
-    /// then for every group, bin and k how many more centres have k neighbours within the upper edge of the bin than within the lower one.
-    blocks: Blocks,
+    r_min: Option<f64>,
+    /// Are neighbours within r_min told for every centre, for layers?
+    with_layers: bool,
+}
+
+/// The neighbours in a frame.
+struct Found {
+    /// nm³
+    volume: f64,
+    n_pairs: f64,
+    n_centers: usize,
+    /// Slots of the sums that count one more.
+    arrivals: Vec<u32>,
+    /// With layers: neighbours within r_min of every centre by group, `[n_centers][n_groups]`.
+    shells: Vec<f64>,
 }
 
 impl Coordination {
@@ -101,18 +123,67 @@ impl Coordination {
             }
             Layers::new(thickness, n_groups, topology, cell)
         });
+        let layers = layers.transpose()?;
+        let gauge = Shells { centers, ligands: ligands.to_vec(), groups, grid, r_min, with_layers: layers.is_some() };
         Ok(Coordination {
             center: center.to_string(),
-            centers,
-            ligands: ligands.to_vec(),
-            groups,
             r_min,
-            grid,
-            layers: layers.transpose()?,
-            blocks: Blocks::new(HEAD + n_groups * grid.len() * (1 + (MAX_COUNT + 1))),
+            layers,
+            blocks: Blocks::new(gauge.slot(n_groups, 0)),
+            gauge: Arc::new(gauge),
         })
     }
 
+    /// Neighbours of a group within edge `edge`, summed over centres and frames.
+    fn n_within(&self, sums: &[f64], group: usize, edge: usize) -> f64 {
+        sums[self.gauge.slot(group, 0)..self.gauge.slot(group, edge)].iter().sum()
+    }
+
+    /// Mean coordination number of a group within edge `edge`.
+    fn mean_within(&self, sums: &[f64], group: usize, edge: usize) -> f64 {
+        self.n_within(sums, group, edge) / sums[2].max(1.0)
+    }
+
+    /// P(CN = k) of a group within edge `edge` ≥ 1, `[MAX_COUNT + 1]`.
+    fn histogram(&self, sums: &[f64], group: usize, edge: usize) -> Vec<f64> {
+        // Centres that have met more than k neighbours.
+        let mut reached = [0.0; MAX_COUNT + 1];
+        let arrivals = &sums[self.gauge.slot(group, 0)..self.gauge.slot(group, edge)];
+        for row in arrivals.chunks_exact(MAX_COUNT + 1) {
+            reached.iter_mut().zip(row).for_each(|(n, arrived)| *n += arrived);
+        }
+        reached[MAX_COUNT] = 0.0;
+        let scale = 1.0 / sums[2].max(1.0);
+        let mut before = sums[2];
+        let left = |more: f64| (std::mem::replace(&mut before, more) - more) * scale;
+        reached.into_iter().map(left).collect()
+    }
+
+    /// The shell radius as an edge of the grid.
+    fn shell_edge(&self, sums: &[f64]) -> Option<usize> {
+        let Shells { grid, .. } = &*self.gauge;
+        let edge = match self.r_min {
+            Some(r) => grid.nearest_edge(r),
+            None => {
+                let of_all = &sums[self.gauge.slot(self.gauge.all(), 0)..];
+                let counts: Vec<f64> = of_all.chunks_exact(MAX_COUNT + 1).map(|row| row.iter().sum()).collect();
+                first_minimum_edge(&counts, sums[0], sums[1], self.blocks.n_frames(), grid)?
+            }
+        };
+        (edge >= 1).then_some(edge)
+    }
+
+    fn add_found(&mut self, found: &Found) {
+        self.blocks.add_frame(|slot| {
+            slot[0] += found.volume;
+            slot[1] += found.n_pairs;
+            slot[2] += found.n_centers as f64;
+            found.arrivals.iter().for_each(|&at| slot[at as usize] += 1.0);
+        });
+    }
+}
+
+impl Shells {
     fn n_groups(&self) -> usize {
         self.ligands.len() + 1
     }
@@ -122,45 +193,74 @@ impl Coordination {
         self.ligands.len()
     }
 
-    /// Where the neighbour count of (group, bin) stands in the sums.
-    fn radial_slot(&self, group: usize, bin: usize) -> usize {
-        HEAD + group * self.grid.len() + bin
+    /// Where the arrivals in (group, bin) stand in the sums.
+    fn slot(&self, group: usize, bin: usize) -> usize {
+        HEAD + (group * self.grid.len() + bin) * (MAX_COUNT + 1)
     }
 
-    /// Where the change of (group, bin, k = 0) stands in the sums.
-    fn histogram_slot(&self, group: usize, bin: usize) -> usize {
-        HEAD + self.n_groups() * self.grid.len() + (group * self.grid.len() + bin) * (MAX_COUNT + 1)
-    }
-
-    /// Mean coordination number of a group within edge `edge`.
-    fn mean_within(&self, sums: &[f64], group: usize, edge: usize) -> f64 {
-        let slots = self.radial_slot(group, 0)..self.radial_slot(group, edge);
-        sums[slots].iter().sum::<f64>() / sums[2].max(1.0)
-    }
-
-    /// P(CN = k) of a group within edge `edge` ≥ 1, `[MAX_COUNT + 1]`.
-    fn histogram(&self, sums: &[f64], group: usize, edge: usize) -> Vec<f64> {
-        // Within no distance at all every centre has none.
-        let mut centers = vec![0.0; MAX_COUNT + 1];
-        centers[0] = sums[2];
-        let changes = &sums[self.histogram_slot(group, 0)..self.histogram_slot(group, edge)];
-        for row in changes.chunks_exact(MAX_COUNT + 1) {
-            centers.iter_mut().zip(row).for_each(|(n, change)| *n += change);
+    fn find(&self, frame: &Snapshot) -> Result<Found, AnalysisError> {
+        let (grid, n_groups, all) = (self.grid, self.n_groups(), self.all());
+        let centers = self.centers.atoms(frame)?;
+        let groups = self.groups.iter().map(|g| g.atoms(frame)).collect::<Result<Vec<_>, _>>()?;
+        if self.groups.iter().any(|g| g.fixed().is_none()) {
+            check_overlap(&self.ligands, &groups)?;
         }
-        let scale = 1.0 / sums[2].max(1.0);
-        centers.iter().map(|n| n * scale).collect()
+        let n_ligands: usize = groups.iter().map(|g| g.len()).sum();
+        let shared: usize = groups.iter().map(|g| n_common(&centers, g)).sum();
+        let searches = groups.iter().map(|g| PairSearch::new(frame, g, grid.r_max())).collect::<Result<Vec<_>, _>>()?;
+        let mut found = Found {
+            volume: frame.cell.volume(),
+            n_pairs: (centers.len() * n_ligands - shared) as f64,
+            n_centers: centers.len(),
+            arrivals: Vec::with_capacity(64 * centers.len()),
+            shells: Vec::new(),
+        };
+        // Within r_min, for the layers.
+        let edge = self.r_min.map_or(0, |r| grid.nearest_edge(r));
+        // Neighbours by bin, the nearest first, and how many of each group were met.
+        let (mut near, mut met) = (Vec::<u32>::new(), vec![0_usize; n_groups]);
+        for &center in centers.iter() {
+            let position = frame.positions[center as usize];
+            near.clear();
+            for (group, (search, members)) in searches.iter().zip(&groups).enumerate() {
+                search.visit(position, |k, d| {
+                    if members[k] != center
+                        && let Some(bin) = grid.bin(d.length())
+                    {
+                        near.push((bin * n_groups + group) as u32);
+                    }
+                });
+            }
+            near.sort_unstable();
+            met.fill(0);
+            for &key in &near {
+                let (bin, group) = (key as usize / n_groups, key as usize % n_groups);
+                for group in [group, all] {
+                    found.arrivals.push((self.slot(group, bin) + met[group].min(MAX_COUNT)) as u32);
+                    met[group] += 1;
+                }
+            }
+            if self.with_layers {
+                let of = |group: usize| {
+                    let inside = near.iter().map(|&k| k as usize).filter(|k| k / n_groups < edge);
+                    inside.filter(|k| group == all || k % n_groups == group).count() as f64
+                };
+                found.shells.extend((0..n_groups).map(of));
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Gauge for Shells {
+    fn read(&self, frame: &Snapshot) -> Result<Reading, AnalysisError> {
+        Ok(Box::new(self.find(frame)?))
     }
 
-    /// The shell radius as an edge of the grid.
-    fn shell_edge(&self, sums: &[f64]) -> Option<usize> {
-        let edge = match self.r_min {
-            Some(r) => self.grid.nearest_edge(r),
-            None => {
-                let counts = &sums[self.radial_slot(self.all(), 0)..self.radial_slot(self.all(), self.grid.len())];
-                first_minimum_edge(counts, sums[0], sums[1], self.blocks.n_frames(), &self.grid)?
-            }
-        };
-        (edge >= 1).then_some(edge)
+    fn atoms(&self) -> Option<Vec<u32>> {
+        let atoms: Vec<&[u32]> =
+            [&self.centers].into_iter().chain(&self.groups).map(|s| s.fixed()).collect::<Option<_>>()?;
+        Some(atoms.concat())
     }
 }
 
@@ -198,65 +298,23 @@ pub fn first_minimum_edge(
 
 impl Observable for Coordination {
     fn sample(&mut self, frame: &Snapshot) -> Result<(), AnalysisError> {
-        let (grid, n_groups, all) = (self.grid, self.n_groups(), self.all());
-        let centers = self.centers.atoms(frame)?;
-        let groups = self.groups.iter().map(|g| g.atoms(frame)).collect::<Result<Vec<_>, _>>()?;
-        if self.groups.iter().any(|g| g.fixed().is_none()) {
-            check_overlap(&self.ligands, &groups)?;
-        }
-        let n_ligands: usize = groups.iter().map(|g| g.len()).sum();
-        let shared: usize = groups.iter().map(|g| n_common(&centers, g)).sum();
-        let n_pairs = (centers.len() * n_ligands - shared) as f64;
-        let searches = groups.iter().map(|g| PairSearch::new(frame, g, grid.r_max())).collect::<Result<Vec<_>, _>>()?;
-        let histogram_start = self.histogram_slot(0, 0);
-        // Neighbours within r_min of every centre, for the layers: `[n_centers][n_groups]`.
-        let edge = self.r_min.map_or(0, |r| grid.nearest_edge(r));
-        let mut shells: Vec<f64> = Vec::new();
-        let with_layers = self.layers.is_some();
-        self.blocks.add_frame(|slot| {
-            slot[0] += frame.cell.volume();
-            slot[1] += n_pairs;
-            slot[2] += centers.len() as f64;
-            let (radial, changes) = slot[HEAD..].split_at_mut(histogram_start - HEAD);
-            // Neighbours by bin, the nearest first, and how many of each group were met.
-            let (mut near, mut met) = (Vec::<u32>::new(), vec![0_usize; n_groups]);
-            for &center in centers.iter() {
-                near.clear();
-                for (group, (search, members)) in searches.iter().zip(&groups).enumerate() {
-                    search.visit(frame.positions[center as usize], |k, d| {
-                        if members[k] != center
-                            && let Some(bin) = grid.bin(d.length())
-                        {
-                            near.push((bin * n_groups + group) as u32);
-                        }
-                    });
-                }
-                near.sort_unstable();
-                met.fill(0);
-                for &key in &near {
-                    let (bin, group) = (key as usize / n_groups, key as usize % n_groups);
-                    for group in [group, all] {
-                        let at = group * grid.len() + bin;
-                        radial[at] += 1.0;
-                        let row = &mut changes[at * (MAX_COUNT + 1)..][..=MAX_COUNT];
-                        row[met[group].min(MAX_COUNT)] -= 1.0;
-                        met[group] += 1;
-                        row[met[group].min(MAX_COUNT)] += 1.0;
-                    }
-                }
-                if with_layers {
-                    let of = |group: usize| {
-                        let inside = near.iter().map(|&k| k as usize).filter(|k| k / n_groups < edge);
-                        inside.filter(|k| group == all || k % n_groups == group).count() as f64
-                    };
-                    shells.extend((0..n_groups).map(of));
-                }
-            }
-        });
+        let found = self.gauge.find(frame)?;
+        self.add_found(&found);
         if let Some(layers) = &mut self.layers {
-            layers.sample(frame, &centers, &shells);
+            layers.sample(frame, &self.gauge.centers.atoms(frame)?, &found.shells);
         }
         Ok(())
+    }
+
+    /// None with layers: they look at the surfaces too.
+    fn gauge(&self) -> Option<Arc<dyn Gauge>> {
+        self.layers.is_none().then(|| Arc::clone(&self.gauge) as _)
+    }
+
+    fn add(&mut self, reading: Reading) {
+        if let Ok(found) = reading.downcast::<Found>() {
+            self.add_found(&found);
+        }
     }
 
     fn finish(&self) -> Vec<AnalysisResult> {
@@ -275,24 +333,25 @@ impl Observable for Coordination {
         let Some(edge) = self.shell_edge(&sums) else {
             result.notes.push(format!(
                 "g(r) of the ligands shows no first shell that ends within {:.2} nm: give r_min to count anyway.",
-                self.grid.r_max()
+                self.gauge.grid.r_max()
             ));
             return vec![result];
         };
         self.fill(&mut result, &sums, edge);
         if let Some(layers) = &self.layers {
-            let names: Vec<&str> = self.ligands.iter().map(String::as_str).chain(["all ligands"]).collect();
+            let names: Vec<&str> = self.gauge.ligands.iter().map(String::as_str).chain(["all ligands"]).collect();
             layers.fill(&mut result, &self.center, &names);
         }
         vec![result]
     }
 
     fn fingerprint(&self) -> String {
-        let (r_max, n) = (self.grid.r_max(), self.grid.len());
+        let Shells { grid, ligands, .. } = &*self.gauge;
+        let (r_max, n) = (grid.r_max(), grid.len());
         format!(
             "coordination numbers of {} by {}, r_min {:?} nm, {n} bins to {r_max:.9} nm, {:?} layers",
             self.center,
-            self.ligands.join(", "),
+            ligands.join(", "),
             self.r_min,
             self.layers.as_ref().map(Layers::fingerprint)
         )
@@ -304,8 +363,9 @@ impl Observable for Coordination {
     }
 
     fn selections(&self) -> Vec<(&Selection, bool)> {
-        let groups = self.groups.iter().map(|g| (g, self.groups.len() == 1));
-        [(&self.centers, true)].into_iter().chain(groups).collect()
+        let Shells { centers, groups, .. } = &*self.gauge;
+        let groups = groups.iter().map(|g| (g, groups.len() == 1));
+        [(centers, true)].into_iter().chain(groups).collect()
     }
 
     fn restore(&mut self, reader: &mut Reader) -> Result<(), AnalysisError> {
@@ -317,8 +377,11 @@ impl Observable for Coordination {
 impl Coordination {
     fn fill(&self, result: &mut AnalysisResult, sums: &[f64], edge: usize) {
         let center = self.center.as_str();
-        let r_min = self.grid.edge(edge);
-        let group_names: Vec<&str> = self.ligands.iter().map(String::as_str).chain(["all ligands"]).collect();
+        let gauge = &*self.gauge;
+        let (grid, all, n_groups) = (&gauge.grid, gauge.all(), gauge.n_groups());
+        let jackknife = self.blocks.jackknife();
+        let r_min = grid.edge(edge);
+        let group_names: Vec<&str> = gauge.ligands.iter().map(String::as_str).chain(["all ligands"]).collect();
         let mut push = |id: String, label: String, estimate: Option<Estimate>, unit: &str| {
             result.values.extend(estimate.map(|e| Quantity::new(id, label, e, unit)));
         };
@@ -329,26 +392,26 @@ impl Coordination {
             Some(Estimate { value: r_min, error: None }),
             "nm",
         );
-        let total = self.blocks.estimate(|s, _| Some(self.mean_within(s, self.all(), edge)));
+        let total = jackknife.estimate(|s, _| Some(self.mean_within(s, all, edge)));
         push(format!("coordination_number({center})"), format!("{center} coordination number"), total, "1");
-        for (group, ligand) in self.ligands.iter().enumerate().filter(|(group, _)| self.groups[*group].ever_held()) {
-            let mean = self.blocks.estimate(|s, _| Some(self.mean_within(s, group, edge)));
+        for (group, ligand) in gauge.ligands.iter().enumerate().filter(|(group, _)| gauge.groups[*group].ever_held()) {
+            let mean = jackknife.estimate(|s, _| Some(self.mean_within(s, group, edge)));
             let label = format!("{center} – {ligand} coordination number");
             push(format!("coordination_number({center},{ligand})"), label, mean, "1");
         }
-        let total_histogram = self.histogram(sums, self.all(), edge);
+        let total_histogram = self.histogram(sums, all, edge);
         let mode = |s: &[f64], _: f64| {
-            let p = self.histogram(s, self.all(), edge);
+            let p = self.histogram(s, all, edge);
             Some((0..=MAX_COUNT).fold(0, |m, k| if p[k] > p[m] { k } else { m }) as f64)
         };
         push(
             format!("coordination_mode({center})"),
             format!("{center} most frequent coordination number"),
-            self.blocks.estimate(mode),
+            jackknife.estimate(mode),
             "1",
         );
         for k in (0..=MAX_COUNT).filter(|&k| total_histogram[k] > 0.0 || ALWAYS_REPORTED.contains(&k)) {
-            let fraction = self.blocks.estimate(|s, _| Some(self.histogram(s, self.all(), edge)[k]));
+            let fraction = jackknife.estimate(|s, _| Some(self.histogram(s, all, edge)[k]));
             push(
                 format!("coordination_fraction({center},{k})"),
                 format!("{center} fraction with CN = {k}"),
@@ -357,7 +420,7 @@ impl Coordination {
             );
         }
 
-        let histograms: Vec<Vec<f64>> = (0..self.n_groups()).map(|group| self.histogram(sums, group, edge)).collect();
+        let histograms: Vec<Vec<f64>> = (0..n_groups).map(|group| self.histogram(sums, group, edge)).collect();
         let last = (0..=MAX_COUNT).rev().find(|&k| histograms.iter().any(|h| h[k] > 0.0)).unwrap_or(0);
         let mut columns = vec![Column::new("CN", "1", (0..=last).map(|k| k as f64).collect())];
         for (name, histogram) in group_names.iter().zip(&histograms) {
@@ -365,9 +428,9 @@ impl Coordination {
         }
         result.tables.push(Table { name: result.name.clone(), columns });
 
-        let step = (SENSITIVITY / self.grid.width()).round() as usize;
-        let edges = [edge.saturating_sub(step), edge, (edge + step).min(self.grid.len())];
-        let mut columns = vec![Column::new("r", "nm", edges.map(|e| self.grid.edge(e)).to_vec())];
+        let step = (SENSITIVITY / grid.width()).round() as usize;
+        let edges = [edge.saturating_sub(step), edge, (edge + step).min(grid.len())];
+        let mut columns = vec![Column::new("r", "nm", edges.map(|e| grid.edge(e)).to_vec())];
         for (group, name) in group_names.iter().enumerate() {
             let values = edges.map(|e| self.mean_within(sums, group, e)).to_vec();
             columns.push(Column::new(format!("n(r) {name}"), "1", values));
@@ -384,8 +447,8 @@ impl Coordination {
         };
         // All ligands together; single ones only if there is more than one kind in the shell.
         let present = |group: &usize| histograms[*group][0] < 0.999;
-        let inside: Vec<usize> = (0..self.ligands.len()).filter(present).collect();
-        let mut series = vec![bars(self.all(), 0)];
+        let inside: Vec<usize> = (0..gauge.ligands.len()).filter(present).collect();
+        let mut series = vec![bars(all, 0)];
         if inside.len() > 1 {
             series.extend(inside.into_iter().enumerate().map(|(k, group)| bars(group, k + 1)));
         }
@@ -400,10 +463,8 @@ impl Coordination {
             ..Default::default()
         });
         let how = if self.r_min.is_some() { "given" } else { "first minimum of g(r) of all ligands together" };
-        let around: Vec<String> = edges
-            .iter()
-            .map(|&e| format!("{:.3} at {:.3} nm", self.mean_within(sums, self.all(), e), self.grid.edge(e)))
-            .collect();
+        let around: Vec<String> =
+            edges.iter().map(|&e| format!("{:.3} at {:.3} nm", self.mean_within(sums, all, e), grid.edge(e))).collect();
         result.notes.push(format!("r_min = {r_min:.3} nm ({how}); coordination number {}.", around.join(", ")));
         if total_histogram[MAX_COUNT] > 0.0 {
             result.notes.push(format!("The last bin of the histogram means {MAX_COUNT} or more."));

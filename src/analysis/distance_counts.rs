@@ -5,13 +5,14 @@
 //! result.
 
 use super::grid::RadialGrid;
-use super::linked_cells::Run;
+use super::linked_cells::{Cuts, Run};
+use super::widest::widest;
 use glam::DVec3;
 
 /// Members handled by one instruction at best: short runs are read up to a multiple of it, and what is too much is overwritten.
 const LANES: usize = 16;
-/// Distances handled at once: they stay in the first-level cache.
-const BLOCK: usize = 1024;
+/// About as many distances are handled at once: they stay in the first-level cache.
+const BLOCK: usize = 2048;
 /// Relative error of a bin number from the root and the division, with room.
 const ERROR: f32 = 5e-7;
 /// Error of a distance by the rounding of coordinates and their differences, over the largest coordinate, with room.
@@ -33,15 +34,80 @@ pub struct Points {
 
 impl Points {
     pub fn new(exact: Vec<DVec3>) -> Self {
-        let of = |axis: fn(&DVec3) -> f64| exact.iter().map(|r| axis(r) as f32).chain([0.0; LANES]).collect();
-        let largest = exact.iter().fold(DVec3::ZERO, |high, r| high.max(r.abs())).max_element();
-        Points { x: of(|r| r.x), y: of(|r| r.y), z: of(|r| r.z), largest, exact }
+        let n = exact.len();
+        let axis = || vec![0.0; n + LANES];
+        let mut points = Points { x: axis(), y: axis(), z: axis(), largest: 0.0, exact };
+        round_all(&mut points);
+        points
     }
 
     #[inline(always)]
     pub fn get(&self, k: usize) -> DVec3 {
         self.exact[k]
     }
+
+    /// The places of `runs` whose points are within √`limit` of the offset of their run, with the number of the run, and a few that are a little
+    /// farther; nm².
+    ///
+    /// * `found` – memory for them
+    pub fn near<'a>(&self, runs: &[Run], limit: f64, found: &'a mut Vec<(u32, u32)>) -> &'a [(u32, u32)] {
+        // A centre is at most its distance, and that of a cell, away from the points.
+        let reach = limit.sqrt();
+        let room = COORDINATE_ERROR * (self.largest + 2.0 * reach);
+        let limit = ((reach + room).powi(2) * (1.0 + f64::from(ERROR))) as f32;
+        let most = runs.iter().map(|(places, _)| places.len()).sum::<usize>() + 1;
+        if found.len() < most {
+            found.resize(most, (0, 0));
+        }
+        let mut n = 0;
+        near_runs(self, runs, limit, found, &mut n);
+        &found[..n]
+    }
+}
+
+widest! {
+    /// Coordinates in single precision and the largest of them.
+    fn round_all(points: &mut Points) {
+        let n = points.exact.len();
+        let (x, y, z) = (&mut points.x[..n], &mut points.y[..n], &mut points.z[..n]);
+        let mut largest = DVec3::ZERO;
+        for (k, r) in points.exact.iter().enumerate() {
+            (x[k], y[k], z[k]) = (r.x as f32, r.y as f32, r.z as f32);
+            largest = largest.max(r.abs());
+        }
+        points.largest = largest.max_element();
+    }
+}
+
+widest! {
+    fn near_runs(points: &Points, runs: &[Run], limit: f32, found: &mut [(u32, u32)], n_found: &mut usize) {
+        let mut n = 0;
+        for (run, (places, offset)) in runs.iter().enumerate() {
+            let (cx, cy, cz) = (offset.x as f32, offset.y as f32, offset.z as f32);
+            for from in places.clone().step_by(LANES) {
+                let r_sq = distances_sq(points, from, [cx, cy, cz]);
+                // Every one is written, and the next one over it if it is too far: no branch that would be guessed wrongly.
+                for (place, r_sq) in (from..places.end).zip(r_sq) {
+                    found[n] = (place as u32, run as u32);
+                    n += usize::from(r_sq <= limit);
+                }
+            }
+        }
+        *n_found = n;
+    }
+}
+
+/// Squared distances of [`LANES`] points from `from` on, nm².
+#[inline(always)]
+fn distances_sq(points: &Points, from: usize, center: [f32; 3]) -> [f32; LANES] {
+    // Loaded first and stored last: the compiler then sees that nothing overlaps.
+    let (x, y, z) = (lanes(&points.x, from), lanes(&points.y, from), lanes(&points.z, from));
+    let mut r_sq = [0.0; LANES];
+    for l in 0..LANES {
+        let (dx, dy, dz) = (x[l] - center[0], y[l] - center[1], z[l] - center[2]);
+        r_sq[l] = dx * dx + dy * dy + dz * dz;
+    }
+    r_sq
 }
 
 /// [`LANES`] numbers from `from` on.
@@ -52,33 +118,27 @@ fn lanes(axis: &[f32], from: usize) -> [f32; LANES] {
     out
 }
 
-/// Distances that wait: from the `at`-th on they are of the members at `from` and behind it, from `center`.
-#[derive(Debug, Clone, Copy)]
-struct Segment {
-    at: usize,
-    from: usize,
-    center: DVec3,
-}
-
 /// Counts of distances by bin, and of those beyond.
 pub struct Counts {
-    /// `[n_bins]`, then those beyond in [`LANES`] counters: one alone would wait for itself.
+    /// `[n_bins]`, then those beyond in [`LANES`] counters (one alone would wait for itself), last those that are looked at once more.
     bins: Vec<u64>,
     grid: RadialGrid,
     /// Squared distances that wait to be sorted into bins, nm².
     r_sq: Vec<f32>,
-    n_waiting: usize,
-    segments: Vec<Segment>,
-    bin: Vec<i32>,
+    bin: Vec<u32>,
+    /// How many of them stand before those of a run.
+    before: Vec<u32>,
     /// Scratch space of those who collect runs.
     pub runs: Vec<Run>,
+    pub cuts: Cuts,
 }
 
 impl Counts {
     /// * `grid` – from zero
     pub fn new(grid: RadialGrid) -> Self {
-        let (bins, r_sq, bin) = (vec![0; grid.len() + LANES], vec![0.0; BLOCK + LANES], vec![0; BLOCK]);
-        Counts { bins, grid, r_sq, n_waiting: 0, segments: Vec::new(), bin, runs: Vec::new() }
+        let bins = vec![0; grid.len() + LANES + 1];
+        let (r_sq, bin, before, runs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Counts { bins, grid, r_sq, bin, before, runs, cuts: Cuts::default() }
     }
 
     /// Adds one distance, nm.
@@ -88,104 +148,97 @@ impl Counts {
 
     /// Adds the distances of the collected runs: of the members at their places from their offsets.
     pub fn add_runs(&mut self, points: &Points) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
-                // SAFETY: the processor has these instructions.
-                return unsafe { self.add_avx512(points) };
-            }
-            if is_x86_feature_detected!("avx2") {
-                // SAFETY: as above.
-                return unsafe { self.add_avx2(points) };
-            }
-        }
-        self.add_portable(points);
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
-    fn add_avx512(&mut self, points: &Points) {
-        self.add_portable(points);
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
-    fn add_avx2(&mut self, points: &Points) {
-        self.add_portable(points);
+        add_all(self, points);
     }
 
     #[inline(always)]
     fn add_portable(&mut self, points: &Points) {
         let runs = std::mem::take(&mut self.runs);
-        for (places, offset) in &runs {
-            let (mut from, to, center) = (places.start, places.end, *offset);
-            let (cx, cy, cz) = (center.x as f32, center.y as f32, center.z as f32);
-            while from < to {
-                let n = (to - from).min(BLOCK - self.n_waiting);
-                self.segments.push(Segment { at: self.n_waiting, from, center });
-                for k in (0..n).step_by(LANES) {
-                    // Loaded first and stored last: the compiler then sees that nothing overlaps.
-                    let (x, y, z) =
-                        (lanes(&points.x, from + k), lanes(&points.y, from + k), lanes(&points.z, from + k));
-                    let mut r_sq = [0.0; LANES];
-                    for l in 0..LANES {
-                        let (dx, dy, dz) = (x[l] - cx, y[l] - cy, z[l] - cz);
-                        r_sq[l] = dx * dx + dy * dy + dz * dz;
-                    }
-                    self.r_sq[self.n_waiting + k..][..LANES].copy_from_slice(&r_sq);
-                }
-                from += n;
-                self.n_waiting += n;
-                if self.n_waiting == BLOCK {
-                    self.sort_waiting(points);
-                }
+        let (mut first, mut n) = (0, 0);
+        for (k, (places, offset)) in runs.iter().enumerate() {
+            let room = (n + places.len()).next_multiple_of(LANES) + LANES;
+            if self.r_sq.len() < room {
+                self.r_sq.resize(room, 0.0);
+                self.bin.resize(room, 0);
+            }
+            self.before.push(n as u32);
+            let center = [offset.x as f32, offset.y as f32, offset.z as f32];
+            let r_sq = &mut self.r_sq[n..];
+            for (k, from) in places.clone().step_by(LANES).enumerate() {
+                r_sq[k * LANES..][..LANES].copy_from_slice(&distances_sq(points, from, center));
+            }
+            n += places.len();
+            if n >= BLOCK {
+                self.sort_waiting(points, &runs[first..=k], n);
+                (first, n) = (k + 1, 0);
             }
         }
-        self.sort_waiting(points);
+        self.sort_waiting(points, &runs[first..], n);
         self.runs = runs;
         self.runs.clear();
     }
 
-    /// Sorts the squared distances that wait into bins.
+    /// Sorts the `n` squared distances that wait into bins; they are those of `runs`.
     #[inline(always)]
-    fn sort_waiting(&mut self, points: &Points) {
-        let (n, n_bins) = (std::mem::take(&mut self.n_waiting), self.grid.len());
+    fn sort_waiting(&mut self, points: &Points, runs: &[Run], n: usize) {
+        let n_bins = self.grid.len();
         let (inverse_width, beyond) = ((1.0 / self.grid.width()) as f32, n_bins as f32 + 0.25);
         // A centre is at most its distance, and that of a cell, away from the points.
         let reach = points.largest + 2.0 * self.grid.r_max();
         let tolerance = ERROR * n_bins as f32 + 1e-5 + (COORDINATE_ERROR * reach / self.grid.width()) as f32;
-        let (r_sq, bin) = (&self.r_sq[..n], &mut self.bin[..n]);
-        for k in 0..n {
-            let at = (r_sq[k].sqrt() * inverse_width).min(beyond);
-            // Nearest integer to at − ½, which is the bin unless an edge is near; then the sign says so.
-            let nearest = (at - 0.5).max(0.0) + SHIFT;
-            let distance = (at - (nearest - SHIFT) - 0.5).abs();
-            let is_near_edge = distance > 0.5 - tolerance;
-            let whole = (nearest.to_bits() & 0x7f_ffff) as i32;
-            let spread = if whole == n_bins as i32 { (k % LANES) as i32 } else { 0 };
-            bin[k] = (whole + spread) | if is_near_edge { i32::MIN } else { 0 };
+        let near_edge = (n_bins + LANES) as u32;
+        for from in (0..n).step_by(LANES) {
+            let r_sq = lanes(&self.r_sq, from);
+            let mut bin = [0; LANES];
+            for k in 0..LANES {
+                let at = (r_sq[k].sqrt() * inverse_width).min(beyond);
+                // Nearest integer to at − ½, which is the bin unless an edge is near; then the sign says so.
+                let nearest = (at - 0.5).max(0.0) + SHIFT;
+                let distance = (at - (nearest - SHIFT) - 0.5).abs();
+                let whole = nearest.to_bits() & 0x7f_ffff;
+                let spread = if whole == n_bins as u32 { whole + k as u32 } else { whole };
+                bin[k] = if distance > 0.5 - tolerance { near_edge } else { spread };
+            }
+            self.bin[from..from + LANES].copy_from_slice(&bin);
         }
-        for k in 0..n {
-            let bin = self.bin[k];
-            let slot = if bin < 0 { self.exact_bin(points, k) } else { bin as usize };
-            self.bins[slot] += 1;
+        let (bins, bin) = (self.bins.as_mut_slice(), &self.bin[..n]);
+        for &bin in bin {
+            bins[bin as usize] += 1;
         }
-        self.segments.clear();
+        // Few are near an edge: they are found many at a time.
+        for from in (0..n).step_by(LANES) {
+            let bin: [u32; LANES] = std::array::from_fn(|k| self.bin[from..from + LANES][k]);
+            if bin.iter().fold(false, |any, &bin| any | (bin == near_edge)) {
+                for k in (from..n.min(from + LANES)).filter(|&k| bin[k - from] == near_edge) {
+                    let slot = self.exact_bin(points, runs, k);
+                    self.bins[slot] += 1;
+                }
+            }
+        }
+        self.before.clear();
     }
 
     /// Bin of the `k`-th distance that waits.
     #[cold]
-    fn exact_bin(&self, points: &Points, k: usize) -> usize {
-        let Segment { at, from, center } = self.segments[self.segments.partition_point(|s| s.at <= k) - 1];
-        let d = points.get(from + k - at) - center;
+    fn exact_bin(&self, points: &Points, runs: &[Run], k: usize) -> usize {
+        let run = self.before.partition_point(|&n| n as usize <= k) - 1;
+        let (places, offset) = &runs[run];
+        let d = points.get(places.start + k - self.before[run] as usize) - *offset;
         self.grid.bin((d.x * d.x + d.y * d.y + d.z * d.z).sqrt()).unwrap_or(self.grid.len())
     }
 
     /// What was counted, `[n_bins + 1]`: the last number is of distances beyond the grid.
     pub fn finish(mut self) -> Vec<u64> {
+        self.bins.pop();
         let beyond = self.bins.drain(self.grid.len()..).sum();
         self.bins.push(beyond);
         self.bins
+    }
+}
+
+widest! {
+    fn add_all(counts: &mut Counts, points: &Points) {
+        counts.add_portable(points);
     }
 }
 

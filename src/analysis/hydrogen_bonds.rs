@@ -227,6 +227,7 @@ impl Observable for HydrogenBonds {
             return vec![result];
         }
         let (sums, frames) = (self.blocks.total(), self.blocks.n_frames() as f64);
+        let jackknife = self.blocks.jackknife();
         let mut push = |id: String, label: String, unit: &str, estimate: Option<Estimate>| {
             result.values.extend(estimate.map(|e| Quantity::new(id, label, e, unit)));
         };
@@ -235,11 +236,11 @@ impl Observable for HydrogenBonds {
             "hydrogen_bonds".into(),
             "hydrogen bonds in the system".into(),
             "1",
-            self.blocks.estimate(|s, f| Some(s[0] / f)),
+            jackknife.estimate(|s, f| Some(s[0] / f)),
         );
         if !self.waters.is_empty() {
             let per_water = |s: &[f64], k: usize| Some(all(s, k) / all(s, 0));
-            let both = self.blocks.estimate(|s, _| Some(per_water(s, 1)? + per_water(s, 2)?));
+            let both = jackknife.estimate(|s, _| Some(per_water(s, 1)? + per_water(s, 2)?));
             push("hydrogen_bonds_per_water(all)".into(), "hydrogen bonds per water".into(), "1", both);
         }
         let ratio = |s: &[f64], r: usize, k: usize| {
@@ -248,7 +249,7 @@ impl Observable for HydrogenBonds {
         };
         for (r, name) in self.names.iter().enumerate() {
             for (k, what) in [(1, "donated"), (2, "accepted")] {
-                let estimate = self.blocks.estimate(|s, _| ratio(s, r, k));
+                let estimate = jackknife.estimate(|s, _| ratio(s, r, k));
                 push(
                     format!("hydrogen_bonds_{what}({name})"),
                     format!("bonds {what} per water, {name}"),
@@ -257,7 +258,7 @@ impl Observable for HydrogenBonds {
                 );
             }
             for (k, class) in CLASSES.iter().enumerate() {
-                let estimate = self.blocks.estimate(|s, _| ratio(s, r, 3 + k));
+                let estimate = jackknife.estimate(|s, _| ratio(s, r, 3 + k));
                 push(format!("water_class({name},{class})"), format!("{name} fraction {class}"), "1", estimate);
             }
         }

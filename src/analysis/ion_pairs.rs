@@ -247,7 +247,8 @@ impl Observable for IonPairs {
             return vec![result];
         }
         let sums = self.blocks.total();
-        let share = |slot: usize| self.blocks.estimate(|s, _| Some(s[slot] / s[0].max(1.0)));
+        let jackknife = self.blocks.jackknife();
+        let share = |slot: usize| jackknife.estimate(|s, _| Some(s[slot] / s[0].max(1.0)));
         let mut push = |kind: String, label: String, estimate: Option<Estimate>| {
             result.values.extend(estimate.map(|e| Quantity::new(kind, label, e, "1")));
         };
@@ -255,9 +256,9 @@ impl Observable for IonPairs {
             let id = format!("ion_pair_fraction({cation},{anion},{state})");
             push(id, format!("{cation} fraction {state}"), share(1 + k));
         }
-        let contacts = self.blocks.estimate(|s, _| Some(s[TOTALS + 2] / s[0].max(1.0)));
+        let contacts = jackknife.estimate(|s, _| Some(s[TOTALS + 2] / s[0].max(1.0)));
         push(format!("donor_contacts({cation},{anion})"), format!("{anion} in contact with a {cation}"), contacts);
-        let size = self.blocks.estimate(|s, _| Some(s[TOTALS + 1] / s[TOTALS].max(1.0)));
+        let size = jackknife.estimate(|s, _| Some(s[TOTALS + 1] / s[TOTALS].max(1.0)));
         push(format!("cluster_size({cation},{anion})"), "mean cluster size, ions".to_string(), size);
         let mut found: Vec<usize> = (COMPOSITIONS..sums.len()).filter(|&k| sums[k] > 0.0).collect();
         found.sort_by(|&a, &b| sums[b].total_cmp(&sums[a]));

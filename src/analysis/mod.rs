@@ -8,6 +8,7 @@
 //! histograms and, where it compares times, keeps a fixed number of origins ([`lags`]); all of it can be written to a checkpoint bit for
 //! bit. `docs/observables.md` states the definitions for users.
 
+pub mod ahead;
 pub mod angles;
 pub mod blocks;
 pub mod capacitance;
@@ -41,6 +42,7 @@ mod selection_grammar;
 pub mod snapshot;
 pub mod survival;
 pub mod unwrap;
+mod widest;
 
 pub use results::{AnalysisResult, Axis, Column, Figure, Map, Mark, Quantity, Series, SeriesKind, Table};
 
@@ -48,11 +50,13 @@ use crate::cell::Cell;
 use crate::math;
 use crate::system::spec::AnalysisSpec;
 use crate::system::{External, Frame, Topology};
+use ahead::{Ahead, Foresight, Gauge, Reading, Readings};
 use codec::{Reader, Writer};
 use rayon::prelude::*;
 use schedule::Schedule;
 use selection::Selection;
 use snapshot::Snapshot;
+use std::sync::Arc;
 
 /// Why an analysis cannot be set up or cannot go on.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -108,9 +112,18 @@ fn hint(nearest: &Option<String>) -> String {
 }
 
 /// One observable of a trajectory.
+///
+/// What looks at single frames only may leave that to a [`Gauge`], which other threads use on other frames at the same time; what compares frames is
+/// given one after the other.
 pub trait Observable: Send {
     /// Adds one frame. The number of atoms has been checked; see [`pairs::PairSearch`] for wrapping.
     fn sample(&mut self, frame: &Snapshot) -> Result<(), AnalysisError>;
+    /// What looks at single frames, if that is all.
+    fn gauge(&self) -> Option<Arc<dyn Gauge>> {
+        None
+    }
+    /// As [`Observable::sample`] of a frame that its gauge has read. Frames are added in their order.
+    fn add(&mut self, _reading: Reading) {}
     /// Results of all frames so far; the observable can go on sampling.
     fn finish(&self) -> Vec<AnalysisResult>;
     /// A line that says what is measured and with which settings; a checkpoint is restored only into the same one.
@@ -238,30 +251,60 @@ impl AnalysisSet {
 
     /// Hands the frame to every analysis that is due; a frame that was seen already is passed over.
     pub fn sample(&mut self, frame: &Frame) -> Result<(), AnalysisError> {
+        if frame.positions.len() == self.n_atoms
+            && frame.time.is_finite()
+            && self.is_due(frame.time)
+            && let Some(atom) = math::first_not_finite(frame.positions)
+        {
+            return Err(AnalysisError::NotFinite { atom: atom + 1, time: frame.time });
+        }
+        self.sample_read(frame, Readings::default())
+    }
+
+    /// Is there an analysis that wants a frame at `time` (ps) and of which there is no reading?
+    pub fn needs_positions(&self, time: f64, readings: &Readings) -> bool {
+        self.entries.iter().enumerate().any(|(k, e)| e.schedule.is_due(time) && !readings.has(k))
+    }
+
+    /// As [`AnalysisSet::sample`] of a frame that gauges have read. Its positions must be numbers; they are looked at only if
+    /// [`AnalysisSet::needs_positions`].
+    pub fn sample_read(&mut self, frame: &Frame, mut readings: Readings) -> Result<(), AnalysisError> {
         if !frame.time.is_finite() {
             return Err(AnalysisError::NoTime { step: frame.step });
         }
         if !self.is_due(frame.time) {
             return Ok(());
         }
-        if frame.positions.len() != self.n_atoms {
+        if frame.positions.len() != self.n_atoms && self.needs_positions(frame.time, &readings) {
             let (found, expected) = (frame.positions.len(), self.n_atoms);
             return Err(AnalysisError::AtomCount { time: frame.time, found, expected });
         }
-        if let Some(atom) = math::first_not_finite(frame.positions) {
-            return Err(AnalysisError::NotFinite { atom: atom + 1, time: frame.time });
-        }
         let snapshot = Snapshot::new(*frame);
         // Analyses know nothing of each other: which one is first changes no number. Of several errors the first in the order of the input is told.
-        let due = |entry: &mut Entry| -> Result<(), AnalysisError> {
-            if entry.schedule.is_due(frame.time) {
-                entry.observable.sample(&snapshot)?;
-                entry.schedule.mark(frame.time);
+        let due = |(k, entry): (usize, &mut Entry)| -> Option<Result<(), AnalysisError>> {
+            let reading = readings.take(k);
+            if !entry.schedule.is_due(frame.time) {
+                return Some(Ok(()));
             }
-            Ok(())
+            let added = reading?.map(|reading| entry.observable.add(reading));
+            Some(added.inspect(|()| entry.schedule.mark(frame.time)))
         };
-        let done: Vec<Result<(), AnalysisError>> = self.entries.par_iter_mut().map(due).collect();
+        let added: Vec<Option<Result<(), AnalysisError>>> = self.entries.iter_mut().enumerate().map(due).collect();
+        let sample = |(entry, added): (&mut Entry, Option<Result<(), AnalysisError>>)| match added {
+            Some(done) => done,
+            None => entry.observable.sample(&snapshot).inspect(|()| entry.schedule.mark(frame.time)),
+        };
+        if added.iter().all(Option::is_some) {
+            return added.into_iter().flatten().collect();
+        }
+        let done: Vec<Result<(), AnalysisError>> = self.entries.par_iter_mut().zip(added).map(sample).collect();
         done.into_iter().collect()
+    }
+
+    /// What reads frames before their turn.
+    pub fn ahead(&self) -> (Ahead, Foresight) {
+        let gauges = self.entries.iter().map(|e| e.observable.gauge()).collect();
+        (Ahead::new(gauges), Foresight::new(self.entries.iter().map(|e| e.schedule.clone()).collect()))
     }
 
     /// The next frame is of another run: its time starts anew, and no lag reaches from one run into the next.

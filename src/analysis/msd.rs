@@ -8,7 +8,7 @@
 //! Conductivity: Nernst–Einstein (1/(V k_B T)) Σ N_i z_i² D_i, and Einstein–Helfand from the collective displacement of charge
 //! ⟨|Σ z_i Δr_i|²⟩/(6 V k_B T t); their ratio measures how independently the ions move.
 
-use super::blocks::{Blocks, Estimate, Overlap};
+use super::blocks::{Blocks, Estimate, Jackknife, Overlap};
 use super::codec::{Reader, Writer};
 use super::lags::{LagGrid, Origins, line, no_error};
 use super::particles::Molecules;
@@ -137,10 +137,10 @@ impl Msd {
         BOLTZMANN * self.spec.temperature
     }
 
-    /// Estimate of a quantity made of displacements up to the end of the fit.
-    fn estimate(&self, value_of: impl Fn(&[f64], f64) -> Option<f64>) -> Option<Estimate> {
+    /// For estimates of quantities made of displacements up to the end of the fit.
+    fn jackknife(&self) -> Jackknife {
         let reach = self.origins.frames_within(self.fit_to());
-        self.blocks.estimate_of_pairs(reach, Overlap::Displacement, value_of)
+        self.blocks.jackknife_of_pairs(reach, Overlap::Displacement)
     }
 
     fn fit_to(&self) -> f64 {
@@ -249,15 +249,16 @@ impl Observable for Msd {
             let id = if name.is_empty() { kind.to_string() } else { format!("{kind}({name})") };
             result.values.extend(estimate.map(|e| Quantity::new(id, label, e, unit)));
         };
+        let jackknife = self.jackknife();
         const UNIT: &str = "1e-9 m2/s";
         let d = |k: usize, components: &'static [usize]| {
-            self.estimate(|s, _| Some(DIFFUSION * self.slope(s, k, components)?))
+            jackknife.estimate(|s, _| Some(DIFFUSION * self.slope(s, k, components)?))
         };
         for (k, name) in self.names.iter().enumerate() {
             push("diffusion", name, format!("{name} diffusion coefficient"), UNIT, d(k, &[0, 1, 2]));
             push("diffusion_lateral", name, format!("{name} diffusion coefficient, xy"), UNIT, d(k, &[0, 1]));
             push("diffusion_z", name, format!("{name} diffusion coefficient, z"), UNIT, d(k, &[2]));
-            let corrected = self.estimate(|s, f| {
+            let corrected = jackknife.estimate(|s, f| {
                 let shift = self.box_correction(s, f)?;
                 Some(DIFFUSION * self.slope(s, k, &[0, 1, 2])? + shift)
             });
@@ -277,10 +278,10 @@ impl Observable for Msd {
         };
         if self.all_ions {
             let both = |s: &[f64], f: f64| Some((nernst_einstein(s, f)?, helfand(s, f)?));
-            let (ne, eh) = (self.estimate(nernst_einstein), self.estimate(helfand));
+            let (ne, eh) = (jackknife.estimate(nernst_einstein), jackknife.estimate(helfand));
             push("conductivity_nernst_einstein", "", "conductivity, Nernst–Einstein".into(), "S/m", ne);
             push("conductivity_einstein_helfand", "", "conductivity, Einstein–Helfand".into(), "S/m", eh);
-            let ratio = self.estimate(|s, f| both(s, f).map(|(ne, eh)| eh / ne));
+            let ratio = jackknife.estimate(|s, f| both(s, f).map(|(ne, eh)| eh / ne));
             push("ionicity", "", "ratio of the conductivities".into(), "1", ratio);
         }
 

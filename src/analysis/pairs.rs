@@ -5,9 +5,10 @@
 
 use super::AnalysisError;
 use super::distance_counts::Counts;
-use super::linked_cells::{LinkedCells, Stencil};
+use super::linked_cells::{Cuts, LinkedCells, Run, Stencil};
 use super::snapshot::Snapshot;
 use glam::DVec3;
+use std::cell::Cell as Slot;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -16,6 +17,19 @@ pub struct PairSearch {
     cells: Arc<LinkedCells>,
     stencil: Stencil,
     r_max_sq: f64,
+}
+
+/// What a visit needs while it goes on.
+#[derive(Default)]
+struct Scratch {
+    cuts: Cuts,
+    runs: Vec<Run>,
+    near: Vec<(u32, u32)>,
+}
+
+thread_local! {
+    /// Taken out for the time of a visit; one within another makes its own.
+    static SCRATCH: Slot<Scratch> = Slot::default();
 }
 
 impl PairSearch {
@@ -36,20 +50,24 @@ impl PairSearch {
     /// `k` counts within the group. A member at the centre itself is visited too: the caller knows which atom it is.
     #[inline]
     pub fn visit(&self, center: DVec3, mut visit: impl FnMut(usize, DVec3)) {
+        let mut scratch = SCRATCH.take();
+        let Scratch { cuts, runs, near } = &mut scratch;
+        runs.clear();
+        self.cells.runs_around(&self.stencil, center, cuts, |places, offset| runs.push((places, offset)));
         let points = self.cells.points();
-        self.cells.runs_around(&self.stencil, center, |places, offset| {
-            for place in places {
-                let d = points.get(place) - offset;
-                if d.length_squared() < self.r_max_sq {
-                    visit(self.cells.member(place), d);
-                }
+        for &(place, run) in points.near(runs, self.r_max_sq, near) {
+            let d = points.get(place as usize) - runs[run as usize].1;
+            if d.length_squared() < self.r_max_sq {
+                visit(self.cells.member(place as usize), d);
             }
-        });
+        }
+        SCRATCH.set(scratch);
     }
 
     /// Adds the distances from `center` to all members within reach to a histogram that ends at r_max. A member at the centre itself counts with distance zero.
     pub fn count_around(&self, center: DVec3, counts: &mut Counts) {
-        self.cells.runs_around(&self.stencil, center, |places, offset| counts.runs.push((places, offset)));
+        let Counts { runs, cuts, .. } = counts;
+        self.cells.runs_around(&self.stencil, center, cuts, |places, offset| runs.push((places, offset)));
         counts.add_runs(self.cells.points());
     }
 
@@ -57,7 +75,8 @@ impl PairSearch {
     /// in an order of its own) to those that have not seen them.
     pub fn count_within(&self, places: Range<usize>, counts: &mut Counts) {
         for place in places {
-            self.cells.runs_ahead(&self.stencil, place, |places, offset| counts.runs.push((places, offset)));
+            let Counts { runs, cuts, .. } = counts;
+            self.cells.runs_ahead(&self.stencil, place, cuts, |places, offset| runs.push((places, offset)));
             counts.add_runs(self.cells.points());
         }
     }

@@ -8,6 +8,7 @@
 //! every frame. n_ab(r) is the mean number of b within r of an a, counted directly; for a constant volume it is
 //! 4π ρ_b ∫ g r² dr.
 
+use super::ahead::{Gauge, Reading};
 use super::blocks::Blocks;
 use super::codec::{Reader, Writer};
 use super::distance_counts::{self, Counts};
@@ -22,6 +23,7 @@ use super::{AnalysisError, Observable};
 use crate::cell::Cell;
 use crate::system::Topology;
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// Centres handled by one task.
 const CHUNK: usize = 256;
@@ -30,10 +32,26 @@ const R_MAX: f64 = 1.5;
 
 /// One or more g(r) on a common grid.
 pub struct Rdf {
+    gauge: Arc<PairCounts>,
+    /// Per pair and frame: `[n_bins]` pair counts, `[n_bins]` counts × V / N_ab (nm³), N_a.
+    blocks: Vec<Blocks>,
+}
+
+/// Counts the pairs of a frame.
+struct PairCounts {
     pairs: Vec<Pair>,
     grid: RadialGrid,
     molecules: Molecules,
     settings: Settings,
+}
+
+/// The pairs of a frame.
+struct Counted {
+    /// `[n_bins]` and, last, those beyond
+    bins: Vec<u64>,
+    n_a: usize,
+    /// V / N_ab, nm³
+    weight: f64,
 }
 
 /// Which points, which pairs.
@@ -49,8 +67,6 @@ struct Pair {
     names: (String, String),
     a: Selection,
     b: Selection,
-    /// Per frame: `[n_bins]` pair counts, `[n_bins]` counts × V / N_ab (nm³), N_a.
-    blocks: Blocks,
 }
 
 impl Rdf {
@@ -81,19 +97,21 @@ impl Rdf {
             .iter()
             .map(|(first, second)| {
                 let (a, b) = (Selection::new(first, topology)?, Selection::new(second, topology)?);
-                let blocks = Blocks::new(2 * grid.len() + 1);
-                Ok(Pair { names: (first.clone(), second.clone()), a, b, blocks })
+                Ok(Pair { names: (first.clone(), second.clone()), a, b })
             })
-            .collect::<Result<_, AnalysisError>>()?;
-        Ok(Rdf { pairs, grid, molecules: Molecules::new(topology), settings })
+            .collect::<Result<Vec<_>, AnalysisError>>()?;
+        let blocks = pairs.iter().map(|_| Blocks::new(2 * grid.len() + 1)).collect();
+        Ok(Rdf { gauge: Arc::new(PairCounts { pairs, grid, molecules: Molecules::new(topology), settings }), blocks })
     }
 }
 
-impl Observable for Rdf {
-    fn sample(&mut self, frame: &Snapshot) -> Result<(), AnalysisError> {
+impl PairCounts {
+    /// `[n_pairs]`
+    fn count(&self, frame: &Snapshot) -> Result<Vec<Counted>, AnalysisError> {
         let (grid, settings, molecules) = (self.grid, self.settings, &self.molecules);
         let volume = frame.cell.volume();
-        for pair in &mut self.pairs {
+        let mut counted = Vec::with_capacity(self.pairs.len());
+        for pair in &self.pairs {
             let (mut a, mut b) = (pair.a.atoms(frame)?, pair.b.atoms(frame)?);
             let mut n_pairs = (a.len() * b.len() - n_common(&a, &b)) as f64;
             let (centers_of_mass, of_molecules);
@@ -151,40 +169,80 @@ impl Observable for Rdf {
                 0 | 1 => count(0..a.len()),
                 n => (0..n).into_par_iter().map(chunk).reduce(|| vec![0; grid.len() + 1], distance_counts::add),
             };
-            pair.blocks.add_frame(|slot| {
-                let (plain, rest) = slot.split_at_mut(grid.len());
-                let (weighted, n_a) = rest.split_at_mut(grid.len());
-                n_a[0] += a.len() as f64;
-                let weight = volume / n_pairs.max(1.0);
-                for ((plain, weighted), &n) in plain.iter_mut().zip(weighted).zip(&counts) {
+            counted.push(Counted { bins: counts, n_a: a.len(), weight: volume / n_pairs.max(1.0) });
+        }
+        Ok(counted)
+    }
+}
+
+impl Gauge for PairCounts {
+    fn read(&self, frame: &Snapshot) -> Result<Reading, AnalysisError> {
+        Ok(Box::new(self.count(frame)?))
+    }
+
+    fn atoms(&self) -> Option<Vec<u32>> {
+        let fixed = |pair: &Pair| Some([pair.a.fixed()?, pair.b.fixed()?].concat());
+        let atoms: Vec<Vec<u32>> = self.pairs.iter().map(fixed).collect::<Option<_>>()?;
+        (!self.settings.molecules).then(|| atoms.concat())
+    }
+}
+
+impl Rdf {
+    fn add_counted(&mut self, counted: &[Counted]) {
+        let n = self.gauge.grid.len();
+        for (blocks, Counted { bins, n_a, weight }) in self.blocks.iter_mut().zip(counted) {
+            blocks.add_frame(|slot| {
+                let (plain, rest) = slot.split_at_mut(n);
+                let (weighted, of_a) = rest.split_at_mut(n);
+                of_a[0] += *n_a as f64;
+                for ((plain, weighted), &n) in plain.iter_mut().zip(weighted).zip(bins) {
                     *plain += n as f64;
                     *weighted += n as f64 * weight;
                 }
             });
         }
+    }
+}
+
+impl Observable for Rdf {
+    fn sample(&mut self, frame: &Snapshot) -> Result<(), AnalysisError> {
+        let counted = self.gauge.count(frame)?;
+        self.add_counted(&counted);
         Ok(())
     }
 
+    fn gauge(&self) -> Option<Arc<dyn Gauge>> {
+        Some(Arc::clone(&self.gauge) as _)
+    }
+
+    fn add(&mut self, reading: Reading) {
+        if let Ok(counted) = reading.downcast::<Vec<Counted>>() {
+            self.add_counted(&counted);
+        }
+    }
+
     fn finish(&self) -> Vec<AnalysisResult> {
-        self.pairs.iter().map(|pair| pair.result(&self.grid, self.settings)).collect()
+        let PairCounts { pairs, grid, settings, .. } = &*self.gauge;
+        pairs.iter().zip(&self.blocks).map(|(pair, blocks)| pair.result(blocks, grid, *settings)).collect()
     }
 
     fn fingerprint(&self) -> String {
-        let names: Vec<String> = self.pairs.iter().map(|p| format!("{}|{}", p.names.0, p.names.1)).collect();
-        let (r_max, n) = (self.grid.r_max(), self.grid.len());
-        format!("rdf {} r_max {r_max:.9} nm bins {n} {:?}", names.join(" "), self.settings)
+        let PairCounts { pairs, grid, settings, .. } = &*self.gauge;
+        let names: Vec<String> = pairs.iter().map(|p| format!("{}|{}", p.names.0, p.names.1)).collect();
+        let (r_max, n) = (grid.r_max(), grid.len());
+        format!("rdf {} r_max {r_max:.9} nm bins {n} {settings:?}", names.join(" "))
     }
 
     fn save(&self, writer: &mut Writer) {
-        self.pairs.iter().for_each(|p| p.blocks.save(writer));
+        self.blocks.iter().for_each(|blocks| blocks.save(writer));
     }
 
     fn selections(&self) -> Vec<(&Selection, bool)> {
-        self.pairs.iter().flat_map(|p| [(&p.a, false), (&p.b, false)]).collect()
+        self.gauge.pairs.iter().flat_map(|p| [(&p.a, false), (&p.b, false)]).collect()
     }
 
     fn restore(&mut self, reader: &mut Reader) -> Result<(), AnalysisError> {
-        self.pairs.iter_mut().try_for_each(|p| p.blocks.restore(reader))
+        self.blocks.iter_mut().try_for_each(|blocks| blocks.restore(reader))
     }
 }
 
@@ -207,22 +265,23 @@ impl Pair {
         sums[..grid.len()].iter().map(accumulate).collect()
     }
 
-    fn result(&self, grid: &RadialGrid, settings: Settings) -> AnalysisResult {
+    fn result(&self, blocks: &Blocks, grid: &RadialGrid, settings: Settings) -> AnalysisResult {
         let (a, b) = (self.names.0.as_str(), self.names.1.as_str());
         let mut result = AnalysisResult {
             name: results::file_stem(&["rdf", a, b]),
             title: format!("Radial distribution {a} – {b}"),
-            n_frames: self.blocks.n_frames(),
+            n_frames: blocks.n_frames(),
             ..Default::default()
         };
-        if self.blocks.n_frames() == 0 {
+        if blocks.n_frames() == 0 {
             result.notes.push("No frame was sampled.".to_string());
             return result;
         }
         if !(self.a.ever_held() && self.b.ever_held()) {
             return result;
         }
-        let (sums, frames) = (self.blocks.total(), self.blocks.n_frames() as f64);
+        let (sums, frames) = (blocks.total(), blocks.n_frames() as f64);
+        let jackknife = blocks.jackknife();
         let (g, n) = (self.g(&sums, frames, grid), self.running(&sums, grid));
 
         let shells = |sums: &[f64], frames: f64| {
@@ -237,7 +296,7 @@ impl Pair {
         };
         let total = shells(&sums, frames);
         let mut push = |kind: &str, label: &str, unit: &str, value: &dyn Fn(&[f64], f64) -> Option<f64>| {
-            if let Some(estimate) = self.blocks.estimate(value) {
+            if let Some(estimate) = jackknife.estimate(value) {
                 let (id, label) = (format!("{kind}({a},{b})"), format!("{a} – {b} {label}"));
                 result.values.push(Quantity::new(id, label, estimate, unit));
             }

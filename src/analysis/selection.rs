@@ -143,7 +143,10 @@ pub fn select(text: &str, topology: &Topology) -> Result<Vec<u32>, AnalysisError
 
 /// How many atoms two ascending selections share.
 pub fn n_common(a: &[u32], b: &[u32]) -> usize {
-    a.iter().filter(|i| b.binary_search(i).is_ok()).count()
+    // Groups of different species mostly lie apart.
+    let (Some(first), Some(last)) = (a.first(), a.last()) else { return 0 };
+    let b = &b[b.partition_point(|i| i < first)..b.partition_point(|i| i <= last)];
+    if b.is_empty() { 0 } else { a.iter().filter(|i| b.binary_search(i).is_ok()).count() }
 }
 
 /// Which of the ascending `candidates` fulfil `node` in this frame.

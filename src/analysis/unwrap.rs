@@ -23,8 +23,11 @@ impl Unwrapper {
             self.path = frame.positions.to_vec();
             return;
         }
+        // A step shorter than half the cell is its own nearest image.
+        let short = frame.cell.half_height().powi(2) * (1.0 - 1e-9);
         for ((path, last), &now) in self.path.iter_mut().zip(&mut self.last).zip(frame.positions) {
-            *path += frame.cell.minimum_image(now - *last);
+            let step = now - *last;
+            *path += if step.length_squared() < short { step } else { frame.cell.minimum_image(step) };
             *last = now;
         }
     }

@@ -6,14 +6,14 @@ use super::literature;
 use super::outcome;
 use super::prepare;
 use super::progress::Progress;
+use super::relay::{self, Positions, Relay};
 use super::{CliError, InputArgs};
 use crate::analysis::{AnalysisSet, Quantity};
 use crate::io::output::OutputFolder;
-use crate::io::trajectory::{TrajectoryError, TrajectoryReader, frames_ahead};
+use crate::io::trajectory::TrajectoryError;
 use crate::report::{self, RunReport};
 use crate::system::{Charges, Frame, State, System};
 use std::path::PathBuf;
-use std::sync::mpsc::{channel, sync_channel};
 use std::time::Instant;
 
 #[derive(Debug, clap::Args)]
@@ -45,8 +45,7 @@ struct Read {
     cut_off: Option<String>,
 }
 
-/// Hands every frame to the analyses; one thread reads while the other analyses. A trajectory that ends within a frame is used up to
-/// there.
+/// Hands every frame to the analyses; other threads read and look ahead. A trajectory that ends within a frame is used up to there.
 fn sample(
     paths: &[PathBuf],
     System { topology, external, .. }: &System,
@@ -54,77 +53,63 @@ fn sample(
     every: f64,
     analyses: &mut AnalysisSet,
 ) -> Result<Read, CliError> {
-    let (n_atoms, cell) = (topology.n_atoms(), state.cell);
+    let n_atoms = topology.n_atoms();
     // Trajectories hold no charges.
     let charges = if external.electrodes.is_some() { Charges::Unknown } else { Charges::OfTopology };
     let label = |i: usize| (topology.atom(i).name.clone(), topology.atom(i).element.clone());
     let atoms: Vec<(String, String)> = (0..n_atoms).map(label).collect();
-    // As many frames may wait as are unpacked together, so that the next ones are unpacked while these are analysed.
-    let (sender, frames) = sync_channel(frames_ahead(n_atoms));
-    let (give_back, used) = channel();
-    let read_all = move || {
-        let mut reader = match TrajectoryReader::open(paths, n_atoms, Some(cell)) {
-            Ok(reader) => reader,
-            Err(error) => return drop(sender.send(Err(error))),
-        };
-        reader.expect_atoms(atoms);
-        while let Some(frame) = reader.next() {
-            used.try_iter().for_each(|positions| reader.reuse(positions));
-            let is_error = frame.is_err();
-            // The other side has gone when it met an error of its own.
-            if sender.send(frame.map(|f| (f, reader.bytes_read(), reader.file_number()))).is_err() || is_error {
-                return;
-            }
-        }
-    };
+    let (ahead, foresight) = analyses.ahead();
+    let relay = Relay { paths, n_atoms, cell: state.cell, atoms, every, charges, ahead, foresight };
     let mut done = Read::default();
     let mut progress = Progress::new("analyze", 0.0);
     let started = Instant::now();
     let (mut bytes, mut last_file) = (0, 0);
-    std::thread::scope(|scope| {
-        scope.spawn(read_all);
-        for frame in frames {
-            let (frame, (so_far, all), file) = match frame {
-                Ok(frame) => frame,
-                Err(error @ TrajectoryError::Truncated { .. }) if done.n_frames > 0 => {
-                    done.cut_off = Some(format!("{error}; the {} frames before it were used", done.n_frames));
-                    break;
-                }
-                Err(error) => return Err(CliError::input(error)),
-            };
-            bytes = so_far;
-            let path = paths[file - 1].display();
-            if file != last_file
-                && let Some(what) = broken_bond(topology, state, &frame.cell, &frame.positions)
-            {
-                return Err(CliError::Input(format!("{path}, frame 1: {what}")));
+    relay::run(relay, rayon::current_num_threads(), |seen| {
+        let mut seen = match seen {
+            Ok(seen) => seen,
+            Err(error @ TrajectoryError::Truncated { .. }) if done.n_frames > 0 => {
+                done.cut_off = Some(format!("{error}; the {} frames before it were used", done.n_frames));
+                return Ok(None);
             }
-            last_file = file;
-            match done.joined.next(file, frame.time, &frame.positions) {
-                Next::Continues => {}
-                Next::Repeats => {
-                    done.repeated += 1;
-                    continue;
-                }
-                Next::Begins(why) => {
-                    done.runs.push(format!("{path} begins another ({why})"));
-                    analyses.restart();
-                }
-            }
-            // a format without times is taken as evenly spaced: one frame per sampling interval
-            let time = frame.time.unwrap_or(done.n_frames as f64 * every);
-            let before = analyses.n_frames();
-            let seen = Frame { charges, ..Frame::new(frame.step, time, &frame.cell, &frame.positions) };
-            analyses.sample(&seen).map_err(CliError::input)?;
-            done.skipped += u64::from(analyses.n_frames() == before);
-            done.n_frames += 1;
-            // The reader has gone when this was the last frame.
-            let _ = give_back.send(frame.positions);
-            let speed = bytes as f64 / started.elapsed().as_secs_f64().max(1e-9) / 1e6;
-            let fraction = so_far as f64 / all.max(1) as f64;
-            progress.update(fraction, &format!("{} frames, {time:.3} ps, {speed:.0} MB/s", done.n_frames));
+            Err(error) => return Err(CliError::input(error)),
+        };
+        let (file, time) = (seen.file, seen.time);
+        let path = paths[file - 1].display();
+        if file != last_file
+            && let Positions::All(positions) = &seen.positions
+            && let Some(what) = broken_bond(topology, state, &seen.frame.cell, positions)
+        {
+            return Err(CliError::Input(format!("{path}, frame 1: {what}")));
         }
-        Ok(())
+        (bytes, last_file) = (seen.bytes.0, file);
+        match done.joined.next(file, seen.frame.time, seen.positions.known()) {
+            Next::Continues => {}
+            Next::Repeats => {
+                done.repeated += 1;
+                return Ok(Some(seen));
+            }
+            Next::Begins(why) => {
+                done.runs.push(format!("{path} begins another ({why})"));
+                analyses.restart();
+            }
+        }
+        let readings = std::mem::take(&mut seen.readings);
+        if analyses.needs_positions(time, &readings) && matches!(seen.positions, Positions::First(_)) {
+            let mut positions = Vec::new();
+            seen.frame.unpack(None, &mut positions).map_err(CliError::input)?;
+            seen.positions = Positions::All(positions);
+        }
+        let before = analyses.n_frames();
+        let frame = Frame::new(seen.frame.step, time, &seen.frame.cell, seen.positions.known());
+        analyses.sample_read(&Frame { charges, ..frame }, readings).map_err(CliError::input)?;
+        done.skipped += u64::from(analyses.n_frames() == before);
+        done.n_frames += 1;
+        progress.update_with(|| {
+            let speed = bytes as f64 / started.elapsed().as_secs_f64().max(1e-9) / 1e6;
+            let detail = format!("{} frames, {time:.3} ps, {speed:.0} MB/s", done.n_frames);
+            (bytes as f64 / seen.bytes.1.max(1) as f64, detail)
+        });
+        Ok(Some(seen))
     })?;
     let speed = bytes as f64 / started.elapsed().as_secs_f64().max(1e-9) / 1e6;
     progress.finish(&format!("{} frames, {speed:.0} MB/s", done.n_frames));

@@ -7,7 +7,7 @@ use glam::DVec3;
 /// A step of time that is longer than this many steps before it, from one file to the next, is no continuation.
 const LONGEST_STEP: f64 = 1.5;
 /// Atoms that are compared to know a frame again, and how far they may be off: what XTC rounds away, nm.
-const COMPARED: usize = 64;
+pub const COMPARED: usize = 64;
 const SAME: f64 = 2e-3;
 /// A bond this many times longer or shorter than in the input is none.
 const STRETCHED: f64 = 3.0;

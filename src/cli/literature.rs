@@ -333,11 +333,8 @@ mod tests {
             measured(near, 5.9, Some(0.05), "1"),
             measured("coordination_number(Zn2+,element O of IDE)", 0.0, Some(0.0), "1"),
         ];
-        let small = [
-            ("surface.size", "[\"1.9 nm\", \"2 nm\"]"),
-            ("surface.gap", "\"1.6 nm\""),
-            ("surface.vacuum", "\"4 nm\""),
-        ];
+        let small =
+            [("surface.size", "[\"1.9 nm\", \"2 nm\"]"), ("surface.gap", "\"1.6 nm\""), ("surface.vacuum", "\"4 nm\"")];
         let told = |more: &[(&str, &str)]| -> Vec<(String, &str)> {
             let set: Vec<(&str, &str)> = small.iter().chain(more).copied().collect();
             let found = verdicts(&prepared("inputs/voh-znotf2-2m-ide.toml", &set), &quantities).expect("readable");

@@ -39,6 +39,7 @@ pub mod prepare;
 pub mod progress;
 pub mod recorder;
 pub mod records;
+mod relay;
 pub mod run;
 mod shell;
 mod side_view;

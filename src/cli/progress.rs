@@ -31,10 +31,16 @@ impl Progress {
 
     /// Shows `fraction` (0 … 1) of the work and `detail`, if it is time to.
     pub fn update(&mut self, fraction: f64, detail: &str) {
+        self.update_with(|| (fraction, detail.to_string()));
+    }
+
+    /// As [`Progress::update`], where saying what has been done would take longer than doing it.
+    pub fn update_with(&mut self, state: impl FnOnce() -> (f64, String)) {
         let interval = if self.terminal { REDRAW_INTERVAL } else { PLAIN_INTERVAL };
         let waited = self.last.unwrap_or(self.started).elapsed();
         if waited >= interval {
-            self.draw(fraction, detail);
+            let (fraction, detail) = state();
+            self.draw(fraction, &detail);
             self.last = Some(Instant::now());
         }
     }

@@ -351,6 +351,65 @@ fn saved_and_restored_sets_end_in_the_same_bits() {
     assert!(message.contains("rdf Zn2+|OW"), "{message}");
 }
 
+/// Gauges see frames in any order and only the atoms that they ask for; the sums are those of frames sampled one after the other.
+#[test]
+fn frames_read_before_their_turn_count_as_in_it() {
+    let (topology, cell, frames) = hydrated_zinc(60, 30, 5);
+    let with_radius = |layer: Option<f64>| AnalysisSpec::Coordination {
+        center: "Zn2+".to_string(),
+        ligands: vec!["OW".to_string()],
+        r_min: Some(0.29),
+        layer,
+        every: 2.0,
+    };
+    let specs = [rdf("Zn2+", "OW", None, 0.002), coordination("Zn2+", &["OW", "Cl-"], None), with_radius(None)];
+    let mut in_turn = AnalysisSet::new(&specs, &topology, &cell).expect("valid");
+    sample_all(&mut in_turn, &cell, &frames, 0);
+
+    let ahead_of_turn = |atoms_hidden: &[usize]| {
+        let mut set = AnalysisSet::new(&specs, &topology, &cell).expect("valid");
+        let (ahead, mut foresight) = set.ahead();
+        assert!(ahead.is_complete());
+        let mut needed = ahead.atoms().expect("some of the atoms");
+        needed.retain(|&i| !atoms_hidden.contains(&(i as usize)));
+        assert!(needed.iter().all(|&i| i < 3 || (i - 3) % 3 == 0), "no hydrogen");
+        let wanted: Vec<Vec<bool>> = (0..frames.len()).map(|k| foresight.wanted(k as f64, k == 0)).collect();
+        assert_eq!((&wanted[0], &wanted[1]), (&vec![true; 3], &vec![true, true, false]));
+        let mut readings: Vec<_> = frames.iter().enumerate().map(|_| None).collect();
+        for k in (0..frames.len()).rev() {
+            let mut positions = vec![DVec3::NAN; topology.n_atoms()];
+            needed.iter().for_each(|&i| positions[i as usize] = frames[k][i as usize]);
+            readings[k] = Some(ahead.read(&Frame::new(k as u64, k as f64, &cell, &positions), &wanted[k]));
+        }
+        for (k, readings) in readings.into_iter().flatten().enumerate() {
+            assert!(!set.needs_positions(k as f64, &readings));
+            set.sample_read(&Frame::new(k as u64, k as f64, &cell, &[]), readings).expect("read");
+        }
+        set
+    };
+    let set = ahead_of_turn(&[]);
+    assert_eq!(set.save(), in_turn.save());
+    assert_eq!((set.n_frames(), set.finish()), (30, in_turn.finish()));
+    // One oxygen that was not looked at is noticed.
+    assert_ne!(ahead_of_turn(&[3]).save(), in_turn.save());
+
+    let layered = AnalysisSet::new(&[with_radius(Some(0.5))], &topology, &cell).expect("valid");
+    assert!(!layered.ahead().0.is_complete(), "layers look at surfaces too");
+    // An analysis without a gauge says that it needs the positions.
+    let with_angles = [specs[0].clone(), angles("Zn2+", "OW", None)];
+    let mut set = AnalysisSet::new(&with_angles, &topology, &cell).expect("valid");
+    let (ahead, mut foresight) = set.ahead();
+    assert!(!ahead.is_complete() && ahead.atoms().is_none());
+    let frame = Frame::new(0, 0.0, &cell, &frames[0]);
+    let readings = ahead.read(&frame, &foresight.wanted(0.0, true));
+    assert!(set.needs_positions(0.0, &readings));
+    let none = Frame { positions: &[], ..frame };
+    let refused = set.sample_read(&none, ahead.read(&frame, &[true, true]));
+    assert!(matches!(refused, Err(AnalysisError::AtomCount { found: 0, .. })));
+    set.sample_read(&frame, readings).expect("whole");
+    assert_eq!(set.n_frames(), 1);
+}
+
 #[test]
 fn selections_speak_the_language_of_the_topology() {
     use hexaqua::analysis::selection::select;

@@ -182,3 +182,32 @@ fn a_measured_curve_is_laid_over_the_calculated_one() {
         path.split(['M', 'L']).skip(1).map(|p| p.split(' ').nth(1).expect("x y").parse().expect("a number")).collect();
     assert!(((y[2] - y[1]) / (y[2] - y[3]) - 4.75 / 2.25).abs() < 0.02, "{y:?}");
 }
+
+/// Some atoms of frames that threads look at in any order, or all atoms of one frame after the other: the same tables.
+#[test]
+fn neither_threads_nor_other_analyses_change_a_table() {
+    let folder = tempfile::tempdir().expect("scratch folder");
+    let shells = "[analysis.rdf]\npairs = [[\"Zn2+\", \"OW\"]]\n[analysis.coordination]\ncenter = \"Zn2+\"\nligands = [\"OW\", \"Cl-\"]\n";
+    let tables = |name: &str, analysis: &str, trajectories: &[&str], threads: &str| -> Vec<Vec<u8>> {
+        let folder = folder.path().join(name);
+        std::fs::create_dir(&folder).expect("folder");
+        let (input, out) = (with_analysis(&folder, analysis), folder.join("out"));
+        let out_text = out.display().to_string();
+        analyze(0, &[&[input.as_str()], trajectories, &["--threads", threads, "--out", &out_text]].concat());
+        let read = |table: &str| std::fs::read(out.join("analysis").join(table)).expect("table");
+        ["rdf_Zn2+_OW.csv", "coordination_Zn2+.csv", "coordination_Zn2+_radius.csv"].map(read).to_vec()
+    };
+    // Enough frames for several threads to have some at the same time.
+    let eight = [TRAJECTORY; 8];
+    let expected = tables("one", shells, &eight, "1");
+    assert_eq!(tables("three", shells, &eight, "3"), expected);
+    let with_msd = format!("{shells}[analysis.msd]\n");
+    assert_eq!(tables("whole", &with_msd, &eight, "2"), expected);
+    // Frames that are passed over are not counted.
+    let sparse = shells.replace("]]\n", "]]\nevery = \"0.5 ps\"\n");
+    let sparse = tables("sparse", &sparse, &eight, "2");
+    assert_ne!(sparse[0], expected[0]);
+    assert_eq!(sparse[1..], expected[1..]);
+    let sparse = format!("{}[analysis.msd]\n", shells.replace("]]\n", "]]\nevery = \"0.5 ps\"\n"));
+    assert_eq!(tables("sparse-whole", &sparse, &eight, "2")[1..], expected[1..]);
+}

@@ -31,28 +31,28 @@ pub(super) fn check_tail(path: &Path) -> io::Result<Tail> {
 /// XTC: 52 bytes of head, atom count again; up to nine atoms plain, else 32 bytes more, a length and packed bytes.
 fn check_xtc(file: &mut File, length: u64) -> io::Result<Tail> {
     const MAGIC: i32 = 1995;
+    const HEAD: u64 = 56;
+    const PACKED_HEAD: u64 = 92;
     let (mut at, mut n_frames) = (0, 0);
-    let mut word_at = |at: u64| -> io::Result<i32> {
-        let mut word = [0; 4];
-        file.seek(SeekFrom::Start(at))?;
-        file.read_exact(&mut word)?;
-        Ok(i32::from_be_bytes(word))
-    };
     while at < length {
         const INCOMPLETE_HEAD: &str = "the head of the frame is incomplete";
-        if at + 56 > length {
+        if at + HEAD > length {
             return Ok(Some((n_frames, INCOMPLETE_HEAD)));
         }
-        if word_at(at)? != MAGIC {
+        let mut head = [0; PACKED_HEAD as usize];
+        file.seek(SeekFrom::Start(at))?;
+        file.read_exact(&mut head[..PACKED_HEAD.min(length - at) as usize])?;
+        let word = |at: usize| i32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        if word(0) != MAGIC {
             return Ok(Some((n_frames, "no XTC frame starts here")));
         }
-        let n_atoms = word_at(at + 4)?.max(0) as u64;
+        let n_atoms = word(4).max(0) as u64;
         let bytes = if n_atoms <= 9 {
-            56 + 12 * n_atoms
-        } else if at + 92 > length {
+            HEAD + 12 * n_atoms
+        } else if at + PACKED_HEAD > length {
             return Ok(Some((n_frames, INCOMPLETE_HEAD)));
         } else {
-            92 + (word_at(at + 88)?.max(0) as u64).next_multiple_of(4)
+            PACKED_HEAD + (word(88).max(0) as u64).next_multiple_of(4)
         };
         if at + bytes > length {
             return Ok(Some((n_frames, "its coordinates are incomplete")));

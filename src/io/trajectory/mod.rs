@@ -1,4 +1,5 @@
-//! Trajectories: written and read through chemfiles, in formats that other programs open; XTC is read by our own code, on all threads.
+//! Trajectories: written and read through chemfiles, in formats that other programs open; XTC is read by our own code, unpacked by any
+//! thread and, where only some atoms are wanted, no further than they go.
 //!
 //! Knows names, coordinates, cell, step and time; knows nothing of schedules (the engine decides when to write) or of
 //! what is measured. Analyses read any format chemfiles reads; a run writes one of [`Format`], all of which grow frame
@@ -9,8 +10,9 @@ mod reader;
 mod writer;
 mod xtc;
 
-pub use reader::{TrajectoryFrame, TrajectoryReader, frames_ahead};
+pub use reader::{PackedFrame, TrajectoryFrame, TrajectoryReader};
 pub use writer::TrajectoryWriter;
+pub use xtc::Wanted;
 
 use super::output::OutputError;
 use crate::cell::CellError;

@@ -1,18 +1,17 @@
 //! Reading trajectories back: any format chemfiles reads, several files one after the other.
 
 use super::integrity::{Tail, check_tail};
-use super::xtc::{self, XtcFrame};
+use super::xtc::{self, Wanted, XtcFrame};
 use super::{AKMA_PS, TrajectoryError};
 use crate::cell::Cell;
 use crate::io::gro::{self, GroReader};
 use crate::io::structure::{cell_vectors, property, report_chemfiles_warnings, to_nm};
 use crate::math::first_not_finite;
 use glam::DVec3;
-use rayon::prelude::*;
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// One configuration of a trajectory.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +25,62 @@ pub struct TrajectoryFrame {
     pub positions: Vec<DVec3>,
 }
 
+/// A frame whose coordinates may still be packed as they stand in the file; any thread can unpack it.
+#[derive(Debug)]
+pub struct PackedFrame {
+    pub step: u64,
+    /// ps
+    pub time: Option<f64>,
+    pub cell: Cell,
+    contents: Contents,
+    /// Where it came from: the file, and the number of the frame in it from 1.
+    path: Arc<Path>,
+    number: usize,
+}
+
+#[derive(Debug)]
+enum Contents {
+    Positions(Vec<DVec3>),
+    Xtc(XtcFrame),
+}
+
+impl PackedFrame {
+    /// Is there anything to unpack?
+    pub fn is_packed(&self) -> bool {
+        matches!(self.contents, Contents::Xtc(_))
+    }
+
+    /// Positions, `[n_atoms]`, nm. They can be asked for again only of a packed frame.
+    ///
+    /// * `wanted` – of these atoms; `None` = all
+    /// * `positions` – where they go; what is not wanted keeps what it held if the length is that of this frame, and is no number where it is new
+    pub fn unpack(&mut self, wanted: Option<&Wanted>, positions: &mut Vec<DVec3>) -> Result<(), TrajectoryError> {
+        let (file, frame) = (|| self.path.to_path_buf(), self.number);
+        match &mut self.contents {
+            Contents::Positions(own) => *positions = std::mem::take(own),
+            Contents::Xtc(packed) => {
+                let damaged = |what: &str| TrajectoryError::Truncated { file: file(), frame, what: what.to_string() };
+                packed.unpack(wanted, positions).map_err(damaged)?;
+                // Packed coordinates are whole numbers: they are finite as they are read.
+                if positions.len() <= xtc::MAX_PLAIN
+                    && let Some(i) = first_not_finite(positions)
+                {
+                    return Err(TrajectoryError::NotFinite { file: file(), frame, atom: i + 1 });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The memory of what was packed, for [`TrajectoryReader::reuse`].
+    pub fn into_data(self) -> Option<Vec<u8>> {
+        match self.contents {
+            Contents::Positions(_) => None,
+            Contents::Xtc(packed) => Some(packed.into_data()),
+        }
+    }
+}
+
 /// Iterates over the frames of one or more files. After an error there are no further frames.
 pub struct TrajectoryReader {
     /// Files that have not been opened, the next one last.
@@ -34,9 +89,13 @@ pub struct TrajectoryReader {
     n_atoms: usize,
     default_cell: Option<Cell>,
     total_bytes: u64,
+    /// Of the files that have been read.
+    closed_bytes: u64,
     n_opened: usize,
     /// Name and element of every atom, for the files that hold names; empty = they are not compared.
     atoms: Vec<(String, String)>,
+    /// Memory of frames that are done with.
+    spare: Vec<Vec<u8>>,
 }
 
 fn size_of(path: &Path) -> u64 {
@@ -44,7 +103,7 @@ fn size_of(path: &Path) -> u64 {
 }
 
 struct OpenFile {
-    path: PathBuf,
+    path: Arc<Path>,
     source: Source,
     /// Frames read so far.
     n_read: usize,
@@ -54,84 +113,27 @@ struct OpenFile {
 }
 
 enum Source {
-    Chemfiles { trajectory: chemfiles::Trajectory, n_frames: usize },
+    Chemfiles {
+        trajectory: chemfiles::Trajectory,
+        n_frames: usize,
+    },
     Gro(GroReader<BufReader<File>>),
-    Xtc(XtcSource),
+    Xtc {
+        file: BufReader<File>,
+        /// Bytes of the file before the next frame.
+        bytes_used: u64,
+    },
 }
 
-/// An XTC file, unpacked some frames ahead by all threads.
-struct XtcSource {
-    file: BufReader<File>,
-    /// In order; what could not be read is the last.
-    ready: VecDeque<Result<RawFrame, String>>,
-    /// Bytes of the file before the frames in `ready`.
-    bytes_used: u64,
-    /// Memory of frames that are done with.
-    spare: Vec<Vec<DVec3>>,
-}
+/// Read at once from an XTC file, bytes: what is longer goes straight to where it is wanted.
+const BUFFER: usize = 1 << 14;
 
-/// Atoms that are unpacked together: enough to keep all threads busy, few enough for memory.
-const ATOMS_AHEAD: usize = 400_000;
-
-/// How many frames of `n_atoms` atoms are unpacked together.
-pub fn frames_ahead(n_atoms: usize) -> usize {
-    (ATOMS_AHEAD / n_atoms.max(1)).clamp(2, 256)
-}
-
-/// Read ahead from an XTC file, bytes.
-const BUFFER: usize = 1 << 20;
-
-/// Step, time (ps), lattice vectors (nm) and positions (nm) of a frame.
+/// Step, time (ps), lattice vectors (nm) and contents of a frame.
 struct RawFrame {
     step: u64,
     time: Option<f64>,
     vectors: Option<[DVec3; 3]>,
-    positions: Vec<DVec3>,
-    /// How much of the file it took, bytes; zero where that is not known.
-    bytes: u64,
-}
-
-impl XtcSource {
-    fn next(&mut self, n_atoms: usize) -> Result<Option<RawFrame>, String> {
-        if self.ready.is_empty() {
-            self.unpack_some(n_atoms);
-        }
-        let Some(frame) = self.ready.pop_front().transpose()? else { return Ok(None) };
-        self.bytes_used += frame.bytes;
-        Ok(Some(frame))
-    }
-
-    fn unpack_some(&mut self, n_atoms: usize) {
-        let mut packed: Vec<XtcFrame> = Vec::new();
-        let mut fault = None;
-        while packed.len() < frames_ahead(n_atoms) {
-            match xtc::next_frame(&mut self.file) {
-                Ok(Some(frame)) => packed.push(frame),
-                Ok(None) => break,
-                Err(e) => {
-                    fault = Some(e.to_string());
-                    break;
-                }
-            }
-            // A frame of another system is reported by its number of atoms; there is no use in going on.
-            if packed.last().is_some_and(|f| f.n_atoms != n_atoms) {
-                break;
-            }
-        }
-        let spare: Vec<Vec<DVec3>> = packed.iter().map(|_| self.spare.pop().unwrap_or_default()).collect();
-        let unpack = |(frame, spare): (&XtcFrame, Vec<DVec3>)| {
-            // Stored as f32: its shortest decimal is what was meant (0.1, not 0.10000000149).
-            let time = frame.time.to_string().parse().ok();
-            let positions = match frame.n_atoms == n_atoms {
-                true => frame.positions(spare)?,
-                false => vec![DVec3::ZERO; frame.n_atoms],
-            };
-            Ok(RawFrame { step: frame.step, time, vectors: frame.vectors, positions, bytes: frame.n_bytes() })
-        };
-        let frames: Vec<Result<RawFrame, &'static str>> = packed.par_iter().zip(spare).map(unpack).collect();
-        self.ready.extend(frames.into_iter().map(|f| f.map_err(str::to_string)));
-        self.ready.extend(fault.map(Err));
-    }
+    contents: Contents,
 }
 
 impl TrajectoryReader {
@@ -152,7 +154,17 @@ impl TrajectoryReader {
         let mut waiting: Vec<PathBuf> = paths.iter().rev().cloned().collect();
         let open = waiting.pop().map(OpenFile::open).transpose()?;
         let total_bytes = paths.iter().map(|p| size_of(p)).sum();
-        Ok(TrajectoryReader { waiting, open, n_atoms, default_cell, total_bytes, n_opened: 1, atoms: Vec::new() })
+        Ok(TrajectoryReader {
+            waiting,
+            open,
+            n_atoms,
+            default_cell,
+            total_bytes,
+            closed_bytes: 0,
+            n_opened: 1,
+            atoms: Vec::new(),
+            spare: Vec::new(),
+        })
     }
 
     /// Names in the files must be those of these atoms, or begin with their elements.
@@ -169,8 +181,20 @@ impl TrajectoryReader {
 
     /// The next frame; `None` after the last one of the last file.
     pub fn next_frame(&mut self) -> Result<Option<TrajectoryFrame>, TrajectoryError> {
+        let Some(mut packed) = self.next_packed()? else { return Ok(None) };
+        let mut positions = Vec::new();
+        if let Err(error) = packed.unpack(None, &mut positions) {
+            return self.stop(error);
+        }
+        let (step, time, cell) = (packed.step, packed.time, packed.cell);
+        self.spare.extend(packed.into_data());
+        Ok(Some(TrajectoryFrame { step, time, cell, positions }))
+    }
+
+    /// The next frame, to be unpacked by whoever has time; `None` after the last one of the last file.
+    pub fn next_packed(&mut self) -> Result<Option<PackedFrame>, TrajectoryError> {
         while let Some(file) = &mut self.open {
-            match file.next_frame(self.n_atoms, self.default_cell) {
+            match file.next_packed(self.n_atoms, self.default_cell, &mut self.spare) {
                 Ok(Some(frame)) => {
                     return match file.foreign_name(&self.atoms) {
                         Some(error) => self.stop(error),
@@ -179,6 +203,7 @@ impl TrajectoryReader {
                 }
                 Ok(None) => match self.waiting.pop().map(OpenFile::open).transpose() {
                     Ok(next) => {
+                        self.closed_bytes += size_of(&file.path);
                         self.n_opened += usize::from(next.is_some());
                         self.open = next;
                     }
@@ -191,10 +216,8 @@ impl TrajectoryReader {
     }
 
     /// Takes back the memory of a frame that is done with.
-    pub fn reuse(&mut self, positions: Vec<DVec3>) {
-        if let Some(OpenFile { source: Source::Xtc(source), .. }) = &mut self.open {
-            source.spare.push(positions);
-        }
+    pub fn reuse(&mut self, data: Vec<u8>) {
+        self.spare.push(data);
     }
 
     /// About how many bytes have been read, and the bytes of all files. Of the open file the share of its frames counts (nothing where their number is
@@ -204,14 +227,13 @@ impl TrajectoryReader {
             Source::Chemfiles { n_frames, .. } => {
                 (size_of(&file.path) as f64 * file.n_read as f64 / (*n_frames).max(1) as f64) as u64
             }
-            Source::Xtc(source) => source.bytes_used,
+            Source::Xtc { bytes_used, .. } => *bytes_used,
             Source::Gro(_) => 0,
         });
-        let unread: u64 = self.waiting.iter().chain(self.open.as_ref().map(|f| &f.path)).map(|p| size_of(p)).sum();
-        (self.total_bytes - unread + open, self.total_bytes)
+        (self.closed_bytes + open, self.total_bytes)
     }
 
-    fn stop(&mut self, error: TrajectoryError) -> Result<Option<TrajectoryFrame>, TrajectoryError> {
+    fn stop<T>(&mut self, error: TrajectoryError) -> Result<Option<T>, TrajectoryError> {
         self.open = None;
         self.waiting.clear();
         Err(error)
@@ -236,34 +258,39 @@ impl OpenFile {
         let source = if has_extension(&path, "gro") {
             Source::Gro(GroReader::new(BufReader::new(file()?)))
         } else if has_extension(&path, "xtc") {
-            let file = BufReader::with_capacity(BUFFER, file()?);
-            Source::Xtc(XtcSource { file, ready: VecDeque::new(), bytes_used: 0, spare: Vec::new() })
+            Source::Xtc { file: BufReader::with_capacity(BUFFER, file()?), bytes_used: 0 }
         } else {
             let mut trajectory = chemfiles::Trajectory::open(&path, 'r').map_err(|e| unreadable(&path, e.message))?;
             let n_frames = trajectory.nsteps();
             Source::Chemfiles { trajectory, n_frames }
         };
-        Ok(OpenFile { path, source, n_read: 0, tail, names: Vec::new() })
+        Ok(OpenFile { path: path.into(), source, n_read: 0, tail, names: Vec::new() })
     }
 
-    fn next_frame(
+    /// * `spare` – memory to use again
+    fn next_packed(
         &mut self,
         n_atoms: usize,
         default_cell: Option<Cell>,
-    ) -> Result<Option<TrajectoryFrame>, TrajectoryError> {
-        let (file, frame) = (self.path.clone(), self.n_read + 1);
+        spare: &mut Vec<Vec<u8>>,
+    ) -> Result<Option<PackedFrame>, TrajectoryError> {
+        let (file, frame) = (self.path.to_path_buf(), self.n_read + 1);
         if let Some((n_complete, what)) = self.tail
             && self.n_read == n_complete
         {
             return Err(TrajectoryError::Truncated { file, frame, what: what.into() });
         }
-        let Some(RawFrame { step, time, vectors, positions, .. }) = self.read_raw(n_atoms)? else { return Ok(None) };
-        if positions.len() != n_atoms {
-            return Err(TrajectoryError::AtomCount { file, frame, found: positions.len(), expected: n_atoms });
+        let Some(RawFrame { step, time, vectors, contents }) = self.read_raw(spare)? else { return Ok(None) };
+        let found = match &contents {
+            Contents::Positions(positions) => positions.len(),
+            Contents::Xtc(packed) => packed.n_atoms,
+        };
+        if found != n_atoms {
+            return Err(TrajectoryError::AtomCount { file, frame, found, expected: n_atoms });
         }
-        // Packed coordinates are whole numbers: they are finite as they are read.
-        let is_packed = matches!(self.source, Source::Xtc(_)) && n_atoms > xtc::MAX_PLAIN;
-        if !is_packed && let Some(i) = first_not_finite(&positions) {
+        if let Contents::Positions(positions) = &contents
+            && let Some(i) = first_not_finite(positions)
+        {
             return Err(TrajectoryError::NotFinite { file, frame, atom: i + 1 });
         }
         let cell = match vectors {
@@ -271,7 +298,7 @@ impl OpenFile {
             None => default_cell.ok_or(TrajectoryError::NoCell { file, frame })?,
         };
         self.n_read += 1;
-        Ok(Some(TrajectoryFrame { step, time, cell, positions }))
+        Ok(Some(PackedFrame { step, time, cell, contents, path: Arc::clone(&self.path), number: frame }))
     }
 
     /// The first atom of the first frame whose name is of something else.
@@ -281,28 +308,26 @@ impl OpenFile {
         let atom = names.iter().zip(atoms).position(is_other)?;
         let (own, element) = &atoms[atom];
         Some(TrajectoryError::OtherAtom {
-            file: self.path.clone(),
+            file: self.path.to_path_buf(),
             atom: atom + 1,
             found: names[atom].clone(),
             expected: format!("{own} ({element})"),
         })
     }
 
-    fn read_raw(&mut self, n_atoms: usize) -> Result<Option<RawFrame>, TrajectoryError> {
+    fn read_raw(&mut self, spare: &mut Vec<Vec<u8>>) -> Result<Option<RawFrame>, TrajectoryError> {
         let (file, frame) = (&self.path, self.n_read + 1);
+        let truncated = |what: String| TrajectoryError::Truncated { file: file.to_path_buf(), frame, what };
         match &mut self.source {
             Source::Gro(reader) => {
-                let raw = reader.next_frame().map_err(|fault| {
-                    let what = format!("line {}: {}", fault.line, fault.what);
-                    TrajectoryError::Truncated { file: file.clone(), frame, what }
-                })?;
+                let raw =
+                    reader.next_frame().map_err(|fault| truncated(format!("line {}: {}", fault.line, fault.what)))?;
                 // A single configuration written by hand may lack its last line end; a stream was cut there.
                 if let Some(raw) = &raw
                     && self.n_read > 0
                     && !raw.is_closed
                 {
-                    let what = format!("line {}: the line has no end", raw.box_line);
-                    return Err(TrajectoryError::Truncated { file: file.clone(), frame, what });
+                    return Err(truncated(format!("line {}: the line has no end", raw.box_line)));
                 }
                 if let (0, Some(raw)) = (self.n_read, &raw) {
                     self.names.clone_from(&raw.names);
@@ -310,24 +335,29 @@ impl OpenFile {
                 Ok(raw.map(|raw| {
                     let (time, step) = gro::time_and_step(&raw.title);
                     let step = step.unwrap_or(self.n_read as u64);
-                    RawFrame { step, time, vectors: raw.vectors, positions: raw.positions, bytes: 0 }
+                    RawFrame { step, time, vectors: raw.vectors, contents: Contents::Positions(raw.positions) }
                 }))
             }
-            Source::Xtc(source) => {
-                source.next(n_atoms).map_err(|what| TrajectoryError::Truncated { file: file.clone(), frame, what })
+            Source::Xtc { file, bytes_used } => {
+                let packed =
+                    xtc::next_frame(file, spare.pop().unwrap_or_default()).map_err(|e| truncated(e.to_string()))?;
+                Ok(packed.map(|packed| {
+                    *bytes_used += packed.n_bytes();
+                    // Stored as f32: its shortest decimal is what was meant (0.1, not 0.10000000149).
+                    let time = packed.time.to_string().parse().ok();
+                    RawFrame { step: packed.step, time, vectors: packed.vectors, contents: Contents::Xtc(packed) }
+                }))
             }
             Source::Chemfiles { n_frames, .. } if self.n_read == *n_frames => Ok(None),
             Source::Chemfiles { trajectory, .. } => {
                 let mut raw = chemfiles::Frame::new();
-                let truncated =
-                    |e: chemfiles::Error| TrajectoryError::Truncated { file: file.clone(), frame, what: e.message };
-                trajectory.read(&mut raw).map_err(truncated)?;
+                trajectory.read(&mut raw).map_err(|e| truncated(e.message))?;
                 if self.n_read == 0 {
                     self.names = (0..raw.size()).map(|i| raw.atom(i).name()).collect();
                 }
                 let (step, time) = step_and_time(file, &raw);
-                let (vectors, positions) = (cell_vectors(&raw), to_nm(raw.positions()));
-                Ok(Some(RawFrame { step, time, vectors, positions, bytes: 0 }))
+                let contents = Contents::Positions(to_nm(raw.positions()));
+                Ok(Some(RawFrame { step, time, vectors: cell_vectors(&raw), contents }))
             }
         }
     }

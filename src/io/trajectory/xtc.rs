@@ -11,6 +11,7 @@
 
 use glam::DVec3;
 use std::io::{self, Read};
+use std::sync::LazyLock;
 
 const MAGIC: i32 = 1995;
 /// Bytes up to and with the second atom count.
@@ -30,8 +31,12 @@ const SIZES: [u32; 73] = [
 ];
 /// Coordinates that span more than this are written one by one.
 const MAX_PACKED_SPAN: u64 = 0xff_ffff;
-/// Zero bytes behind the packed ones: the reader of bits loads words.
+/// Bytes behind the packed ones: the reader of bits loads words.
 const PADDING: usize = 16;
+/// Atoms that may follow one that is written in full, as differences.
+const MAX_RUN: usize = 10;
+/// Bits that one load gives at least.
+const LOADED: u32 = 57;
 
 /// What cannot be read: bits that stand for no coordinates.
 pub const DAMAGED: &str = "its packed coordinates are damaged";
@@ -58,8 +63,33 @@ fn float(bytes: &[u8], at: usize) -> f32 {
     f32::from_bits(word(bytes, at).cast_unsigned())
 }
 
+/// Which atoms of a frame are wanted; the others need not be unpacked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    /// `[n_atoms]`: bit k of entry i says whether atom i + k is wanted.
+    next: Vec<u16>,
+    /// Behind the last wanted atom.
+    end: usize,
+}
+
+impl Wanted {
+    /// * `atoms` – of `0..n_atoms`, in any order
+    pub fn new(n_atoms: usize, atoms: impl IntoIterator<Item = u32>) -> Self {
+        let (mut next, mut end) = (vec![0; n_atoms], 0);
+        for i in atoms.into_iter().map(|i| i as usize) {
+            end = end.max(i + 1);
+            for k in 0..=MAX_RUN.min(i) {
+                next[i - k] |= 1 << k;
+            }
+        }
+        Wanted { next, end }
+    }
+}
+
 /// The next frame of the stream; `None` where it ends.
-pub fn next_frame(stream: &mut impl Read) -> io::Result<Option<XtcFrame>> {
+///
+/// * `data` – memory to use again; what it holds is lost
+pub fn next_frame(stream: &mut impl Read, mut data: Vec<u8>) -> io::Result<Option<XtcFrame>> {
     let mut first = [0; HEAD];
     let mut filled = 0;
     while filled < HEAD {
@@ -85,7 +115,7 @@ pub fn next_frame(stream: &mut impl Read) -> io::Result<Option<XtcFrame>> {
         stream.read_exact(&mut head)?;
         word(&head, 32).max(0) as usize
     };
-    let mut data = vec![0; n_bytes.next_multiple_of(4) + PADDING];
+    data.resize(n_bytes.next_multiple_of(4) + PADDING, 0);
     stream.read_exact(&mut data[..n_bytes.next_multiple_of(4)])?;
     Ok(Some(XtcFrame {
         step: word(&first, 8).max(0) as u64,
@@ -103,18 +133,56 @@ impl XtcFrame {
         (HEAD + self.head.len() + self.data.len() - PADDING) as u64
     }
 
+    /// The memory of the frame, for another one.
+    pub fn into_data(self) -> Vec<u8> {
+        self.data
+    }
+
     /// Positions, `[n_atoms]`, nm.
     ///
-    /// * `positions` – memory to use again; what it holds is lost
-    pub fn positions(&self, mut positions: Vec<DVec3>) -> Result<Vec<DVec3>, &'static str> {
-        positions.clear();
-        positions.reserve(self.n_atoms);
+    /// * `wanted` – of these atoms; `None` = all
+    /// * `positions` – where they go; what is not wanted keeps what it held if the length is that of this frame
+    pub fn unpack(&self, wanted: Option<&Wanted>, positions: &mut Vec<DVec3>) -> Result<(), &'static str> {
+        positions.resize(self.n_atoms, DVec3::NAN);
         if self.n_atoms <= MAX_PLAIN {
             let coordinate = |k: usize| f64::from(float(&self.data, 4 * k));
-            let point = |i: usize| DVec3::new(coordinate(3 * i), coordinate(3 * i + 1), coordinate(3 * i + 2));
-            positions.extend((0..self.n_atoms).map(point));
-            return Ok(positions);
+            for (i, r) in positions.iter_mut().enumerate() {
+                *r = DVec3::new(coordinate(3 * i), coordinate(3 * i + 1), coordinate(3 * i + 2));
+            }
+            return Ok(());
         }
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2") && is_x86_feature_detected!("lzcnt") {
+            // SAFETY: the processor has these instructions.
+            return unsafe { self.unpack_bmi2(wanted, positions) };
+        }
+        self.unpack_portable(wanted, positions)
+    }
+
+    /// As the portable one: shifts by any number of bits and products of 128 bits are one instruction each.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi2,lzcnt")]
+    fn unpack_bmi2(&self, wanted: Option<&Wanted>, positions: &mut [DVec3]) -> Result<(), &'static str> {
+        self.unpack_portable(wanted, positions)
+    }
+
+    #[inline(always)]
+    fn unpack_portable(&self, wanted: Option<&Wanted>, positions: &mut [DVec3]) -> Result<(), &'static str> {
+        match wanted {
+            None => self.unpack_packed(self.n_atoms, |_| u16::MAX, positions),
+            Some(wanted) => self.unpack_packed(wanted.end.min(self.n_atoms), |i| wanted.next[i], positions),
+        }
+    }
+
+    /// * `end` – behind the last wanted atom
+    /// * `wanted_from` – bit k of `wanted_from(i)` says whether atom i + k is wanted.
+    #[inline(always)]
+    fn unpack_packed(
+        &self,
+        end: usize,
+        wanted_from: impl Fn(usize) -> u16,
+        positions: &mut [DVec3],
+    ) -> Result<(), &'static str> {
         let triple = |at: usize| [word(&self.head, at), word(&self.head, at + 4), word(&self.head, at + 8)];
         let (precision, low, high) = (f64::from(float(&self.head, 0)), triple(4), triple(16));
         let span = |k: usize| (i64::from(high[k]) - i64::from(low[k]) + 1).max(1) as u64;
@@ -126,48 +194,77 @@ impl XtcFrame {
         if !((FIRST_SIZE..SIZES.len()).contains(&size) && precision > 0.0 && precision.is_finite()) {
             return Err(DAMAGED);
         }
-        let mut small = Triple::of_size(size);
+        let mut small = &SMALL[size];
         let mut bits = Bits { bytes: &self.data, at: 0 };
         let n_bits = 8 * (self.data.len() - PADDING);
         let scale = 1.0 / precision;
         let place = |r: [i32; 3]| DVec3::new(f64::from(r[0]), f64::from(r[1]), f64::from(r[2])) * scale;
-        let mut run = 0;
-        while positions.len() < self.n_atoms {
+        // One load holds an atom written in full and what is said of the run behind it.
+        let is_short = is_packed && full.bits + 6 <= LOADED;
+        let (mut run, mut at) = (0, 0);
+        while at < end {
             if bits.at > n_bits {
                 return Err(DAMAGED);
             }
-            let raw = if is_packed { full.read(&mut bits) } else { widths.map(|w| bits.take(w) as i32) };
-            let whole = add(raw, low);
-            let mut change = 0;
-            if bits.take(1) == 1 {
-                let code = bits.take(5) as usize;
-                (run, change) = (code / 3, (code % 3) as i32 - 1);
-            }
-            if positions.len() + 1 + run > self.n_atoms {
-                return Err(DAMAGED);
-            }
-            // A difference is written from zero on: half of its size stands for none.
-            let middle = -(i32::try_from(SIZES[size] / 2).unwrap_or(0));
-            let mut last = whole;
-            for k in 0..run {
-                last = add(add(last, small.read(&mut bits)), [middle; 3]);
-                positions.push(place(last));
-                if k == 0 {
-                    positions.push(place(whole));
+            let (mut raw, mut code) = ([0; 3], None);
+            let mut packed = 0;
+            if is_short {
+                let window = bits.window();
+                packed = window >> (64 - full.bits);
+                let behind = window << full.bits >> 58;
+                code = (behind & 32 != 0).then_some((behind & 31) as usize);
+                bits.at += full.bits as usize + if code.is_some() { 6 } else { 1 };
+            } else {
+                raw = if is_packed { full.read(&mut bits) } else { widths.map(|w| bits.take(w) as i32) };
+                if bits.take(1) == 1 {
+                    code = Some(bits.take(5) as usize);
                 }
             }
-            if run == 0 {
-                positions.push(place(whole));
+            let mut change = 0;
+            if let Some(code) = code {
+                (run, change) = (code / 3, (code % 3) as i32 - 1);
             }
+            let n = 1 + run;
+            if at + n > self.n_atoms {
+                return Err(DAMAGED);
+            }
+            let wanted = wanted_from(at) & ((1_u32 << n) - 1) as u16;
+            let behind = bits.at + run * small.bits as usize;
+            if wanted != 0 {
+                if is_short {
+                    raw = full.unpack(packed);
+                }
+                let whole = add(raw, low);
+                // The first difference is of the atom before the one written in full, and the others follow that one.
+                let n_differences = match wanted.ilog2() as usize {
+                    _ if run == 0 => 0,
+                    0 => 1,
+                    1 => usize::from(wanted & 1),
+                    last => last,
+                };
+                if wanted >> usize::from(run > 0) & 1 == 1 {
+                    positions[at + usize::from(run > 0)] = place(whole);
+                }
+                let mut last = whole;
+                for k in 0..n_differences {
+                    last = add(add(last, small.read(&mut bits)), small.middle);
+                    let of = k + usize::from(k > 0);
+                    if wanted >> of & 1 == 1 {
+                        positions[at + of] = place(last);
+                    }
+                }
+            }
+            bits.at = behind;
+            at += n;
             if change != 0 {
                 size = size.wrapping_add_signed(change as isize);
                 if !(FIRST_SIZE..SIZES.len()).contains(&size) {
                     return Err(DAMAGED);
                 }
-                small = Triple::of_size(size);
+                small = &SMALL[size];
             }
         }
-        if bits.at > n_bits { Err(DAMAGED) } else { Ok(positions) }
+        if bits.at > n_bits { Err(DAMAGED) } else { Ok(()) }
     }
 }
 
@@ -189,14 +286,21 @@ struct Bits<'a> {
 }
 
 impl Bits<'_> {
-    /// The next `n` ≤ 57 bits; zeros far behind the end.
+    /// The next bits from the highest on, [`LOADED`] of them at least; zeros far behind the end.
+    #[inline(always)]
+    fn window(&self) -> u64 {
+        let byte = self.at / 8;
+        let window = self.bytes.get(byte..byte + 8).and_then(|w| w.try_into().ok()).unwrap_or([0; 8]);
+        u64::from_be_bytes(window) << (self.at % 8)
+    }
+
+    /// The next `n` ≤ [`LOADED`] bits.
+    #[inline(always)]
     fn take(&mut self, n: u32) -> u64 {
         if n == 0 {
             return 0;
         }
-        let byte = self.at / 8;
-        let window = self.bytes.get(byte..byte + 8).and_then(|w| w.try_into().ok()).unwrap_or([0; 8]);
-        let value = (u64::from_be_bytes(window) << (self.at % 8)) >> (64 - n);
+        let value = self.window() >> (64 - n);
         self.at += n as usize;
         value
     }
@@ -206,25 +310,38 @@ impl Bits<'_> {
 struct Triple {
     sizes: [Divisor; 3],
     bits: u32,
+    /// Added to a difference: it is written from zero on, and half of its size stands for none.
+    middle: [i32; 3],
 }
+
+/// The triples of small differences, by the index into [`SIZES`].
+static SMALL: LazyLock<Vec<Triple>> = LazyLock::new(|| {
+    let triple = |(bits, &size): (usize, &u32)| Triple {
+        middle: [-(size / 2).cast_signed(); 3],
+        ..Triple::new([u64::from(size.max(1)); 3], bits as u32)
+    };
+    SIZES.iter().enumerate().map(triple).collect()
+});
 
 impl Triple {
     fn new(sizes: [u64; 3], bits: u32) -> Self {
-        Triple { sizes: sizes.map(|s| Divisor::new(s, bits)), bits }
+        Triple { sizes: sizes.map(|s| Divisor::new(s, bits)), bits, middle: [0; 3] }
     }
 
-    fn of_size(size: usize) -> Self {
-        Triple::new([u64::from(SIZES[size]); 3], size as u32)
-    }
-
+    #[inline(always)]
     fn read(&self, bits: &mut Bits) -> [i32; 3] {
-        if self.bits > 57 {
+        if self.bits > LOADED {
             return self.read_wide(bits);
         }
+        self.unpack(bits.take(self.bits))
+    }
+
+    /// * `value` – the bits as they stand in the file, at least one
+    #[inline(always)]
+    fn unpack(&self, value: u64) -> [i32; 3] {
         // Whole bytes come first, the lowest first; the last one may be short.
         let short = (self.bits - 1) % 8 + 1;
         let n_whole = self.bits - short;
-        let value = bits.take(self.bits);
         let whole = if n_whole == 0 { 0 } else { (value >> short).swap_bytes() >> (64 - n_whole) };
         let packed = whole | ((value & ((1 << short) - 1)) << n_whole);
         let (rest, c) = self.sizes[2].divide(packed);
@@ -259,6 +376,7 @@ impl Divisor {
         Divisor { size, reciprocal: if exact { u64::MAX / size + 1 } else { 0 } }
     }
 
+    #[inline(always)]
     fn divide(&self, n: u64) -> (u64, u64) {
         let quotient = match self.reciprocal {
             0 => n / self.size,
@@ -289,9 +407,14 @@ mod tests {
         }
     }
 
+    fn positions(frame: &XtcFrame) -> Result<Vec<DVec3>, &'static str> {
+        let mut positions = Vec::new();
+        frame.unpack(None, &mut positions).map(|()| positions)
+    }
+
     fn read_all(path: &Path) -> Vec<XtcFrame> {
         let mut file = io::BufReader::new(std::fs::File::open(path).expect("file"));
-        std::iter::from_fn(|| next_frame(&mut file).expect("readable")).collect()
+        std::iter::from_fn(|| next_frame(&mut file, Vec::new()).expect("readable")).collect()
     }
 
     #[test]
@@ -321,13 +444,30 @@ mod tests {
             let found = read_all(&path);
             assert_eq!((found.len(), found[0].n_atoms), (1, frame.len()));
             assert_eq!(found[0].vectors, Some([DVec3::X * 3.0, DVec3::Y * 4.0, DVec3::Z * 5.0]));
-            let positions = found[0].positions(Vec::new()).expect("sound");
+            let positions = positions(&found[0]).expect("sound");
             let widest = frame.iter().map(|r| r.abs().max_element()).fold(0.0, f64::max);
             for (i, (x, y)) in positions.iter().zip(&expected).enumerate() {
                 // chemfiles goes through single precision, in ångström
                 assert!((*x - *y).abs().max_element() <= 4.0 * f64::from(f32::EPSILON) * widest, "{k}, {i}: {x} {y}");
             }
             assert_eq!(positions.len(), expected.len());
+            let mut portable = vec![DVec3::NAN; frame.len()];
+            if frame.len() > MAX_PLAIN {
+                found[0].unpack_portable(None, &mut portable).expect("sound");
+                assert_eq!(portable, positions);
+            }
+            // Some of the atoms: the same numbers, and nothing where nobody asked.
+            let patterns: [fn(usize) -> bool; 6] =
+                [|i| i % 3 == 0, |i| i % 3 == 1, |i| i % 5 > 2, |i| i * i % 7 == 2, |i| i == 57, |_| false];
+            for is_wanted in patterns {
+                let atoms = (0..frame.len()).filter(|i| is_wanted(*i)).map(|i| i as u32);
+                let mut some = Vec::new();
+                found[0].unpack(Some(&Wanted::new(frame.len(), atoms)), &mut some).expect("sound");
+                assert_eq!(some.len(), frame.len());
+                for (i, (x, y)) in some.iter().zip(&positions).enumerate() {
+                    assert!(if is_wanted(i) || frame.len() <= MAX_PLAIN { x == y } else { x.is_nan() }, "{k}, {i}");
+                }
+            }
         }
     }
 
@@ -340,7 +480,7 @@ mod tests {
         for frame in frames {
             let mut expected = chemfiles::Frame::new();
             oracle.read(&mut expected).expect("readable");
-            let positions = frame.positions(Vec::new()).expect("sound");
+            let positions = positions(&frame).expect("sound");
             for (x, y) in positions.iter().zip(to_nm(expected.positions())) {
                 assert!((*x - y).abs().max_element() < 1e-6);
                 let k = *x * 1000.0;
@@ -361,14 +501,14 @@ mod tests {
             // The packed coordinates of the first frame and what describes them.
             let at = 56 + (k * 7919) % 1000;
             bytes[at] ^= 1 << (k % 8);
-            match next_frame(&mut bytes.as_slice()) {
-                Ok(Some(frame)) => refused += u32::from(frame.positions(Vec::new()).is_err()),
+            match next_frame(&mut bytes.as_slice(), Vec::new()) {
+                Ok(Some(frame)) => refused += u32::from(positions(&frame).is_err()),
                 _ => refused += 1,
             }
         }
         assert!(refused > 0);
-        assert!(next_frame(&mut &bytes[..80]).is_err());
-        assert!(next_frame(&mut &bytes[..0]).is_ok_and(|f| f.is_none()));
+        assert!(next_frame(&mut &bytes[..80], Vec::new()).is_err());
+        assert!(next_frame(&mut &bytes[..0], Vec::new()).is_ok_and(|f| f.is_none()));
     }
 
     #[test]

@@ -1,0 +1,257 @@
+//! Frames on their way from files to analyses: one thread reads, all unpack and look at single frames, and the caller gets what they found in order.
+
+use super::CliError;
+use super::joined::COMPARED;
+use crate::analysis::ahead::{Ahead, Foresight, Readings};
+use crate::cell::Cell;
+use crate::io::trajectory::{PackedFrame, TrajectoryError, TrajectoryReader, Wanted};
+use crate::system::{Charges, Frame};
+use glam::DVec3;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+
+/// Atoms of the frames that go from thread to thread together: many small frames at once, large ones one by one.
+const ATOMS_TOGETHER: usize = 100_000;
+const MOST_TOGETHER: usize = 64;
+
+/// What is read, and for whom.
+pub struct Relay<'a> {
+    pub paths: &'a [PathBuf],
+    pub n_atoms: usize,
+    /// For formats that hold none.
+    pub cell: Cell,
+    /// `[n_atoms]`, name and element
+    pub atoms: Vec<(String, String)>,
+    /// Interval at which frames without times are taken to come, ps.
+    pub every: f64,
+    pub charges: Charges<'static>,
+    pub ahead: Ahead,
+    pub foresight: Foresight,
+}
+
+/// A frame that has been looked at.
+pub struct Seen {
+    pub frame: PackedFrame,
+    /// ps; counted where the format holds no times.
+    pub time: f64,
+    /// Number of its file, from 1.
+    pub file: usize,
+    /// Bytes read so far, and of all files.
+    pub bytes: (u64, u64),
+    pub readings: Readings,
+    pub positions: Positions,
+}
+
+/// nm
+pub enum Positions {
+    /// `[n_atoms]`
+    All(Vec<DVec3>),
+    /// Of the first atoms: the rest has been read, or nobody was thought to want it.
+    First(Vec<DVec3>),
+}
+
+impl Positions {
+    pub fn known(&self) -> &[DVec3] {
+        match self {
+            Positions::All(positions) | Positions::First(positions) => positions,
+        }
+    }
+}
+
+/// A frame that waits to be looked at.
+struct Task {
+    frame: PackedFrame,
+    time: f64,
+    file: usize,
+    bytes: (u64, u64),
+    /// By analysis: does it want the frame?
+    wanted: Vec<bool>,
+    /// Is it the first of its file? Its bonds are compared.
+    is_first: bool,
+}
+
+/// Frames that go together, and their place in the order.
+struct Batch<T> {
+    number: usize,
+    frames: Vec<Result<T, TrajectoryError>>,
+}
+
+/// Calls `take` with one frame after the other, or with the error that ends them.
+///
+/// * `threads` – that unpack and look
+/// * `take` – gives back the frame, whose memory is used again, or nothing when it has had enough
+pub fn run(
+    relay: Relay,
+    threads: usize,
+    mut take: impl FnMut(Result<Seen, TrajectoryError>) -> Result<Option<Seen>, CliError>,
+) -> Result<(), CliError> {
+    let Relay { paths, n_atoms, cell, atoms, every, charges, ahead, foresight } = relay;
+    let eyes = Eyes {
+        of_gauges: ahead
+            .atoms()
+            .map(|atoms| Wanted::new(n_atoms, atoms.into_iter().chain(0..COMPARED.min(n_atoms) as u32))),
+        of_none: Wanted::new(n_atoms, 0..COMPARED.min(n_atoms) as u32),
+        ahead,
+        charges,
+        spare: Mutex::default(),
+    };
+    let (to_eyes, tasks) = sync_channel(threads);
+    let (to_caller, batches) = sync_channel(threads);
+    let (give_back, used) = channel();
+    let (tasks, is_over) = (Mutex::new(tasks), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let (tasks, eyes, is_over) = (&tasks, &eyes, &is_over);
+        scope.spawn(move || {
+            let mut reader = match TrajectoryReader::open(paths, n_atoms, Some(cell)) {
+                Ok(reader) => reader,
+                Err(error) => return drop(to_eyes.send(Batch { number: 0, frames: vec![Err(error)] })),
+            };
+            reader.expect_atoms(atoms);
+            read_all(reader, n_atoms, every, foresight, (&to_eyes, &used, is_over));
+        });
+        for _ in 0..threads {
+            let to_caller = to_caller.clone();
+            scope.spawn(move || eyes.look_at_all(tasks, &to_caller));
+        }
+        drop(to_caller);
+        let result = in_order(batches, |seen| {
+            Ok(match take(seen)? {
+                None => false,
+                Some(seen) => {
+                    if let Positions::All(positions) = seen.positions {
+                        eyes.keep(positions);
+                    }
+                    // The reader has gone when this was one of the last frames.
+                    let _ = give_back.send(seen.frame);
+                    true
+                }
+            })
+        });
+        // The reader may still wait for a place in the queue.
+        is_over.store(true, Relaxed);
+        while receive(tasks).is_some() {}
+        result
+    })
+}
+
+fn receive<T>(tasks: &Mutex<Receiver<T>>) -> Option<T> {
+    let tasks = tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    tasks.recv().ok()
+}
+
+fn in_order(
+    batches: Receiver<Batch<Seen>>,
+    mut take: impl FnMut(Result<Seen, TrajectoryError>) -> Result<bool, CliError>,
+) -> Result<(), CliError> {
+    let (mut early, mut next) = (BTreeMap::new(), 0);
+    for Batch { number, frames } in batches {
+        early.insert(number, frames);
+        while let Some(frames) = early.remove(&next) {
+            next += 1;
+            for frame in frames {
+                if !take(frame)? {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Sends all frames, and behind them the error that ended them.
+fn read_all(
+    mut reader: TrajectoryReader,
+    n_atoms: usize,
+    every: f64,
+    mut foresight: Foresight,
+    (to_eyes, used, is_over): (&SyncSender<Batch<Task>>, &Receiver<PackedFrame>, &AtomicBool),
+) {
+    let together = (ATOMS_TOGETHER / n_atoms.max(1)).clamp(1, MOST_TOGETHER);
+    let (mut n_frames, mut last_file) = (0_u64, 0);
+    for number in 0.. {
+        used.try_iter().filter_map(PackedFrame::into_data).for_each(|data| reader.reuse(data));
+        let mut frames = Vec::with_capacity(together);
+        let mut is_end = false;
+        while frames.len() < together && !is_end {
+            match reader.next_packed() {
+                Ok(Some(frame)) => {
+                    let (file, bytes) = (reader.file_number(), reader.bytes_read());
+                    // A format without times is taken as evenly spaced: one frame per sampling interval.
+                    let time = frame.time.unwrap_or(n_frames as f64 * every);
+                    let is_first = file != last_file;
+                    let wanted = foresight.wanted(time, is_first);
+                    frames.push(Ok(Task { frame, time, file, bytes, wanted, is_first }));
+                    (last_file, n_frames) = (file, n_frames + 1);
+                }
+                Ok(None) => is_end = true,
+                Err(error) => {
+                    frames.push(Err(error));
+                    is_end = true;
+                }
+            }
+        }
+        if to_eyes.send(Batch { number, frames }).is_err() || is_end || is_over.load(Relaxed) {
+            return;
+        }
+    }
+}
+
+/// Those who look.
+struct Eyes {
+    ahead: Ahead,
+    /// Atoms that gauges look at (`None` = all), and those that are looked at without them.
+    of_gauges: Option<Wanted>,
+    of_none: Wanted,
+    charges: Charges<'static>,
+    /// Memory of whole frames, to be used again.
+    spare: Mutex<Vec<Vec<DVec3>>>,
+}
+
+impl Eyes {
+    fn keep(&self, positions: Vec<DVec3>) {
+        self.spare.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(positions);
+    }
+
+    fn look_at_all(&self, tasks: &Mutex<Receiver<Batch<Task>>>, to_caller: &SyncSender<Batch<Seen>>) {
+        let mut own = Vec::new();
+        while let Some(Batch { number, frames }) = receive(tasks) {
+            let frames = frames.into_iter().map(|task| self.look_at(task?, &mut own)).collect();
+            if to_caller.send(Batch { number, frames }).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// * `own` – memory for positions that are not handed on; those of atoms that nobody wants are never written there
+    fn look_at(&self, task: Task, own: &mut Vec<DVec3>) -> Result<Seen, TrajectoryError> {
+        let Task { mut frame, time, file, bytes, wanted, is_first } = task;
+        let is_wanted = wanted.contains(&true);
+        let is_handed_on = !frame.is_packed() || is_first || (is_wanted && !self.ahead.is_complete());
+        let mut whole = Vec::new();
+        let positions: &mut Vec<DVec3> = match (is_handed_on, is_wanted) {
+            (true, _) => {
+                whole = self.spare.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop().unwrap_or_default();
+                frame.unpack(None, &mut whole)?;
+                &mut whole
+            }
+            (false, true) => {
+                frame.unpack(self.of_gauges.as_ref(), own)?;
+                own
+            }
+            (false, false) => {
+                frame.unpack(Some(&self.of_none), own)?;
+                own
+            }
+        };
+        let seen = Frame { charges: self.charges, ..Frame::new(frame.step, time, &frame.cell, positions) };
+        let readings = if is_wanted { self.ahead.read(&seen, &wanted) } else { Readings::default() };
+        let positions = match is_handed_on {
+            true => Positions::All(whole),
+            false => Positions::First(own[..COMPARED.min(own.len())].to_vec()),
+        };
+        Ok(Seen { frame, time, file, bytes, readings, positions })
+    }
+}
