@@ -93,8 +93,8 @@ fn largest(m: DMat3) -> f64 {
     m.to_cols_array().iter().fold(0.0, |largest: f64, x| largest.max(x.abs()))
 }
 
-/// Single precision of the virial of all atoms, of which what is reported is a part, as on the `cpu` backend.
-const VIRIAL: f64 = 2e-5;
+/// Single precision of the virial of all atoms, of which what is reported is a part: ten times what one configuration shows.
+const VIRIAL: f64 = 1e-5;
 
 /// W of the frozen atoms alone, for the charges of all atoms given.
 fn of_frozen(c: &Capacitor, charges: &[f64]) -> DMat3 {
@@ -223,7 +223,8 @@ fn trajectories_with_electrodes_follow_the_reference() {
             of_frozen(&c, &charges)
         });
         let own: Vec<DMat3> = own.collect();
-        let allowed = 2.0 * VIRIAL * largest(own[0]);
+        // charges and positions of device and twin have been apart for up to 16 steps
+        let allowed = 4.0 * VIRIAL * largest(own[0]);
         for (k, (x, y)) in reports.iter().zip(&expected).enumerate() {
             let [x, y] = [x, y].map(|r| r.first.expect("reported").virial);
             let apart = largest(x - y);

@@ -96,9 +96,16 @@ fn wrong_shaders_are_rejected() {
         println!("{to}: {:.1e}", worst(&outcome));
         assert!(worst(&outcome) > ACCURATE, "{file}: {to}: {:.1e}", worst(&outcome));
     }
-    let mut gpu = with_options(&system, &Shaders::embedded(), half(false)).expect("an adapter");
-    let outcome = moved(&mut gpu, &system, &state);
-    assert!(worst(&outcome) < ACCURATE, "{:.1e}", worst(&outcome));
+    for (name, options) in [("full", full()), ("half", half(false))] {
+        let mut gpu = with_options(&system, &Shaders::embedded(), options).expect("an adapter");
+        let outcome = moved(&mut gpu, &system, &state);
+        let energies = TERMS.map(|name| relative_error(term(&outcome.0, name), term(&outcome.1, name)));
+        println!(
+            "{name}, moved: forces {:.1e}, energies {energies:.1e?}",
+            rms_error(&outcome.0.forces, &outcome.1.forces)
+        );
+        assert!(worst(&outcome) < ACCURATE, "{name}: {:.1e}", worst(&outcome));
+    }
 }
 
 /// Evaluations after atoms have moved without a new list.

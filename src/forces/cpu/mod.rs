@@ -601,6 +601,7 @@ impl Backend for CpuBackend {
         if !engine.frozen.as_ref().is_some_and(|frozen| frozen.is_made_for(&own.cell, &own.positions)) {
             engine.frozen = FrozenVirial::new(&engine.system, &own.cell, &own.positions);
         }
+        engine.integrator.prepare(&engine.system, &own.cell);
         engine.state = Some(own);
         engine.pruned = false;
         Ok(())

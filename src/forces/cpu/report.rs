@@ -73,8 +73,7 @@ impl Engine {
             virial -= frozen.of(&topology.charges, known);
         }
         if let Some(state) = &self.state {
-            let piston = self.system.external.piston.as_ref();
-            reference::piston::enter(piston, &state.positions, &self.forces, &mut energies);
+            self.integrator.piston().iter().for_each(|body| body.enter(&state.positions, &self.forces, &mut energies));
         }
         (energies, virial)
     }

@@ -9,8 +9,8 @@ use crate::cell::Cell;
 use crate::forces::LangevinStep;
 use crate::forces::reference::{constraints::Constraints, outer, piston::Body, settle::Settle};
 use crate::random::{Stream, block, normals};
-use crate::system::Topology;
 use crate::system::external::Piston;
+use crate::system::{System, Topology};
 use crate::units::BOLTZMANN;
 use glam::{DMat3, DVec3};
 use rayon::prelude::*;
@@ -155,6 +155,15 @@ impl Integrator {
         self
     }
 
+    pub fn piston(&self) -> Option<&Body> {
+        self.piston.as_ref()
+    }
+
+    /// What depends on the cell.
+    pub fn prepare(&mut self, system: &System, cell: &Cell) {
+        self.piston.iter_mut().for_each(|body| body.prepare(system, cell));
+    }
+
     /// Moves a piston, after the tasks.
     ///
     /// * `old_velocities`, `forces` – `[n_atoms]`, before the step
@@ -172,10 +181,11 @@ impl Integrator {
         velocities: &mut [DVec3],
     ) -> (StepSums, Reach) {
         let Some(body) = &self.piston else { return (StepSums::ZERO, Reach::default()) };
-        let scale = step.velocity_scale;
-        let motion = body.step(step.number, step.dt, scale, step.piston_bath.as_ref(), forces, old_velocities);
-        body.apply(&motion, positions, velocities);
         let first = body.piston.first();
+        let (force, _) = body.force(positions[first].z, forces);
+        let before = step.velocity_scale * old_velocities[first].z;
+        let motion = body.step(step.number, step.dt, step.piston_bath.as_ref(), before, force);
+        body.apply(&motion, positions, velocities);
         let one = first..first + 1;
         let reach = Reach::of(&positions[one.clone()], &start[one.clone()], &listed[one]);
         let mut sums = StepSums { bath_heat: motion.bath_heat, ..StepSums::ZERO };

@@ -20,8 +20,8 @@ use super::{outer, virtual_sites};
 use crate::cell::Cell;
 use crate::forces::LangevinStep;
 use crate::random::{Stream, block, normals};
-use crate::system::Topology;
 use crate::system::external::Piston;
+use crate::system::{System, Topology};
 use crate::units::BOLTZMANN;
 use glam::{DMat3, DVec3};
 use std::ops::Range;
@@ -95,6 +95,15 @@ impl Integrator {
     pub fn with_piston(mut self, piston: Option<&Piston>) -> Self {
         self.piston = piston.map(|piston| Body::new(piston, &self.masses));
         self
+    }
+
+    pub fn piston(&self) -> Option<&Body> {
+        self.piston.as_ref()
+    }
+
+    /// What depends on the cell.
+    pub fn prepare(&mut self, system: &System, cell: &Cell) {
+        self.piston.iter_mut().for_each(|body| body.prepare(system, cell));
     }
 
     /// Σ ½ m v², kJ/mol. `velocities`: `[n_atoms]`, nm/ps.
@@ -241,8 +250,9 @@ impl Integrator {
         }
         positions.copy_from_slice(&moved);
         if let Some(body) = &self.piston {
-            let bath = step.piston_bath.as_ref();
-            let motion = body.step(step.number, dt, 1.0, bath, forces, &scaled);
+            let first = body.piston.first();
+            let (force, _) = body.force(positions[first].z, forces);
+            let motion = body.step(step.number, dt, step.piston_bath.as_ref(), scaled[first].z, force);
             body.apply(&motion, positions, velocities);
             bath_heat += motion.bath_heat;
         }

@@ -20,6 +20,7 @@ pub mod pair;
 pub mod piston;
 pub mod pme;
 pub mod restraints;
+pub mod ripple;
 pub mod settle;
 pub mod virtual_sites;
 
@@ -250,7 +251,9 @@ impl ReferenceBackend {
         if let Some(frozen) = anew.as_ref().or(self.frozen.as_ref()) {
             virial -= frozen.of(charges, None);
         }
-        piston::enter(self.system.external.piston.as_ref(), positions, &forces, &mut energies);
+        if let Some(body) = self.integrator.piston() {
+            body.enter(positions, &forces, &mut energies);
+        }
         Evaluation { forces, energies, virial }
     }
 
@@ -307,6 +310,7 @@ impl Backend for ReferenceBackend {
         if !self.frozen.as_ref().is_some_and(|frozen| frozen.is_made_for(&own.cell, &own.positions)) {
             self.frozen = FrozenVirial::new(&self.system, &own.cell, &own.positions);
         }
+        self.integrator.prepare(&self.system, &own.cell);
         self.state = Some(own);
         Ok(())
     }

@@ -2,10 +2,14 @@
 //!
 //! Leap-frog, as for atoms (`integrate`): V ← s V + dt (Σ F_z + load)/M, half a drift, V ← e^{−γ dt} V + √(kT/M (1 − e^{−2γ dt})) ξ,
 //! half a drift; without a bath the drift is whole. The energy of the pressure is P A times the gap, so that kinetic and
-//! potential energy with it are conserved. Knows forces on atoms, not where they come from.
+//! potential energy with it are conserved. Forces inside the slab cancel, but for those of a mesh, which are taken off with their
+//! energy ([`MeshRipple`]). Knows forces on atoms, not where they come from.
 
+use super::ripple::MeshRipple;
+use crate::cell::Cell;
 use crate::forces::{Energies, LangevinStep, PistonReading};
 use crate::random::{Stream, block, normals};
+use crate::system::System;
 use crate::system::external::Piston;
 use crate::units::BOLTZMANN;
 use glam::{DMat3, DVec3};
@@ -18,6 +22,8 @@ pub struct Body {
     mass: f64,
     /// `[n_atoms]` of the system: is it one of the slab?
     is_own: Vec<bool>,
+    /// Known when the cell is.
+    ripple: Option<MeshRipple>,
 }
 
 /// What a step does to a piston.
@@ -39,7 +45,34 @@ impl Body {
         let mut is_own = vec![false; masses.len()];
         piston.atoms.iter().for_each(|&i| is_own[i as usize] = true);
         let mass = piston.atoms.iter().map(|&i| masses[i as usize]).sum();
-        Body { piston: piston.clone(), mass, is_own }
+        Body { piston: piston.clone(), mass, is_own, ripple: None }
+    }
+
+    /// Finds what a mesh in this cell makes the slab feel from itself.
+    pub fn prepare(&mut self, system: &System, cell: &Cell) {
+        if !self.ripple.as_ref().is_some_and(|ripple| ripple.is_made_for(cell)) {
+            self.ripple = MeshRipple::new(system, cell, &self.piston);
+        }
+    }
+
+    /// Σ F_z of everything else on the slab, and the energy that the mesh gives the slab alone; kJ/mol/nm and kJ/mol.
+    ///
+    /// * `z` – of its first atom, nm
+    /// * `forces` – `[n_atoms]`, kJ/mol/nm
+    pub fn force(&self, z: f64, forces: &[DVec3]) -> (f64, f64) {
+        let (energy, own) = self.ripple.as_ref().map_or((0.0, 0.0), |ripple| ripple.at(z));
+        (self.piston.atoms.iter().map(|&i| forces[i as usize].z).sum::<f64>() - own, energy)
+    }
+
+    /// Enters what the piston is and feels.
+    ///
+    /// * `positions`, `forces` – `[n_atoms]`, nm and kJ/mol/nm
+    pub fn enter(&self, positions: &[DVec3], forces: &[DVec3], energies: &mut Energies) {
+        let piston = &self.piston;
+        let z = positions[piston.first()].z;
+        let (gap, (force, own)) = (piston.gap(z), self.force(z, forces));
+        energies.piston = Some(piston.pressure * piston.area * gap - own);
+        energies.piston_reading = Some(PistonReading { gap, pressure: -piston.direction * force / piston.area });
     }
 
     pub fn owns(&self, atom: usize) -> bool {
@@ -48,19 +81,11 @@ impl Body {
 
     /// Takes one step.
     ///
-    /// * `forces`, `velocities` – `[n_atoms]`, kJ/mol/nm and nm/ps
-    /// * `scale` – factor on the velocity before the kick
-    pub fn step(
-        &self,
-        number: u64,
-        dt: f64,
-        scale: f64,
-        bath: Option<&LangevinStep>,
-        forces: &[DVec3],
-        velocities: &[DVec3],
-    ) -> Motion {
-        let before = scale * velocities[self.piston.first()].z;
-        let kicked = before + dt / self.mass * (force(&self.piston, forces) + self.piston.load());
+    /// * `number`, `dt` – of the step, ps
+    /// * `before` – velocity, scaled, nm/ps
+    /// * `force` – see [`Body::force`], kJ/mol/nm
+    pub fn step(&self, number: u64, dt: f64, bath: Option<&LangevinStep>, before: f64, force: f64) -> Motion {
+        let kicked = before + dt / self.mass * (force + self.piston.load());
         let Some(bath) = bath else {
             return Motion { shift: dt * kicked, before, velocity: kicked, bath_heat: 0.0 };
         };
@@ -94,24 +119,6 @@ impl Body {
     }
 }
 
-/// Σ F_z of the atoms of a slab, kJ/mol/nm; forces inside the slab cancel.
-///
-/// * `forces` – `[n_atoms]`, kJ/mol/nm
-pub fn force(piston: &Piston, forces: &[DVec3]) -> f64 {
-    piston.atoms.iter().map(|&i| forces[i as usize].z).sum()
-}
-
-/// Enters what a piston is and feels.
-///
-/// * `positions`, `forces` – `[n_atoms]`, nm and kJ/mol/nm
-pub fn enter(piston: Option<&Piston>, positions: &[DVec3], forces: &[DVec3], energies: &mut Energies) {
-    let Some(piston) = piston else { return };
-    let gap = piston.gap(positions[piston.first()].z);
-    energies.piston = Some(piston.pressure * piston.area * gap);
-    let pressure = -piston.direction * force(piston, forces) / piston.area;
-    energies.piston_reading = Some(PistonReading { gap, pressure });
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,7 +142,7 @@ mod tests {
             let forces = [DVec3::Z * 100.0, DVec3::Z * -direction * 4.0, DVec3::Z * -direction * 6.0];
             let velocities = [DVec3::ZERO; 3];
             // 6 of the load against 10 of the liquid, over 4 u
-            let motion = body.step(1, 0.5, 1.0, None, &forces, &velocities);
+            let motion = body.step(1, 0.5, None, 0.0, body.force(2.0, &forces).0);
             assert_eq!((motion.velocity, motion.shift), (-direction * 0.5, -direction * 0.25));
             let (mut r, mut v) = ([DVec3::splat(2.0); 3], velocities);
             let before = body.piston.gap(r[1].z);
@@ -143,7 +150,7 @@ mod tests {
             assert!((body.piston.gap(r[1].z) - before - 0.25).abs() < 1e-15, "it opens");
             assert_eq!((r[0], v[0]), (DVec3::splat(2.0), DVec3::ZERO), "others stay");
             let mut energies = Energies::default();
-            enter(Some(&body.piston), &r, &forces, &mut energies);
+            body.enter(&r, &forces, &mut energies);
             assert_eq!(energies.piston_reading.map(|p| p.pressure), Some(5.0));
             assert_eq!(energies.piston, Some(6.0 * body.piston.gap(r[1].z)));
         }
@@ -156,10 +163,10 @@ mod tests {
         let body = Body::new(&free, &[1.0, 40.0, 60.0]);
         let bath = LangevinStep { temperature: 300.0, friction: 2.0, seed: 7 };
         let (n, mut sum, mut heat) = (40_000, 0.0, 0.0);
-        let mut v = [DVec3::ZERO; 3];
+        let mut v = 0.0;
         for step in 0..n {
-            let motion = body.step(step, 0.5, 1.0, Some(&bath), &[DVec3::ZERO; 3], &v);
-            body.apply(&motion, &mut [DVec3::ZERO; 3], &mut v);
+            let motion = body.step(step, 0.5, Some(&bath), v, 0.0);
+            v = motion.velocity;
             sum += 2.0 * body.kinetic_energy(motion.velocity);
             heat += motion.bath_heat;
         }
@@ -168,7 +175,7 @@ mod tests {
         // variance of v² is 2 (kT)²; e^{-1} is left of a velocity after a step, e^{-2} of its square
         let error = kt * (2.0 / n as f64 * (1.0 + (-2.0_f64).exp()) / (1.0 - (-2.0_f64).exp())).sqrt();
         assert!((mean - kt).abs() < 4.0 * error, "{mean} and {kt}, {error}");
-        assert!((heat - body.kinetic_energy(v[1].z)).abs() < 1e-9);
-        assert!(body.step(3, 0.5, 1.0, None, &[DVec3::ZERO; 3], &v).velocity == v[1].z, "no force, no bath, no change");
+        assert!((heat - body.kinetic_energy(v)).abs() < 1e-9);
+        assert!(body.step(3, 0.5, None, v, 0.0).velocity == v, "no force, no bath, no change");
     }
 }
