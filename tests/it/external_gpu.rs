@@ -41,6 +41,10 @@ fn term(e: &Evaluation, name: &str) -> f64 {
 }
 
 /// Rms of forces in f32, and a tenth of the error of an energy.
+///
+/// Pair forces in single precision show 7.5e-7 to 8.8e-7 of the rms force with Mesa's software driver, whose arithmetic is exact to half a last
+/// bit (full list). The half list rounds every contribution to an integer of 2⁻¹² kJ/mol/nm, and shows 8.5e-7 to 1.1e-6. WGSL allows a division
+/// or an inverse root 2 to 2.5 last bits, several times as much: hence about three times the largest that was measured.
 const ACCURATE: f64 = 3e-6;
 
 /// Relative error of the external part of a force, an energy or the virial, whichever is largest.
@@ -101,8 +105,9 @@ fn wrong_shaders_are_rejected() {
         let outcome = moved(&mut gpu, &system, &state);
         let energies = TERMS.map(|name| relative_error(term(&outcome.0, name), term(&outcome.1, name)));
         println!(
-            "{name}, moved: forces {:.1e}, energies {energies:.1e?}",
-            rms_error(&outcome.0.forces, &outcome.1.forces)
+            "{name}, moved: forces {:.1e}, largest of an energy {:.1e}",
+            rms_error(&outcome.0.forces, &outcome.1.forces),
+            energies.into_iter().fold(0.0, f64::max)
         );
         assert!(worst(&outcome) < ACCURATE, "{name}: {:.1e}", worst(&outcome));
     }
