@@ -136,7 +136,7 @@ pub fn select(text: &str, topology: &Topology) -> Result<Vec<u32>, AnalysisError
             at: 0..text.len(),
             message: "this selection changes from frame to frame, and a fixed group of atoms is needed here"
                 .to_string(),
-            help: "leave out `z …` and `within … of …`".to_string(),
+            help: "leave out `z …` and `within … of …`; atoms may be named by their numbers: `index 1-160`".to_string(),
         }),
     }
 }

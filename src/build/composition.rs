@@ -179,6 +179,8 @@ pub struct BoxReport {
     pub density: f64,
     /// e
     pub net_charge: f64,
+    /// Does the cell hold a surface, so that its volume is not that of a liquid?
+    pub has_surface: bool,
 }
 
 /// One species of a [`BoxReport`].
@@ -193,6 +195,8 @@ pub struct SpeciesRow {
     pub molarity: f64,
     /// mol per kg of water; `None` for water itself and without water
     pub molality: Option<f64>,
+    /// Stays where it is: part of a surface, dissolved in nothing.
+    pub is_slab: bool,
 }
 
 impl BoxReport {
@@ -209,6 +213,7 @@ impl BoxReport {
             charge: s.charge(),
             molarity: n as f64 / cell.volume() * CONCENTRATION_MOL_L,
             molality: (water_kg > 0.0 && !s.is_water).then(|| n as f64 / AVOGADRO / water_kg),
+            is_slab: false,
         };
         BoxReport {
             rows: species.iter().zip(counts).map(row).collect(),
@@ -216,7 +221,17 @@ impl BoxReport {
             cell,
             density: total(&|s| s.mass()) / cell.volume() * DENSITY_G_CM3,
             net_charge: total(&|s| s.charge()),
+            has_surface: false,
         }
+    }
+
+    /// The same for a cell with a surface.
+    ///
+    /// * `is_slab` – `[n_species]`
+    pub fn with_surface(mut self, is_slab: &[bool]) -> Self {
+        self.has_surface = true;
+        self.rows.iter_mut().zip(is_slab).for_each(|(row, is_slab)| row.is_slab = *is_slab);
+        self
     }
 }
 
@@ -226,11 +241,16 @@ impl fmt::Display for BoxReport {
         writeln!(
             f,
             "{:width$}  {:>8}  {:>9}  {:>12}  {:>18}",
-            "species", "count", "charge/e", "mol/L", "mol/kg water"
+            "species",
+            "count",
+            "charge/e",
+            if self.has_surface { "mol/L cell" } else { "mol/L" },
+            "mol/kg water"
         )?;
         for r in &self.rows {
-            let molality = r.molality.map_or("-".into(), |m| format!("{m:.4}"));
-            writeln!(f, "{:width$}  {:>8}  {:>+9.4}  {:>12.4}  {molality:>18}", r.name, r.count, r.charge, r.molarity)?;
+            let number = |x: Option<f64>| x.filter(|_| !r.is_slab).map_or("-".into(), |x| format!("{x:.4}"));
+            let (molarity, molality) = (number(Some(r.molarity)), number(r.molality));
+            writeln!(f, "{:width$}  {:>8}  {:>+9.4}  {molarity:>12}  {molality:>18}", r.name, r.count, r.charge)?;
         }
         let v = self.cell.vectors();
         if self.cell.is_orthorhombic() {
@@ -239,7 +259,12 @@ impl fmt::Display for BoxReport {
             write!(f, "box         a {:.5}, b {:.5}, c {:.5} nm", v.x_axis, v.y_axis, v.z_axis)?;
         }
         writeln!(f, ", {:.4} nm^3, {} atoms", self.cell.volume(), self.n_atoms)?;
-        writeln!(f, "density     {:.4} g/cm3", self.density)?;
+        writeln!(
+            f,
+            "density     {:.4} g/cm3{}",
+            self.density,
+            if self.has_surface { " of the whole cell" } else { "" }
+        )?;
         // −0.0000 helps nobody.
         let charge = if self.net_charge.abs() < 5e-5 { 0.0 } else { self.net_charge };
         writeln!(f, "net charge  {charge:+.4} e")

@@ -88,7 +88,7 @@ pub struct SlabBox {
 /// Builds slabs and liquid.
 ///
 /// # Errors
-/// Those of [`super::solution`], [`BuildError::GapTooSmall`] and [`BuildError::LayerTooDense`].
+/// Those of [`super::solution`], [`BuildError::GapTooSmall`], [`BuildError::LayerTooDense`] and [`BuildError::LayerTooDilute`].
 pub fn slab(request: &SlabRequest) -> Result<SlabBox, BuildError> {
     let cells = [0, 1].map(|k| ((request.size[k] / request.lateral[k]).round() as usize).max(1));
     let [x, y] = [0, 1].map(|k| cells[k] as f64 * request.lateral[k]);
@@ -139,7 +139,14 @@ pub fn slab(request: &SlabRequest) -> Result<SlabBox, BuildError> {
             let mut packed = solution_between(&own, [0.0, room]).map_err(|e| match e {
                 BuildError::TooDense { placed, wanted, .. } => {
                     let species = request.species[species].name.clone();
-                    BuildError::LayerTooDense { layer: name.to_string(), species, placed, wanted, height: room }
+                    BuildError::LayerTooDense {
+                        layer: name.to_string(),
+                        species,
+                        placed,
+                        wanted,
+                        height: room,
+                        area: x * y,
+                    }
                 }
                 other => other,
             })?;
@@ -163,6 +170,11 @@ pub fn slab(request: &SlabRequest) -> Result<SlabBox, BuildError> {
     for (face, name) in [(0, "monolayer on the lower slab"), (1, "monolayer on the upper slab")] {
         for m in request.monolayers.iter().filter(|m| m.faces[face] && (face == 0 || request.two)) {
             let n = (m.coverage * x * y).round() as usize;
+            if n == 0 && m.coverage > 0.0 {
+                let species = request.species[m.species].name.clone();
+                let (coverage, area) = (m.coverage, x * y);
+                return Err(BuildError::LayerTooDilute { layer: name.to_string(), species, coverage, area });
+            }
             let lowest = if face == 0 { floor } else { 2.0 * middle - floor - m.height };
             layer(name, m.species, n, lowest, m.height)?;
         }

@@ -84,9 +84,15 @@ pub enum BuildError {
     )]
     GapTooSmall { gap: f64, least: f64 },
     #[error(
-        "{layer}: only {placed} of {wanted} {species} fit into its height of {height} nm; make it higher or the coverage smaller"
+        "{layer}: {wanted} {species}, {:.2} /nm2, do not fit into its height of {height} nm{}; make it higher or the coverage smaller",
+        *.wanted as f64 / .area, if *.placed > 0 { format!(", and {} of them, {:.2} /nm2, did", .placed, *.placed as f64 / .area) } else { String::new() }
     )]
-    LayerTooDense { layer: String, species: String, placed: usize, wanted: usize, height: f64 },
+    LayerTooDense { layer: String, species: String, placed: usize, wanted: usize, height: f64, area: f64 },
+    #[error(
+        "{layer}: a coverage of {coverage} /nm2 is {:.2} {species} on its {area:.2} nm2, which rounds to none\n  one molecule needs a face of {:.0} nm2, or a coverage of {:.3} /nm2: enlarge size or coverage, or leave the monolayer out",
+        .coverage * .area, (1.0 / .coverage).ceil(), 1.0 / .area
+    )]
+    LayerTooDilute { layer: String, species: String, coverage: f64, area: f64 },
     #[error("{0} atoms are more than can be numbered")]
     TooMany(usize),
 }

@@ -5,7 +5,7 @@ use crate::forcefield::Library;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A water model, an ion or a set; everything in short when left out
+    /// A water model, an ion, a set or a surface; everything in short when left out
     name: Option<String>,
 }
 

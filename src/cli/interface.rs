@@ -22,6 +22,8 @@ pub struct InterfaceError {
 const NEUTRAL: f64 = 1e-3;
 /// Empty height of the cell from which a slab counts as one, nm.
 const LEAST_VACUUM: f64 = 1.0;
+/// A larger voltage may be a slip of the unit, V.
+const MOST_VOLTAGE: f64 = 10.0;
 
 fn fault(key: impl Into<String>, message: impl Into<String>) -> InterfaceError {
     InterfaceError { key: key.into(), message: message.into() }
@@ -50,6 +52,7 @@ pub fn apply(
         hold_apart(potential, electrodes, system, state)?;
     }
     if let Some(electrodes) = &electrodes {
+        warnings.extend(doubts(spec, electrodes, system, state));
         make_bare(electrodes, system)?;
         let (n, dropped) = (electrodes.atoms().count(), drop_inner_pairs(electrodes, system));
         if dropped > 0 {
@@ -146,6 +149,37 @@ fn hold_apart(
         return Err(fault("external.finite_field", message));
     }
     Ok(())
+}
+
+/// What is allowed and seldom meant, about electrodes before they are made bare.
+fn doubts(spec: &InterfaceSpec, electrodes: &Electrodes, system: &System, state: &State) -> Vec<String> {
+    let mut doubts = Vec::new();
+    let largest =
+        |e: &Electrode| e.atoms.iter().map(|&i| system.topology.charges[i as usize].abs()).fold(0.0, f64::max);
+    for e in electrodes.electrodes.iter().filter(|e| largest(e) > NEUTRAL) {
+        doubts.push(format!(
+            "the atoms of the electrode `{}` have charges of their own, up to {:.3} e, and lose them: an electrode is a metal; leave the [[electrode]] out \
+             to keep the charges",
+            e.name,
+            largest(e)
+        ));
+    }
+    let held: Vec<f64> = (spec.electrodes.iter())
+        .filter_map(|e| if let ConditionSpec::Potential(potential) = e.condition { Some(potential) } else { None })
+        .collect();
+    let ends = |of: fn(f64, f64) -> f64, from: f64| held.iter().copied().fold(from, of);
+    let voltage = spec.finite_field.map_or(ends(f64::max, f64::MIN) - ends(f64::min, f64::MAX), f64::abs);
+    if voltage > MOST_VOLTAGE {
+        doubts.push(format!("between the electrodes stand {voltage} V: experiments with water have one or two"));
+    }
+    let (vacuum, _) = widest_gap(state);
+    if !spec.slab_correction && spec.finite_field.is_none() && vacuum >= LEAST_VACUUM {
+        doubts.push(format!(
+            "the cell is periodic along z, so its {vacuum:.2} nm of vacuum is a capacitor between the backs of the electrodes: write \
+             slab_correction = true in [external], or finite_field without the vacuum"
+        ));
+    }
+    doubts
 }
 
 /// Are a and b in the xy plane and c along z?
@@ -296,20 +330,26 @@ fn drop_inner_pairs(electrodes: &Electrodes, system: &mut System) -> usize {
     dropped
 }
 
-/// Moves molecules by whole heights of the cell so that the slab is not cut; returns the height of the vacuum, nm.
-fn gather_slab(topology: &Topology, state: &mut State) -> f64 {
+/// The largest empty part of the cell along z: its height and where it ends, nm.
+fn widest_gap(state: &State) -> (f64, f64) {
     let height = state.cell.vectors().z_axis.z;
     let wrapped = |z: f64| z - height * (z / height).floor();
     let mut heights: Vec<f64> = state.positions.iter().map(|r| wrapped(r.z)).collect();
     heights.sort_by(f64::total_cmp);
-    let Some((&first, &last)) = heights.first().zip(heights.last()) else { return height };
+    let Some((&first, &last)) = heights.first().zip(heights.last()) else { return (height, 0.0) };
     let mut widest = (first + height - last, first);
     for pair in heights.windows(2) {
         if pair[1] - pair[0] > widest.0 {
             widest = (pair[1] - pair[0], pair[1]);
         }
     }
-    let (vacuum, bottom) = widest;
+    widest
+}
+
+/// Moves molecules by whole heights of the cell so that the slab is not cut; returns the height of the vacuum, nm.
+fn gather_slab(topology: &Topology, state: &mut State) -> f64 {
+    let height = state.cell.vectors().z_axis.z;
+    let (vacuum, bottom) = widest_gap(state);
     // nothing to do where the slab lies in one piece already; else its lower edge stays inside the cell
     let edge = bottom - 0.5 * vacuum;
     let extent = |positions: &[DVec3]| {

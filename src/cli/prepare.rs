@@ -135,7 +135,14 @@ pub struct Parts {
 fn finish(input: Input, locations: &Locations, parts: Parts, layers: Vec<String>) -> Result<Prepared, CliError> {
     let at = |key: &str, error: &dyn std::fmt::Display| CliError::input(locations.explain(key, &error.to_string()));
     let Parts { assembled, topology, state, restraints, room, mut warnings } = parts;
-    let composition = BoxReport::new(&topology.species, &topology.species_counts(), state.cell);
+    let mut composition = BoxReport::new(&topology.species, &topology.species_counts(), state.cell);
+    if input.interface.has_surface() {
+        let mut is_slab = vec![false; topology.species.len()];
+        for molecule in &topology.molecules {
+            is_slab[molecule.species as usize] |= topology.frozen[molecule.first_atom as usize];
+        }
+        composition = composition.with_surface(&is_slab);
+    }
     // what electrodes carry is not what the topology says
     if composition.net_charge.abs() > 1e-4 && input.interface.electrodes.is_empty() {
         // charges of a topology are rounded: what does not add up to one elementary charge is that
@@ -148,10 +155,12 @@ fn finish(input: Input, locations: &Locations, parts: Parts, layers: Vec<String>
             };
             return Err(at("system", &error));
         }
-        warnings.push(format!(
-            "the box has a net charge of {:+.4} e: Ewald sums neutralise it with a uniform background",
-            composition.net_charge
-        ));
+        let charge = composition.net_charge;
+        warnings.push(if input.interface.slab_correction {
+            format!("the slab has a net charge of {charge:+.4} e: there is a field in the vacuum on both of its sides")
+        } else {
+            format!("the box has a net charge of {charge:+.4} e: Ewald sums neutralise it with a uniform background")
+        });
     }
     let interactions = input.nonbonded.resolve(&state.cell).map_err(|e| at("nonbonded.cutoff", &e))?;
     if interactions.dispersion_correction && has_c4(&assembled) {

@@ -14,6 +14,8 @@ pub struct Progress {
     terminal: bool,
     started: Instant,
     start_fraction: f64,
+    /// Is the end of the work known, so that there is a share of it and a time left?
+    has_end: bool,
     last: Option<Instant>,
 }
 
@@ -25,8 +27,14 @@ impl Progress {
             terminal: std::io::stderr().is_terminal(),
             started: Instant::now(),
             start_fraction,
+            has_end: true,
             last: None,
         }
+    }
+
+    /// Of work that ends when it is done, in at most so many steps.
+    pub fn without_end(title: &str) -> Self {
+        Progress { has_end: false, ..Progress::new(title, 0.0) }
     }
 
     /// Shows `fraction` (0 … 1) of the work and `detail`, if it is time to.
@@ -58,7 +66,11 @@ impl Progress {
         let done = fraction - self.start_fraction;
         let left = if done > 0.0 { elapsed * (1.0 - fraction) / done } else { f64::NAN };
         let left = if left.is_finite() { format!("{} left", clock(left)) } else { String::new() };
-        let line = format!("{:<12} {:3.0} %  {detail}  {left}", self.title, 100.0 * fraction);
+        let (share, left) = match self.has_end || fraction == 1.0 {
+            true => (format!("{:3.0} %", 100.0 * fraction), left),
+            false => ("     ".to_string(), String::new()),
+        };
+        let line = format!("{:<12} {share}  {detail}  {left}", self.title);
         if self.terminal {
             let full = ((fraction * BAR_WIDTH as f64) as usize).min(BAR_WIDTH);
             let bar = format!("{}{}", "█".repeat(full), "░".repeat(BAR_WIDTH - full));

@@ -349,7 +349,7 @@ pub fn run_minimise(
     engine.backend.prune_to(None);
     let list_radius = engine.system.interactions.cutoff + MINIMISE_SKIN;
     let plan = MinimisePlan { max_force, max_steps, list_radius };
-    let mut progress = Progress::new(name, 0.0);
+    let mut progress = Progress::without_end(name);
     let show = |energy: f64, force: f64| format!("{energy:14.1} kJ/mol  largest force {force:10.3e} kJ/mol/nm");
     let system = engine.system;
     let done = minimise(system, &mut *engine.backend, &mut engine.state, &plan, |step, energy, force| {

@@ -110,6 +110,16 @@ pub fn build(
         build::BuildError::LayerTooDense { ref layer, .. } => {
             at(if layer.starts_with("monolayer") { "surface.monolayers" } else { "surface" }, &e)
         }
+        build::BuildError::LayerTooDilute { .. } => at("surface.monolayers", &e),
+        build::BuildError::CellTooSmall { limit, .. } if spec.size.iter().any(|&s| s < 2.0 * limit) => {
+            let built = [0, 1].map(|k| (spec.size[k] / cell.lateral[k]).round().max(1.0) * cell.lateral[k]);
+            let message = format!(
+                "a size of {} x {} nm is {:.3} x {:.3} nm in whole cells of the crystal, and molecules need at least {limit} nm\n  \
+                 twice the cutoff is what the forces need: size = [\"2 nm\", \"2 nm\"] for 0.9 nm",
+                spec.size[0], spec.size[1], built[0], built[1]
+            );
+            at("surface.size", &message)
+        }
         _ => at("system", &e),
     })?;
 

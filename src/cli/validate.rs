@@ -283,7 +283,9 @@ mod tests {
             let name = format!("{}/{}", case.name, system.name);
             let prepared = prepare_case(&name, system, &[]).unwrap_or_else(|e| panic!("{name}: {e}"));
             let (topology, cell) = (&prepared.system.topology, prepared.state.cell);
-            let mut set = AnalysisSet::new(&prepared.input.analyses, topology, &cell).expect("valid");
+            let external = &prepared.system.external;
+            let mut set =
+                AnalysisSet::with_external(&prepared.input.analyses, topology, external, &cell).expect("valid");
             let mut draws = Draws::new(1, Stream::Build, 0);
             for k in 0..if wanted_dynamics(system) { 220 } else { 20 } {
                 let shaken = |r: &DVec3| *r + 0.004 * DVec3::new(draws.normal(), draws.normal(), draws.normal());

@@ -2,17 +2,20 @@
 //!
 //! A file is named by a hash of everything the matrix depends on. Whatever is wrong with it (missing, cut off, changed,
 //! of another version), the matrix is made anew: the cache can only save time. It stands in the folder that `HEXAQUA_CACHE`
-//! names, else in `hexaqua` below the user's cache folder; an empty `HEXAQUA_CACHE` turns it off.
+//! names, else in `hexaqua` below the user's cache folder; an empty `HEXAQUA_CACHE` turns it off. Beyond [`MOST_BYTES`] what was not used for longest goes.
 
 use super::dense::Matrix;
 use super::response::Response;
 use crate::math::fnv1a;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 const MAGIC: [u8; 8] = *b"HXQ-C\x1a\x00\x01";
 /// Electrodes below this many atoms are solved faster than read.
 const FEWEST: usize = 200;
+/// All files together take no more, bytes.
+const MOST_BYTES: u64 = 2_000_000_000;
 
 /// Names one matrix.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +49,30 @@ pub fn read(key: &Key, n: usize, n_groups: usize) -> Option<Response> {
     if n < FEWEST {
         return None;
     }
-    decode(&fs::read(path(key)?).ok()?, n, n_groups)
+    let path = path(key)?;
+    let response = decode(&fs::read(&path).ok()?, n, n_groups)?;
+    // its time is that of its last use
+    let _ = fs::File::options().append(true).open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+    Some(response)
+}
+
+/// Removes the matrices of a folder that were not used for longest until the rest takes at most `most` bytes; the last one stays.
+fn prune(folder: &Path, most: u64) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let is_ours = |name: &str| name.starts_with("electrodes-") && name.ends_with(".bin");
+    let mut files: Vec<(SystemTime, u64, PathBuf)> = entries
+        .flatten()
+        .filter(|e| e.file_name().to_str().is_some_and(is_ours))
+        .filter_map(|e| e.metadata().and_then(|m| Ok((m.modified()?, m.len(), e.path()))).ok())
+        .collect();
+    files.sort_by(|a, b| b.cmp(a));
+    let mut kept = 0;
+    for (k, (_, bytes, path)) in files.iter().enumerate() {
+        kept += bytes;
+        if k > 0 && kept > most {
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 /// Keeps a matrix. Nothing happens where that is not possible.
@@ -62,6 +88,7 @@ pub fn write(key: &Key, response: &Response) {
         // a full disk is for the run itself to complain about
         let _ = fs::remove_file(&temporary);
     }
+    path.parent().into_iter().for_each(|folder| prune(folder, MOST_BYTES));
 }
 
 fn encode(response: &Response) -> Vec<u8> {
@@ -109,6 +136,26 @@ mod tests {
             bad[at] ^= 4;
             assert_eq!(decode(&bad, 5, 2), None, "byte {at}");
         }
+    }
+
+    #[test]
+    fn what_was_not_used_for_longest_goes_first() {
+        let folder = tempfile::tempdir().expect("scratch");
+        let file = |name: &str, age: u64| {
+            let path = folder.path().join(name);
+            fs::write(&path, [0; 100]).expect("written");
+            let then = SystemTime::now() - std::time::Duration::from_secs(age);
+            fs::File::options().append(true).open(&path).and_then(|f| f.set_modified(then)).expect("a time");
+            path
+        };
+        let (new, old) = (file("electrodes-a.bin", 0), file("electrodes-b.bin", 3000));
+        let (older, other) = (file("electrodes-c.bin", 6000), file("notes.txt", 9000));
+        prune(folder.path(), 300);
+        assert!(older.exists(), "there is room for three");
+        prune(folder.path(), 299);
+        assert!(new.exists() && old.exists() && !older.exists() && other.exists());
+        prune(folder.path(), 10);
+        assert!(new.exists() && !old.exists() && other.exists(), "the last one stays, and what is not ours");
     }
 
     #[test]

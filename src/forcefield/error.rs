@@ -12,7 +12,7 @@ pub enum ForceFieldError {
     #[error("there is no water model `{name}`{}\n  models that run: {}", did_you_mean(.suggestion), .known.join(", "))]
     UnknownWater { name: String, suggestion: Option<String>, known: Vec<String> },
 
-    #[error("the library has nothing called `{name}`{}\n  waters and ions: {}", did_you_mean(.suggestion), .known.join(", "))]
+    #[error("the library has nothing called `{name}`{}\n  waters, ions and surfaces: {}", did_you_mean(.suggestion), .known.join(", "))]
     NothingCalled { name: String, suggestion: Option<String>, known: Vec<String> },
 
     /// The solute with this index in `system.solutes`, from 0.

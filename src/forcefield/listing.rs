@@ -4,6 +4,7 @@ use super::ForceFieldError;
 use super::generate::generate;
 use super::library::{Form, Library, ParameterSet, SpeciesEntry, WaterModel};
 use super::molecule::MoleculeTemplate;
+use super::surface;
 use crate::suggest::nearest;
 use std::fmt::Write;
 
@@ -41,14 +42,20 @@ impl Library {
                 let _ = writeln!(text, "  {model:<28} {waters:<24} {form:<7} {}{flags}", first_citation(&set.source));
             }
         }
+        text.push_str("\nsurfaces, for [surface] material\n");
+        for (name, title) in surface::list().unwrap_or_default() {
+            let own = surface::find(&name).is_ok_and(|s| s.own.is_some());
+            let _ =
+                writeln!(text, "  {name:<22} {title}{}", if own { "  [in part a choice of this project]" } else { "" });
+        }
         text.push_str(
             "\nWrite model = \"ALIAS\" for the set of your water, \"ALIAS@WATER\" for the set of another one.\n\
-             `hexaqua forcefield NAME` shows a water, an ion or a model with its numbers and sources.\n",
+             `hexaqua forcefield NAME` shows a water, an ion, a model or a surface with its numbers and sources.\n",
         );
         text
     }
 
-    /// All there is on a water model, an ion, a model (`li-merz-iod`) or one set of it (`li-merz-iod@spce`).
+    /// All there is on a water model, an ion, a model (`li-merz-iod`), one set of it (`li-merz-iod@spce`) or a surface.
     ///
     /// # Errors
     /// [`ForceFieldError::NothingCalled`] with the nearest name when the library has nothing of that name.
@@ -85,13 +92,20 @@ impl Library {
                 if target.from_memory { "  [from memory]" } else { "" }
             );
         }
+        let surfaces = surface::names()?;
+        if surfaces.iter().any(|s| s.eq_ignore_ascii_case(name))
+            && let Ok(surface) = surface::find(name)
+        {
+            text.push_str(&surface.text());
+        }
         if text.is_empty() {
             let models = self.sets.iter().map(|s| s.model.as_str());
             let waters = self.waters.iter().flat_map(|w| w.aliases.iter().chain([&w.name])).map(String::as_str);
             let species = self.species.iter().flat_map(|s| s.aliases.iter().chain([&s.name])).map(String::as_str);
-            let suggestion = nearest(name, models.chain(waters).chain(species)).map(String::from);
+            let suggestion = nearest(name, models.chain(waters).chain(species).chain(surfaces)).map(String::from);
             let mut known: Vec<String> = self.waters.iter().map(|w| w.name.clone()).collect();
             known.extend(self.species.iter().map(|s| s.name.clone()));
+            known.extend(surface::list()?.into_iter().map(|(name, _)| name));
             return Err(ForceFieldError::NothingCalled { name: name.into(), suggestion, known });
         }
         Ok(text)

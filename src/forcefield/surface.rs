@@ -129,6 +129,12 @@ pub fn list() -> Result<Vec<(String, String)>, ForceFieldError> {
     Ok(builtin()?.surfaces.iter().map(|s| (s.name.clone(), s.title.clone())).collect())
 }
 
+/// Names and aliases of all surfaces.
+pub fn names() -> Result<Vec<&'static str>, ForceFieldError> {
+    let of = |s: &'static Surface| std::iter::once(&s.name).chain(&s.aliases);
+    Ok(builtin()?.surfaces.iter().flat_map(of).map(String::as_str).collect())
+}
+
 /// The surface of this name or alias, complete; or what to write instead.
 pub fn find(name: &str) -> Result<Surface, String> {
     let library = builtin().map_err(|e| e.to_string())?;
@@ -250,6 +256,52 @@ pub fn from_crystal(crystal: &Crystal) -> Result<Surface, String> {
 }
 
 impl Surface {
+    /// Cell, atoms, parameters and sources, as text.
+    pub fn text(&self) -> String {
+        let one = self.slab_cell(1);
+        let also = if self.aliases.is_empty() { String::new() } else { format!(" (also {})", self.aliases.join(", ")) };
+        let mut text = format!("{}  {}{also}\n", self.name, self.title);
+        let mut line = |label: &str, value: String| text.push_str(&format!("  {label:<10} {value}\n"));
+        line(
+            "cell",
+            format!(
+                "{:.4} x {:.4} nm of {} atoms, a layer {:.4} nm high{}",
+                one.lateral[0],
+                one.lateral[1],
+                one.atoms.len(),
+                self.layer,
+                self.layers.map_or(String::new(), |n| format!("; {n} layer(s), no more"))
+            ),
+        );
+        for (k, site) in self.sites.iter().enumerate() {
+            let n = one.atoms.iter().filter(|a| a.0 == k).count();
+            line(
+                "atom",
+                format!(
+                    "{:<4} {:<2} {n:>3} a cell  charge {:+.4} e, sigma {} nm, epsilon {} kJ/mol",
+                    site.name,
+                    site.element,
+                    if site.charge.abs() < 5e-5 { 0.0 } else { site.charge },
+                    site.sigma,
+                    site.epsilon
+                ),
+            );
+        }
+        for pair in &self.explicit {
+            let numbers = format!("sigma {} nm, epsilon {} kJ/mol", pair.sigma, pair.epsilon);
+            line("pair", format!("{} with O of {}: {numbers}; {}", pair.site, pair.water, pair.source));
+        }
+        if let Some(gallery) = self.gallery {
+            let between = format!("sheets {} nm apart, {} waters per nm2 between them", gallery.spacing, gallery.water);
+            line("galleries", between);
+        }
+        line("source", self.source.clone());
+        if let Some(own) = &self.own {
+            line("ours", own.clone());
+        }
+        text
+    }
+
     /// One material of two: the kinds of atoms of `other` come after its own.
     pub fn with(&self, other: &Surface) -> Surface {
         let own: Vec<String> =
@@ -350,7 +402,17 @@ impl Assembled {
                 if let Some(oxygen) = oxygen.filter(|_| water.iter().any(|w| w.eq_ignore_ascii_case(&pair.water))) {
                     let k_o = PairCoefficients::from_sigma_epsilon(pair.sigma, pair.epsilon);
                     table.set(first + k, oxygen as usize, k_o, PairOrigin::Explicit);
-                    self.warnings.push(format!("{} with water: {}", surface.name, pair.source));
+                    // A source, told once for all kinds of atoms that have it.
+                    let source = Provenance {
+                        species: format!("{} with the oxygen of water", surface.name),
+                        model: "own pair".to_string(),
+                        title: "Lennard-Jones instead of the mixed one".to_string(),
+                        source: pair.source.clone(),
+                        flags: Vec::new(),
+                    };
+                    if !self.provenance.contains(&source) {
+                        self.provenance.push(source);
+                    }
                 }
             }
             for other in first..n {
@@ -406,6 +468,23 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// What stands in no paper is marked as ours, and every charge can be read.
+    #[test]
+    fn every_surface_can_be_read() {
+        for (name, title) in list().expect("the library reads") {
+            let surface = find(&name).expect("its own name");
+            let text = surface.text();
+            assert!(text.starts_with(&format!("{name}  {title}")), "{text}");
+            for site in &surface.sites {
+                let charge = format!("charge {:+.4} e", if site.charge.abs() < 5e-5 { 0.0 } else { site.charge });
+                assert!(text.lines().any(|l| l.contains(&site.name) && l.contains(&charge)), "{text}");
+            }
+            assert_eq!(text.contains("\n  ours "), surface.own.is_some(), "{text}");
+            assert!(text.contains(&surface.source));
+        }
+        assert!(names().expect("reads").contains(&"graphene"));
     }
 
     #[test]

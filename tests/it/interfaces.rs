@@ -243,6 +243,104 @@ fn an_interface_runs_on_the_gpu() {
     assert!(upper > 0.05, "2 V charge the upper electrode, {upper}");
 }
 
+/// Electrodes back to back in a cell without vacuum: their charges are opposite and follow the potential.
+#[test]
+fn a_finite_field_charges_electrodes_without_vacuum() {
+    let charge = |volts: &str| {
+        let scratch = tempfile::tempdir().expect("scratch");
+        let out = scratch.path().join("run").to_string_lossy().into_owned();
+        let mut arguments = small("graphite-water-finite-field");
+        let mut set = |pair: &str| arguments.extend(["--set".to_string(), pair.to_string()]);
+        set("surface.vacuum=0.335 nm");
+        set(&format!("external.finite_field={volts} V"));
+        set("stage.minimise.minimise.max_steps=150");
+        for stage in ["relax", "equilibrate", "production"] {
+            set(&format!("stage.{stage}.duration=0.02 ps"));
+        }
+        set("stage.production.trajectory={ every = \"0.02 ps\", format = \"xtc\" }");
+        set("dynamics.log_every=0.01 ps");
+        set("analysis.1.density-profile.every=0.02 ps");
+        run_ok(&arguments, "run", &["--backend", "cpu", "--out", &out]);
+        let summary = std::fs::read_to_string(Path::new(&out).join("summary.json")).expect("a summary");
+        let summary: serde_json::Value = serde_json::from_str(&summary).expect("JSON");
+        let value = |id: &str| {
+            let found = summary["values"].as_array().expect("values").iter().find(|v| v["quantity"] == id);
+            found.and_then(|v| v["value"].as_f64()).unwrap_or_else(|| panic!("{id} in {summary}"))
+        };
+        let (lower, upper) = (value("electrode_charge(lower)"), value("electrode_charge(upper)"));
+        assert!((lower + upper).abs() < 1e-6, "{lower} {upper}");
+        let held: f64 = volts.parse().expect("a number");
+        assert!((value("electrode_voltage") - held).abs() < 1e-9);
+        upper
+    };
+    assert!(charge("2") > charge("0") + 0.05, "2 V charge the upper electrode");
+}
+
+/// Exit code and what `build` says on standard error.
+fn said(name: &str, changes: &[&str]) -> (Option<i32>, String) {
+    let mut arguments = small(name);
+    changes.iter().for_each(|pair| arguments.extend(["--set".to_string(), pair.to_string()]));
+    let mut all = vec!["build"];
+    all.extend(arguments.iter().map(String::as_str));
+    let output = hexaqua(&all);
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// Coverages that are none or too many name the monolayer, what was asked for and what to write instead; a small size is found where it is written.
+#[test]
+fn coverages_and_sizes_that_cannot_be_name_themselves() {
+    const INPUT: &str = "mno2-hexane-znotf2-2m";
+    let covered = |coverage: &str| {
+        let layer = format!("surface.monolayers=[{{ species = \"hexane\", coverage = \"{coverage} /nm2\" }}]");
+        said(INPUT, &[&layer])
+    };
+    let (code, text) = covered("0.01");
+    assert!(code == Some(2) && text.contains("monolayer on the lower slab: a coverage of 0.01 /nm2 is"), "{text}");
+    assert!(text.contains("rounds to none"), "{text}");
+    let (code, text) = covered("15");
+    assert!(code == Some(2) && text.contains("monolayer on the lower slab:") && text.contains("/nm2"), "{text}");
+    assert!(text.contains("do not fit into its height of"), "{text}");
+    let (code, text) = said("graphite-water", &[r#"surface.size=["0.5 nm", "0.5 nm"]"#]);
+    assert!(code == Some(2) && text.contains("a size of 0.5 x 0.5 nm is") && text.contains("size"), "{text}");
+}
+
+/// What is allowed and seldom meant is a warning with a remedy; without it there is none.
+#[test]
+fn electrodes_that_are_seldom_meant_are_warned_about() {
+    // without a piston, which needs its vacuum
+    const NAME: &str = "graphite-znso4-1m";
+    const BACKS: &str = "a capacitor between the backs of the electrodes";
+    let (code, text) = said(NAME, &[]);
+    assert!(code == Some(0) && !text.contains(BACKS) && !text.contains("stand"), "{text}");
+    assert!(!text.contains("Werder"), "a source is no warning: {text}");
+    let (code, text) = said(NAME, &["external.slab_correction=false", "electrode.upper.potential=50 V"]);
+    assert!(code == Some(0) && text.contains(BACKS) && text.contains("stand 50 V"), "{text}");
+    assert!(!text.contains("lose them"), "carbon has no charges to lose: {text}");
+    let (code, text) = said(NAME, &["electrode.lower.atoms=lower and z < 2.2 nm"]);
+    assert!(code == Some(2) && text.contains("index 1-160"), "{text}");
+    // An oxide as an electrode: charges that are replaced.
+    let scratch = tempfile::tempdir().expect("scratch");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("inputs");
+    let input = std::fs::read_to_string(root.join(format!("{NAME}.toml"))).expect("an input");
+    let path = scratch.path().join("rutile.toml");
+    std::fs::write(&path, input.replace("material = \"graphite\"", "material = \"tio2-rutile\"")).expect("written");
+    let mut arguments = small(NAME);
+    arguments[0] = path.to_string_lossy().into_owned();
+    arguments.extend(["--set", r#"surface.size=["2.1 nm", "2.1 nm"]"#].map(String::from));
+    let mut all = vec!["build"];
+    all.extend(arguments.iter().map(String::as_str));
+    let output = hexaqua(&all);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && text.contains("the electrode `lower` have charges of their own"), "{text}");
+    // Slabs are dissolved in nothing, and the amounts of the cell say that they are.
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    let slab = table.lines().find(|l| l.starts_with("lower ")).unwrap_or_else(|| panic!("{table}"));
+    assert!(
+        slab.ends_with('-') && table.contains("mol/L cell") && table.contains("g/cm3 of the whole cell"),
+        "{table}"
+    );
+}
+
 /// What a surface cannot be is said with its line, and exit code 2.
 #[test]
 fn impossible_surfaces_are_refused() {
@@ -261,7 +359,8 @@ fn impossible_surfaces_are_refused() {
         ("surface.vacuum=0.2 nm", "needs an empty part of the cell"),
     ] {
         // without vacuum there is no room for a piston
-        let name = if change.contains("slab_correction=false") { "graphite-znso4-1m" } else { "graphite-water" };
+        let is_periodic = change.contains("slab_correction=false");
+        let name = if is_periodic { "graphite-water-finite-field" } else { "graphite-water" };
         let mut arguments = small(name);
         for pair in change.split('\u{0}') {
             arguments.extend(["--set".to_string(), pair.to_string()]);
