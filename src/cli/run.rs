@@ -212,15 +212,7 @@ fn run_stages(
     let system = &prepared.system;
     let (name, device) = (backend.name(), backend.device());
     let system_of = |stage: usize| prepared.open.get(stage).unwrap_or(system);
-    let mut main = Some(backend);
-    let mut backend_of = |stage: usize| match (prepared.open.get(stage), main.take()) {
-        (None, Some(main)) => Ok(main),
-        (None, None) => executor::on_host(system).map_err(CliError::run),
-        (Some(open), kept) => {
-            main = kept;
-            executor::beside(name, open).map_err(CliError::run)
-        }
-    };
+    let mut backend_of = backends(prepared, backend);
     let begins_at = checkpoint.as_ref().map_or(0, |c| c.stage as usize);
     if begins_at < prepared.open.len() {
         say!("{}", piston::announcement(prepared, name));
@@ -337,6 +329,22 @@ fn run_stages(
     let Engine { state, .. } = engine;
     let (analyses, stages) = (recorder.analyses, finished_stages);
     Ok(Finished { analyses, state, device, backend: name, stages, pistons, warnings })
+}
+
+/// The backend of a stage: one for the stages up to the last piston, another for those behind it, `main` if it can be had.
+pub fn backends(
+    prepared: &Prepared,
+    main: Box<dyn Backend>,
+) -> impl FnMut(usize) -> Result<Box<dyn Backend>, CliError> + '_ {
+    let (name, mut main) = (main.name(), Some(main));
+    move |stage| match (prepared.open.get(stage), main.take()) {
+        (None, Some(main)) => Ok(main),
+        (None, None) => executor::on_host(&prepared.system).map_err(CliError::run),
+        (Some(open), kept) => {
+            main = kept;
+            executor::beside(name, open).map_err(CliError::run)
+        }
+    }
 }
 
 /// Minimises and says how it went; a warning when the goal was not reached.

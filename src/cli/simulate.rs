@@ -1,13 +1,16 @@
 //! A run that keeps everything in memory: what validation cases are made of.
 
 use super::CliError;
+use super::piston;
 use super::prepare::Prepared;
 use super::progress::Progress;
-use super::run::{run_minimise, stage_plan, start_velocities};
+use super::run::{backends, run_minimise, stage_plan, start_velocities};
 use crate::analysis::{AnalysisSet, Quantity};
+use crate::dynamics::engine::StagePlan;
 use crate::dynamics::{DynamicsError, Engine, LogRow, Moment, Observer};
 use crate::forces::Backend;
 use crate::system::Frame;
+use crate::system::external::MOST_ELECTRODES;
 use crate::system::spec::StageKind;
 use crate::units::DENSITY_G_CM3;
 
@@ -26,6 +29,8 @@ struct Memory {
     potentials: Vec<f64>,
     /// bar
     pressures: Vec<f64>,
+    /// Charges by electrode, e
+    electrodes: Vec<[f64; MOST_ELECTRODES]>,
     progress: Progress,
 }
 
@@ -36,6 +41,7 @@ impl Observer for Memory {
             self.densities.push(self.mass / row.volume * DENSITY_G_CM3);
             self.potentials.push(row.energies.total());
             self.pressures.push(row.pressure);
+            self.electrodes.push(row.energies.electrode_charges);
         }
         Ok(())
     }
@@ -74,20 +80,31 @@ pub fn simulate(name: &str, prepared: &Prepared, backend: Box<dyn Backend>) -> R
         mass,
         potentials: Vec::new(),
         pressures: Vec::new(),
+        electrodes: Vec::new(),
         progress: Progress::new(name, 0.0),
     };
-    let mut engine = Engine::new(&prepared.system, backend, prepared.state.clone());
-    for stage in &prepared.input.stages {
+    let system_of = |stage: usize| prepared.open.get(stage).unwrap_or(&prepared.system);
+    let mut backend_of = backends(prepared, backend);
+    let mut engine = Engine::new(system_of(0), backend_of(0)?, prepared.state.clone());
+    for (index, stage) in prepared.input.stages.iter().enumerate() {
+        if !std::ptr::eq(engine.system, system_of(index)) {
+            let before = &prepared.input.stages[index - 1].name;
+            if let Some((_, Some(warning))) = piston::fix(&mut engine, before, prepared.piston_log.as_ref()) {
+                warn!("warning: {warning}");
+            }
+            (engine.system, engine.backend) = (system_of(index), backend_of(index)?);
+        }
         match &stage.kind {
             StageKind::Minimise { max_force, max_steps } => {
                 if let Some(warning) = run_minimise(&mut engine, *max_force, *max_steps, &stage.name)? {
                     warn!("warning: {warning}");
                 }
             }
-            StageKind::Dynamics { duration, dynamics, analyse, .. } => {
+            StageKind::Dynamics { duration, dynamics, analyse, piston, .. } => {
                 let lag = engine.backend.list_lag();
                 engine.backend.prune_to(Some(super::prepare::inner_radius(prepared, dynamics)));
                 let plan = stage_plan(prepared, &stage.name, *duration, dynamics, None, *analyse, lag);
+                let plan = StagePlan { piston_friction: piston.as_ref().map_or(0.0, |p| p.friction), ..plan };
                 if engine.state.step == 0 {
                     start_velocities(&mut engine, dynamics);
                 }
@@ -102,6 +119,10 @@ pub fn simulate(name: &str, prepared: &Prepared, backend: Box<dyn Backend>) -> R
     quantities.extend(temperature_quantity(&memory.temperatures));
     quantities.extend(density_quantity(&memory.densities));
     quantities.extend(series_quantity("pressure", "bar", &memory.pressures));
+    for (k, electrode) in prepared.system.external.electrodes.iter().flat_map(|e| &e.electrodes).enumerate() {
+        let charges: Vec<f64> = memory.electrodes.iter().map(|row| row[k]).collect();
+        quantities.extend(series_quantity(&format!("electrode_charge({})", electrode.name), "e", &charges));
+    }
     quantities.extend(energy_per_molecule(prepared, &memory.potentials));
     Ok(quantities)
 }

@@ -306,6 +306,9 @@ mod tests {
             } else if topology.species.len() == 1 {
                 of_the_log("potential_energy_per_molecule", "kJ/mol");
             }
+            for electrode in prepared.system.external.electrodes.iter().flat_map(|e| &e.electrodes) {
+                of_the_log(&format!("electrode_charge({})", electrode.name), "e");
+            }
             for r in &system.references {
                 let is_it = |id: &str| *id == r.quantity || r.trend.is_some() && expected::change_of(id) == r.quantity;
                 let found = measured.iter().find(|(id, _)| is_it(id));
