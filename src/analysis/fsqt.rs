@@ -225,10 +225,10 @@ impl Observable for Fsqt {
         });
         let (from, to) = (self.spec.fit_from.unwrap_or(0.0), self.spec.fit_to.unwrap_or(0.0));
         result.notes.push(format!(
-            "Γ from the slope of −ln F_s between {from:.2} and {to:.2} ps where F_s > 0.02; frames every {} ps, origins every {} ps; averaged over all \
+            "Γ from the slope of −ln F_s between {from:.2} and {to:.2} ps where F_s > 0.02; frames every {}, origins every {} ps; averaged over all \
              directions of q; no instrument resolution. Half width at half maximum = ħΓ. Jump diffusion: 1/Γ against 1/q², weighted with the \
              errors of Γ, or as if they were equal shares of Γ where there are none.",
-            self.grid.every(),
+            self.origins.apart(),
             self.grid.origin_every()
         ));
         if !self.blocks.has_error_of_pairs(self.origins.frames_within(self.fit_to())) {

@@ -387,10 +387,10 @@ impl HydrogenBonds {
         });
         let grid = lifetimes.grid();
         result.notes.push(format!(
-            "Lifetimes: integrals of C(t) to {:.1} ps with an exponential tail fitted to its second half; frames every {} ps, origins every \
+            "Lifetimes: integrals of C(t) to {:.1} ps with an exponential tail fitted to its second half; frames every {}, origins every \
              {} ps. The continuous one depends on the interval between frames.",
             grid.time(grid.len() - 1),
-            grid.every(),
+            lifetimes.apart(),
             grid.origin_every()
         ));
     }

@@ -45,7 +45,7 @@ impl LagGrid {
 
     /// ps
     pub fn time(&self, lag: usize) -> f64 {
-        lag as f64 * self.every
+        tidy(lag as f64 * self.every)
     }
 
     /// ps
@@ -55,7 +55,7 @@ impl LagGrid {
 
     /// ps
     pub fn origin_every(&self) -> f64 {
-        self.stride as f64 * self.every
+        tidy(self.stride as f64 * self.every)
     }
 
     /// Number of the frame at `time` (ps).
@@ -98,6 +98,16 @@ impl<T> Origins<T> {
     /// Time between the first and the last frame of every run, ps.
     pub fn sampled(&self) -> f64 {
         self.spanned as f64 * self.grid.every
+    }
+
+    /// How far apart the frames were that came, for notes: `0.1 ps`, or where that is not `every` both.
+    pub fn apart(&self) -> String {
+        let (every, found) = (self.grid.every, self.sampled() / self.n_steps.max(1) as f64);
+        if self.n_steps == 0 || (found - every).abs() < 0.01 * every {
+            format!("{every} ps")
+        } else {
+            format!("{:.4} ps on average, where `every` is {every} ps", found)
+        }
     }
 
     /// Takes note of the frame at `time` (ps) and forgets origins that lie further back than the longest lag.
@@ -172,6 +182,11 @@ impl<T> Origins<T> {
     }
 }
 
+/// Without what binary numbers add to decimal ones: 0.3 instead of 0.30000000000000004.
+fn tidy(time: f64) -> f64 {
+    (time * 1e9).round() / 1e9
+}
+
 /// Why there is no error bar: the sentence for the notes of an observable whose pairs of frames lie up to `lag` (ps) apart.
 pub fn no_error(what: &str, lag: f64, sampled: f64) -> String {
     format!(
@@ -221,6 +236,11 @@ mod tests {
         assert_eq!(seen[0], 34);
         assert_eq!(seen[10], (0..100).step_by(3).filter(|o| o + 10 < 100).count());
         assert_eq!((origins.frames_within(1.0), origins.frames_within(0.3)), (10, 3));
+        assert_eq!((grid.time(3), grid.origin_every()), (0.3, 0.3), "and not 0.30000000000000004");
+        assert_eq!(origins.apart(), "0.1 ps");
+        let mut sparse: Origins<()> = Origins::new(grid);
+        (0..5).for_each(|k| sparse.advance(f64::from(k)));
+        assert_eq!(sparse.apart(), "1.0000 ps on average, where `every` is 0.1 ps");
         assert!((origins.sampled() - 9.9).abs() < 1e-9);
         // A second run: no lag reaches back into the first, and the time between them does not count.
         origins.restart();

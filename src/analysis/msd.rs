@@ -2,7 +2,7 @@
 //!
 //! Positions are followed through the periodic boundary by summing minimum-image steps between frames, which is right as long as nothing moves half a
 //! cell between two frames, also at constant pressure (S. von Bülow, J. T. Bullerjahn, G. Hummer, J. Chem. Phys. 153, 021101 (2020)). The motion
-//! of the whole system's centre of mass is taken out. D is the slope of MSD(t) over a stated window divided by 2d.
+//! of the centre of mass of all that moves is taken out; what is frozen stays where it is. D is the slope of MSD(t) over a stated window divided by 2d.
 //!
 //! Box size: D₀ = D + 2.837297 k_B T/(6π η L) (I.-C. Yeh, G. Hummer, J. Phys. Chem. B 108, 15873 (2004)), for cubes, with the model's viscosity.
 //! Conductivity: Nernst–Einstein (1/(V k_B T)) Σ N_i z_i² D_i, and Einstein–Helfand from the collective displacement of charge
@@ -47,6 +47,8 @@ pub struct Msd {
     molecules: Molecules,
     molecule_charges: Vec<f64>,
     masses: Vec<f64>,
+    /// `[n_atoms]`
+    frozen: Vec<bool>,
     is_cubic: bool,
     /// Are there atoms that stay where they are?
     has_surface: bool,
@@ -67,10 +69,15 @@ struct Origin {
 impl Msd {
     pub fn new(spec: &MsdSpec, topology: &Topology, cell: &Cell) -> Result<Self, AnalysisError> {
         let counts = topology.species_counts();
-        let present = || topology.species.iter().zip(&counts).filter(|(_, n)| **n > 0);
+        // What is frozen does not move: it is followed only where it is asked for.
+        let mut moves = vec![false; counts.len()];
+        for (i, frozen) in topology.frozen.iter().enumerate() {
+            moves[topology.molecules[topology.molecule_of[i] as usize].species as usize] |= !frozen;
+        }
+        let moving = || topology.species.iter().zip(&moves).filter(|(_, moves)| **moves);
         let names: Vec<String> = match spec.groups.is_empty() {
             false => spec.groups.clone(),
-            true => present().map(|(s, _)| format!("species '{}'", s.name)).collect(),
+            true => moving().map(|(s, _)| format!("species '{}'", s.name)).collect(),
         };
         let groups = names.iter().map(|g| Selection::new(g, topology)).collect::<Result<Vec<_>, _>>()?;
         let grid = LagGrid::new(spec.max_lag, spec.origin_every, spec.every)?;
@@ -92,7 +99,7 @@ impl Msd {
                 is_new.then(|| (topology.species[s].charge(), touched.len()))
             })
             .collect();
-        let charged = present().filter(|(s, _)| s.charge().abs() > 1e-6).count();
+        let charged = moving().filter(|(s, _)| s.charge().abs() > 1e-6).count();
         let covered = species.iter().flatten().filter(|(z, _)| z.abs() > 1e-6).count();
         let [x, y, z] = cell.heights();
         Ok(Msd {
@@ -105,6 +112,7 @@ impl Msd {
             molecules,
             masses: topology.masses.clone(),
             has_surface: topology.frozen.contains(&true),
+            frozen: topology.frozen.clone(),
             is_cubic: cell.is_orthorhombic() && (x - y).abs() < 1e-6 * x && (x - z).abs() < 1e-6 * x,
             grid,
             unwrapper: Unwrapper::default(),
@@ -180,19 +188,21 @@ impl Observable for Msd {
         self.unwrapper.advance(frame);
         self.origins.advance(frame.time);
         let positions = self.unwrapper.positions();
-        let (sum, mass) =
-            positions.iter().zip(&self.masses).fold((DVec3::ZERO, 0.0), |(s, m), (r, w)| (s + *r * *w, m + w));
-        let drift = sum / mass;
-        let (molecules, masses) = (&self.molecules, &self.masses);
+        let (molecules, masses, frozen) = (&self.molecules, &self.masses, &self.frozen);
+        let moving = positions.iter().zip(masses).zip(frozen).filter(|(_, frozen)| !**frozen);
+        let (sum, mass) = moving.fold((DVec3::ZERO, 0.0), |(s, m), ((r, w), _)| (s + *r * *w, m + w));
+        let drift_of = |i: usize| if frozen[i] { DVec3::ZERO } else { sum / mass };
         // Unwrapped atoms of one molecule may lie in different cells; only the displacement of their mean matters.
         let center = |m: usize| {
             let atoms = molecules.atoms(m as u32);
             let (sum, mass) = atoms.fold((DVec3::ZERO, 0.0), |(s, w), i| (s + positions[i] * masses[i], w + masses[i]));
-            sum / mass - drift
+            sum / mass - drift_of(molecules.atoms(m as u32).start)
         };
         let centers: Vec<DVec3> = (0..molecules.len()).into_par_iter().with_min_len(CHUNK).map(center).collect();
         let charge: DVec3 = centers.iter().zip(&self.molecule_charges).map(|(&r, &z)| r * z).sum();
-        let at = |i: u32| if self.spec.molecules { centers[i as usize] } else { positions[i as usize] - drift };
+        let at = |i: u32| {
+            if self.spec.molecules { centers[i as usize] } else { positions[i as usize] - drift_of(i as usize) }
+        };
         if self.origins.is_due(frame.time) {
             let mut groups = Vec::with_capacity(self.groups.len());
             for group in &self.groups {
@@ -206,7 +216,7 @@ impl Observable for Msd {
         let n_lags = self.grid.len();
         let n_groups = self.groups.len();
         let (origins, time) = (&mut self.origins, frame.time);
-        let vacuum = if self.spec.viscosity.is_some() { widest_gap(frame.cell, frame.positions) } else { 0.0 };
+        let vacuum = widest_gap(frame.cell, frame.positions);
         self.blocks.add_frame(|slot| {
             slot[0] += frame.cell.volume();
             slot[1 + (n_groups + 1) * n_lags * 4] += vacuum;
@@ -276,7 +286,8 @@ impl Observable for Msd {
             // ⟨|ΔM|²⟩ grows as 6 t V k_B T σ, and the slope is already over 2d.
             Some(CONDUCTIVITY * self.slope(s, self.groups.len(), &[0, 1, 2])? / (s[0] / f * self.thermal()))
         };
-        if self.all_ions {
+        let is_bulk = self.not_bulk(&sums, frames).is_none();
+        if self.all_ions && is_bulk {
             let both = |s: &[f64], f: f64| Some((nernst_einstein(s, f)?, helfand(s, f)?));
             let (ne, eh) = (jackknife.estimate(nernst_einstein), jackknife.estimate(helfand));
             push("conductivity_nernst_einstein", "", "conductivity, Nernst–Einstein".into(), "S/m", ne);
@@ -411,20 +422,27 @@ impl Msd {
         let volume = sums[0] / frames;
         let (from, to) = (self.spec.fit_from.unwrap_or(0.0), self.spec.fit_to.unwrap_or(0.0));
         let what = if self.spec.molecules { "centres of mass of molecules" } else { "atoms" };
+        let moving = if self.has_surface { "all that moves" } else { "the system" };
         result.notes.push(format!(
-            "{what}, without the motion of the system's centre of mass; D from the slope between {from:.2} and {to:.2} ps; frames every {} ps, origins \
+            "{what}, without the motion of the centre of mass of {moving}; D from the slope between {from:.2} and {to:.2} ps; frames every {}, origins \
              every {} ps. A Langevin thermostat changes D.",
-            self.grid.every(),
+            self.origins.apart(),
             self.grid.origin_every()
         ));
         if !self.blocks.has_error_of_pairs(self.origins.frames_within(self.fit_to())) {
             result.notes.push(no_error("D and conductivity", self.fit_to(), self.origins.sampled()));
         }
-        let not_bulk = self.not_bulk(sums, frames).filter(|_| self.spec.viscosity.is_some());
-        if let Some(why) = not_bulk {
+        if let Some(why) = self.not_bulk(sums, frames) {
+            let conductivity = if self.all_ions {
+                " No conductivity: its volume is that of the liquid, which is not that of the cell."
+            } else {
+                ""
+            };
             result.notes.push(format!(
-                "Not corrected for the size of the box: Yeh and Hummer's formula is of a bulk liquid, and {why}."
+                "Not corrected for the size of the box: Yeh and Hummer's formula is of a bulk liquid, and {why}. Compare D in xy: along z the liquid \
+                 ends.{conductivity}"
             ));
+            return;
         } else if let Some(shift) = self.box_correction(sums, frames) {
             let (viscosity, edge) = (self.spec.viscosity.unwrap_or(0.0), volume.cbrt());
             let shape = if self.is_cubic {

@@ -4,8 +4,9 @@
 //!   t* is the intermittent function (R. W. Impey, P. A. Madden, I. R. McDonald, J. Phys. Chem. 87, 5071 (1983)).
 //! * Stable states: C(t) = ⟨n_R(0) [1 − n_P*(t)]⟩ / ⟨n_R⟩ with the reactant within r_reactant and the product, which absorbs, beyond
 //!   r_product (D. Laage, J. T. Hynes, J. Phys. Chem. B 112, 7697 (2008)).
-//! * Counted: time spent by all pairs over the number that left for longer than the longest t*. When nothing left in a total pair time
-//!   Θ, the residence time exceeds Θ/3.0 with 95 % confidence, because e⁻³ = 0.05.
+//! * Counted: time spent by bound pairs over the number that left for longer than the longest t*. A pair is bound once it has stayed as long as that,
+//!   absences shorter than t* aside: who looks in and goes neither arrives nor leaves. When nothing left in a total time Θ of bound pairs,
+//!   the residence time exceeds Θ/3.0 with 95 % confidence, because e⁻³ = 0.05.
 
 use super::blocks::{Blocks, Estimate};
 use super::codec::{Reader, Writer};
@@ -23,6 +24,18 @@ use crate::system::analyses::ResidenceSpec;
 /// −ln 0.05: no event in Θ excludes rates above this over Θ.
 const EXCLUDED: f64 = 2.995_732_273_553_991;
 
+/// A pair that is within the shell, or left it less than the longest t* ago.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Stay {
+    key: u64,
+    /// Frame in which it came.
+    since: i64,
+    /// First frame of the current absence; negative: present.
+    absent_since: i64,
+    /// Time spent within the shell that is not counted yet, ps; negative: bound, all is counted.
+    waiting: f64,
+}
+
 /// Residence of the atoms of one selection around those of another.
 pub struct Residence {
     spec: ResidenceSpec,
@@ -30,9 +43,9 @@ pub struct Residence {
     ligand: Selection,
     impey: Survival,
     stable: Option<Survival>,
-    /// Pairs that are bound, or absent since the given frame (negative: present); ascending keys.
-    bound: Vec<(u64, i64)>,
-    /// Per frame: pair time (ps), departures, pairs.
+    /// Ascending keys.
+    stays: Vec<Stay>,
+    /// Per frame: time of bound pairs (ps), departures, pairs.
     blocks: Blocks,
     last_time: Option<f64>,
 }
@@ -63,42 +76,60 @@ impl Residence {
             ligand: Selection::new(&spec.ligand, topology)?,
             impey: Survival::new(grid, &spec.t_star)?,
             stable: with_states.then(|| Survival::new(grid, &[0.0])).transpose()?,
-            bound: Vec::new(),
+            stays: Vec::new(),
             blocks: Blocks::new(3),
             last_time: None,
             spec,
         })
     }
 
-    /// Counts what left for longer than the longest tolerance; returns the number of departures.
-    fn follow(&mut self, time: f64, present: &[u64]) -> usize {
+    /// Counts the time of bound pairs and which of them left for longer than the longest tolerance; returns both, the first in ps.
+    ///
+    /// * `present` – ascending keys
+    /// * `elapsed` – since the frame before, ps
+    fn follow(&mut self, time: f64, present: &[u64], elapsed: f64) -> (f64, usize) {
         let grid = self.impey.grid();
         let now = grid.index(time);
         let longest = self.spec.t_star.last().copied().unwrap_or(0.0);
-        let mut departures = 0;
+        // From the given frame to the one after this, with room for rounding.
+        let lasts = |since: i64| (now - since + 1) as f64 * grid.every() * (1.0 + 1e-9);
+        let (mut pair_time, mut departures) = (0.0, 0);
         let mut next = Vec::with_capacity(present.len());
+        let mut stay = |mut pair: Stay| {
+            pair.absent_since = -1;
+            if pair.waiting < 0.0 {
+                pair_time += elapsed;
+            } else if lasts(pair.since) >= longest {
+                pair_time += pair.waiting + elapsed;
+                pair.waiting = -1.0;
+            } else {
+                pair.waiting += elapsed;
+            }
+            pair
+        };
+        let comes = |key: u64| Stay { key, since: now, absent_since: -1, waiting: 0.0 };
         let mut at = 0;
-        for &(key, absent_since) in &self.bound {
-            while at < present.len() && present[at] < key {
-                next.push((present[at], -1));
+        for &pair in &self.stays {
+            while at < present.len() && present[at] < pair.key {
+                next.push(stay(comes(present[at])));
                 at += 1;
             }
-            if at < present.len() && present[at] == key {
+            if at < present.len() && present[at] == pair.key {
                 at += 1;
-                next.push((key, -1));
+                next.push(stay(pair));
                 continue;
             }
-            let since = if absent_since < 0 { now } else { absent_since };
+            let absent_since = if pair.absent_since < 0 { now } else { pair.absent_since };
             // Absent in this frame too: the absence lasts at least until the next one.
-            if (now - since + 1) as f64 * grid.every() * (1.0 + 1e-9) > longest {
-                departures += 1;
+            if lasts(absent_since) > longest {
+                departures += usize::from(pair.waiting < 0.0);
             } else {
-                next.push((key, since));
+                next.push(Stay { absent_since, ..pair });
             }
         }
-        next.extend(present[at..].iter().map(|&key| (key, -1)));
-        self.bound = next;
-        departures
+        next.extend(present[at..].iter().map(|&key| stay(comes(key))));
+        self.stays = next;
+        (pair_time, departures)
     }
 }
 
@@ -133,11 +164,11 @@ impl Observable for Residence {
         if let Some(stable) = &mut self.stable {
             stable.sample(frame.time, &in_reactant, &before_product);
         }
-        let departures = self.follow(frame.time, &inside);
         let elapsed = self.last_time.map_or(0.0, |last| frame.time - last);
         self.last_time = Some(frame.time);
+        let (pair_time, departures) = self.follow(frame.time, &inside, elapsed);
         self.blocks.add_frame(|slot| {
-            slot[0] += inside.len() as f64 * elapsed;
+            slot[0] += pair_time;
             slot[1] += departures as f64;
             slot[2] += inside.len() as f64;
         });
@@ -172,7 +203,8 @@ impl Observable for Residence {
         push("exchanges", "departures", "1", Some(Estimate { value: departures, error: Some(0.0) }));
         if departures == 0.0 {
             let bound = "residence time, lower bound at 95 %";
-            push("residence_time_bound", bound, "ps", exact(pair_time / EXCLUDED));
+            // Without a bound pair nothing is known.
+            push("residence_time_bound", bound, "ps", exact(pair_time / EXCLUDED).filter(|_| pair_time > 0.0));
         } else {
             // Departures are rare events: their number has the standard error of a Poisson count.
             let error = Some(pair_time / departures / departures.sqrt());
@@ -233,7 +265,7 @@ impl Observable for Residence {
         let ResidenceSpec { center, ligand, r_min, t_star, r_reactant, r_product, .. } = &self.spec;
         let (n, origin_every) = (grid.len(), grid.origin_every());
         format!(
-            "residence of {ligand} at {center}, {r_min} nm, t* {t_star:?} ps, states {r_reactant:?} {r_product:?} nm, {n} lags, origins {origin_every} ps"
+            "residence of {ligand} at {center}, bound for t*, {r_min} nm, t* {t_star:?} ps, states {r_reactant:?} {r_product:?} nm, {n} lags, origins {origin_every} ps"
         )
     }
 
@@ -242,17 +274,19 @@ impl Observable for Residence {
         self.stable.iter().for_each(|s| s.save(writer));
         self.blocks.save(writer);
         writer.f64(self.last_time.unwrap_or(f64::NAN));
-        writer.u64(self.bound.len() as u64);
-        for &(key, since) in &self.bound {
-            writer.u64(key);
-            writer.u64(since.cast_unsigned());
+        writer.u64(self.stays.len() as u64);
+        for stay in &self.stays {
+            writer.u64(stay.key);
+            writer.u64(stay.since.cast_unsigned());
+            writer.u64(stay.absent_since.cast_unsigned());
+            writer.f64(stay.waiting);
         }
     }
 
     fn restart(&mut self) {
         self.impey.restart();
         self.stable.iter_mut().for_each(Survival::restart);
-        self.bound.clear();
+        self.stays.clear();
         self.last_time = None;
     }
 
@@ -266,8 +300,11 @@ impl Observable for Residence {
         self.blocks.restore(reader)?;
         self.last_time = Some(reader.f64()?).filter(|t| !t.is_nan());
         let n = reader.u64()?;
-        let pair = |reader: &mut Reader| Ok((reader.u64()?, reader.u64()?.cast_signed()));
-        self.bound = (0..n).map(|_| pair(reader)).collect::<Result<_, AnalysisError>>()?;
+        let stay = |reader: &mut Reader| {
+            let (key, since, absent_since) = (reader.u64()?, reader.u64()?.cast_signed(), reader.u64()?.cast_signed());
+            Ok(Stay { key, since, absent_since, waiting: reader.f64()? })
+        };
+        self.stays = (0..n).map(|_| stay(reader)).collect::<Result<_, AnalysisError>>()?;
         Ok(())
     }
 }
@@ -277,19 +314,21 @@ impl Residence {
         let grid = self.impey.grid();
         let longest = self.spec.t_star.last().copied().unwrap_or(0.0);
         result.notes.push(format!(
-            "Shell: within {:.3} nm. P(t) to {:.1} ps, frames every {} ps, origins every {} ps; times are integrals with an exponential tail \
+            "Shell: within {:.3} nm. P(t) to {:.1} ps, frames every {}, origins every {} ps; times are integrals with an exponential tail \
              fitted to the second half, where that tail is less than half of them.",
             self.spec.r_min,
             grid.time(grid.len() - 1),
-            grid.every(),
+            self.impey.apart(),
             grid.origin_every()
         ));
         result.notes.push(match departures == 0.0 {
             true => format!(
-                "No {} left for longer than {longest} ps in {:.1} ps of pair time: the bound is this time over 3.0.",
+                "No {} left for longer than {longest} ps after as long a stay, in {:.1} ps of pair time: the bound is this time over 3.0.",
                 self.spec.ligand, pair_time
             ),
-            false => format!("{departures} departures of longer than {longest} ps in {pair_time:.1} ps of pair time."),
+            false => format!(
+                "{departures} departures for longer than {longest} ps of pairs that had been bound for as long, in {pair_time:.1} ps of their time."
+            ),
         });
         if let (Some(r), Some(p)) = (self.spec.r_reactant, self.spec.r_product) {
             result

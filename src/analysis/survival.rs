@@ -132,6 +132,11 @@ impl Survival {
         });
     }
 
+    /// How far apart frames were, see [`Origins::apart`].
+    pub fn apart(&self) -> String {
+        self.origins.apart()
+    }
+
     /// Index of the intermittent function among the curves.
     pub fn intermittent(&self) -> usize {
         self.tolerances.len()

@@ -6,7 +6,7 @@ use super::literature;
 use super::outcome;
 use super::prepare;
 use super::progress::Progress;
-use super::relay::{self, Positions, Relay};
+use super::relay::{self, Fault, Positions, Relay};
 use super::{CliError, InputArgs};
 use crate::analysis::{AnalysisSet, Quantity};
 use crate::io::output::OutputFolder;
@@ -41,11 +41,12 @@ struct Read {
     joined: Joined,
     /// A sentence for every run behind the first.
     runs: Vec<String>,
-    /// A sentence if the last frame is incomplete.
-    cut_off: Option<String>,
+    /// A sentence for every file that is cut off or damaged.
+    cut_off: Vec<String>,
 }
 
-/// Hands every frame to the analyses; other threads read and look ahead. A trajectory that ends within a frame is used up to there.
+/// Hands every frame to the analyses; other threads read and look ahead. A trajectory that ends within
+/// a frame is used up to there, and those behind it as well.
 fn sample(
     paths: &[PathBuf],
     System { topology, external, .. }: &System,
@@ -63,16 +64,27 @@ fn sample(
     let mut done = Read::default();
     let mut progress = Progress::new("analyze", 0.0);
     let started = Instant::now();
-    let (mut bytes, mut last_file) = (0, 0);
+    let (mut bytes, mut last_file, mut damaged, mut n_of_file) = (0, 0, 0, 0);
+    let is_damage = |error: &TrajectoryError| matches!(error, TrajectoryError::Truncated { .. });
     relay::run(relay, rayon::current_num_threads(), |seen| {
         let mut seen = match seen {
             Ok(seen) => seen,
-            Err(error @ TrajectoryError::Truncated { .. }) if done.n_frames > 0 => {
-                done.cut_off = Some(format!("{error}; the {} frames before it were used", done.n_frames));
+            // Threads may find another damage behind the first.
+            Err(Fault { file, error }) if is_damage(&error) && file == damaged => return Ok(None),
+            Err(Fault { file, error }) if is_damage(&error) && done.n_frames > 0 => {
+                let used = match (file == last_file, n_of_file) {
+                    (true, n) => format!("the {n} frames before it were used"),
+                    (false, _) => "nothing of this file was used".to_string(),
+                };
+                damaged = file;
+                done.cut_off.push(format!("{error}; {used}"));
                 return Ok(None);
             }
-            Err(error) => return Err(CliError::input(error)),
+            Err(Fault { error, .. }) => return Err(CliError::input(error)),
         };
+        if seen.file == damaged {
+            return Ok(Some(seen));
+        }
         let (file, time) = (seen.file, seen.time);
         let path = paths[file - 1].display();
         if file != last_file
@@ -81,7 +93,10 @@ fn sample(
         {
             return Err(CliError::Input(format!("{path}, frame 1: {what}")));
         }
-        (bytes, last_file) = (seen.bytes.0, file);
+        if file != last_file {
+            n_of_file = 0;
+        }
+        (bytes, last_file, n_of_file) = (seen.bytes.0, file, n_of_file + 1);
         match done.joined.next(file, seen.frame.time, seen.positions.known()) {
             Next::Continues => {}
             Next::Repeats => {

@@ -140,7 +140,7 @@ fn hydration<'a>(
         ));
     };
     match differs_from_case(prepared) {
-        Some(difference) => Err(difference),
+        Some(difference) => Err(difference.replacen("it speaks", &format!("{} speaks", case.name), 1)),
         None => Ok((case, system)),
     }
 }

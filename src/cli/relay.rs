@@ -61,6 +61,13 @@ impl Positions {
     }
 }
 
+/// A frame that cannot be read.
+pub struct Fault {
+    /// Number of its file, from 1.
+    pub file: usize,
+    pub error: Box<TrajectoryError>,
+}
+
 /// A frame that waits to be looked at.
 struct Task {
     frame: PackedFrame,
@@ -76,17 +83,18 @@ struct Task {
 /// Frames that go together, and their place in the order.
 struct Batch<T> {
     number: usize,
-    frames: Vec<Result<T, TrajectoryError>>,
+    frames: Vec<Result<T, Fault>>,
 }
 
-/// Calls `take` with one frame after the other, or with the error that ends them.
+/// Calls `take` with one frame after the other, and with the errors among them. Behind a file that is cut off or damaged the next one is read; frames of
+/// the same file may follow the error if it was found late. Any other error is the last.
 ///
 /// * `threads` – that unpack and look
-/// * `take` – gives back the frame, whose memory is used again, or nothing when it has had enough
+/// * `take` – gives back the frame, whose memory is used again
 pub fn run(
     relay: Relay,
     threads: usize,
-    mut take: impl FnMut(Result<Seen, TrajectoryError>) -> Result<Option<Seen>, CliError>,
+    mut take: impl FnMut(Result<Seen, Fault>) -> Result<Option<Seen>, CliError>,
 ) -> Result<(), CliError> {
     let Relay { paths, n_atoms, cell, atoms, every, charges, ahead, foresight } = relay;
     let eyes = Eyes {
@@ -107,7 +115,11 @@ pub fn run(
         scope.spawn(move || {
             let mut reader = match TrajectoryReader::open(paths, n_atoms, Some(cell)) {
                 Ok(reader) => reader,
-                Err(error) => return drop(to_eyes.send(Batch { number: 0, frames: vec![Err(error)] })),
+                Err(error) => {
+                    return drop(
+                        to_eyes.send(Batch { number: 0, frames: vec![Err(Fault { file: 1, error: error.into() })] }),
+                    );
+                }
             };
             reader.expect_atoms(atoms);
             read_all(reader, n_atoms, every, foresight, (&to_eyes, &used, is_over));
@@ -118,17 +130,14 @@ pub fn run(
         }
         drop(to_caller);
         let result = in_order(batches, |seen| {
-            Ok(match take(seen)? {
-                None => false,
-                Some(seen) => {
-                    if let Positions::All(positions) = seen.positions {
-                        eyes.keep(positions);
-                    }
-                    // The reader has gone when this was one of the last frames.
-                    let _ = give_back.send(seen.frame);
-                    true
+            if let Some(seen) = take(seen)? {
+                if let Positions::All(positions) = seen.positions {
+                    eyes.keep(positions);
                 }
-            })
+                // The reader has gone when this was one of the last frames.
+                let _ = give_back.send(seen.frame);
+            }
+            Ok(())
         });
         // The reader may still wait for a place in the queue.
         is_over.store(true, Relaxed);
@@ -144,7 +153,7 @@ fn receive<T>(tasks: &Mutex<Receiver<T>>) -> Option<T> {
 
 fn in_order(
     batches: Receiver<Batch<Seen>>,
-    mut take: impl FnMut(Result<Seen, TrajectoryError>) -> Result<bool, CliError>,
+    mut take: impl FnMut(Result<Seen, Fault>) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
     let (mut early, mut next) = (BTreeMap::new(), 0);
     for Batch { number, frames } in batches {
@@ -152,16 +161,14 @@ fn in_order(
         while let Some(frames) = early.remove(&next) {
             next += 1;
             for frame in frames {
-                if !take(frame)? {
-                    return Ok(());
-                }
+                take(frame)?;
             }
         }
     }
     Ok(())
 }
 
-/// Sends all frames, and behind them the error that ended them.
+/// Sends all frames, and behind those of a file the error that ended them.
 fn read_all(
     mut reader: TrajectoryReader,
     n_atoms: usize,
@@ -187,14 +194,27 @@ fn read_all(
                     (last_file, n_frames) = (file, n_frames + 1);
                 }
                 Ok(None) => is_end = true,
-                Err(error) => {
-                    frames.push(Err(error));
-                    is_end = true;
-                }
+                Err(error) => is_end = !leave_file(&mut reader, error, &mut frames),
             }
         }
         if to_eyes.send(Batch { number, frames }).is_err() || is_end || is_over.load(Relaxed) {
             return;
+        }
+    }
+}
+
+/// Notes the error and opens the next file, if that is the remedy; is there one?
+fn leave_file(reader: &mut TrajectoryReader, error: TrajectoryError, frames: &mut Vec<Result<Task, Fault>>) -> bool {
+    let mut found = error;
+    loop {
+        let is_damaged = matches!(found, TrajectoryError::Truncated { .. });
+        frames.push(Err(Fault { file: reader.file_number(), error: found.into() }));
+        if !is_damaged {
+            return false;
+        }
+        match reader.next_file() {
+            Ok(is_open) => return is_open,
+            Err(next) => found = next,
         }
     }
 }
@@ -218,7 +238,12 @@ impl Eyes {
     fn look_at_all(&self, tasks: &Mutex<Receiver<Batch<Task>>>, to_caller: &SyncSender<Batch<Seen>>) {
         let mut own = Vec::new();
         while let Some(Batch { number, frames }) = receive(tasks) {
-            let frames = frames.into_iter().map(|task| self.look_at(task?, &mut own)).collect();
+            let mut look_at = |task: Result<Task, Fault>| {
+                let task = task?;
+                let file = task.file;
+                self.look_at(task, &mut own).map_err(|error| Fault { file, error: error.into() })
+            };
+            let frames = frames.into_iter().map(&mut look_at).collect();
             if to_caller.send(Batch { number, frames }).is_err() {
                 return;
             }

@@ -59,6 +59,44 @@ fn a_trajectory_that_is_cut_off_is_used_up_to_there() {
     assert!(stderr.contains("frame 1: the file is cut off"), "{stderr}");
 }
 
+/// A file that is damaged takes none of those behind it with it.
+#[test]
+fn files_behind_a_damaged_one_are_read() {
+    let folder = tempfile::tempdir().expect("scratch folder");
+    let whole = std::fs::read(root().join(TRAJECTORY)).expect("fixture");
+    let input = with_analysis(folder.path(), "[analysis.rdf]\npairs = [[\"Zn2+\", \"OW\"]]");
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).expect("written");
+        path.display().to_string()
+    };
+    let part = write("part.xtc", &whole[..2 * whole.len() / 5]);
+    let stub = write("stub.xtc", &whole[..300]);
+    // A frame in the middle that does not begin like one.
+    let mut bytes = whole.clone();
+    let starts: Vec<usize> = (0..whole.len() - 8).filter(|&k| whole[k..k + 8] == whole[..8]).collect();
+    assert_eq!(starts.len(), 25);
+    bytes[starts[20]] = 0xff;
+    let broken = write("broken.xtc", &bytes);
+    let n_part = starts.iter().filter(|&&k| k <= 2 * whole.len() / 5).count() - 1;
+
+    let used = |stderr: &str, n: usize| {
+        assert!(stderr.contains(&format!("{n} frames, ")), "{n} frames\n{stderr}");
+    };
+    let (_, stderr) = analyze(0, &[&input, &part, TRAJECTORY]);
+    used(&stderr, n_part + 25);
+    assert!(stderr.contains(&format!("part.xtc, frame {}", n_part + 1)), "{stderr}");
+    assert!(stderr.contains(&format!("the {n_part} frames before it were used")), "{stderr}");
+    assert!(stderr.contains("the frames are of 2 runs"), "{stderr}");
+    // The same in another order, and with a file of which nothing is whole.
+    let (_, stderr) = analyze(0, &[&input, TRAJECTORY, &part]);
+    used(&stderr, n_part + 25);
+    let (_, stderr) = analyze(0, &[&input, TRAJECTORY, &stub, &broken, TRAJECTORY]);
+    used(&stderr, 25 + 20 + 25);
+    assert!(stderr.contains("stub.xtc, frame 1") && stderr.contains("nothing of this file was used"), "{stderr}");
+    assert!(stderr.contains("broken.xtc, frame 21") && stderr.contains("the 20 frames before it"), "{stderr}");
+}
+
 #[test]
 fn a_trajectory_of_another_system_is_refused() {
     let (_, stderr) = analyze(2, &["inputs/spce-water.toml", TRAJECTORY]);
@@ -139,6 +177,10 @@ fn faults_of_analyses_are_shown_where_they_stand() {
         (
             "[analysis.hydrogen-bonds]\nr_max = \"3 nm\"",
             ["r_max = 3.000 nm exceeds half the smallest height", "r_max = \"3 nm\"", "^^^^^^\n"],
+        ),
+        (
+            "[analysis.hydrogen-bonds]\nregions = { bulk = \"OW\" }",
+            ["a name in `regions` cannot be `bulk`", "^^^^\n", "choose another name"],
         ),
         (
             "[analysis.residence]\ncenter = \"Zn2+\"\nligand = \"OW\"",

@@ -192,6 +192,40 @@ fn no_lag_reaches_from_one_run_into_the_next() {
     assert_eq!(joined[0].n_frames, 60);
 }
 
+/// A frozen slab is no part of the drift, is followed only where it is asked for, and leaves no volume for a conductivity.
+#[test]
+fn beside_frozen_atoms_the_liquid_alone_moves() {
+    let mut slab = topology(1, 1, 1, 0);
+    slab.frozen[2..].fill(true);
+    let cell = cube(2.0);
+    let (v, drift) = (DVec3::new(0.03, -0.05, 0.1), DVec3::new(0.2, 0.1, -0.3));
+    let (m_zn, m_cl) = (65.38, 35.45);
+    let frames: Vec<Vec<DVec3>> = (0..60)
+        .map(|t| {
+            let (t, mut r) = (f64::from(t), vec![DVec3::new(0.3, 0.2, 0.1); 2]);
+            r[0] = cell.wrap(DVec3::splat(1.0) + (v + drift) * t);
+            r[1] = cell.wrap((v * (-m_zn / m_cl) + drift) * t);
+            r.extend((2..slab.n_atoms()).map(|k| DVec3::new(0.3, 0.2, 0.1 * k as f64)));
+            r
+        })
+        .collect();
+    let exact = |results: &[AnalysisResult]| {
+        let (t, found) = (column(results, "msd_Zn2+", "t"), column(results, "msd_Zn2+", "MSD"));
+        t.iter().zip(found).all(|(t, m)| (m - (v.length() * t).powi(2)).abs() < 1e-9)
+    };
+    let all = analyse(&[AnalysisSpec::Msd(msd(&[], true, 10.0))], &slab, &cell, &frames);
+    assert!(exact(&all) && has(&all, "diffusion_lateral(Zn2+)"));
+    assert!(!has(&all, "diffusion(XO2 2-)") && !has(&all, "conductivity_nernst_einstein"), "{:?}", all[0].values);
+    let notes = all[0].notes.join("\n");
+    assert!(notes.contains("of all that moves") && notes.contains("No conductivity"), "{notes}");
+    assert!(!notes.contains("give the model's viscosity"), "{notes}");
+    let asked = analyse(&[AnalysisSpec::Msd(msd(&["Zn2+", "'XO2 2-'"], false, 10.0))], &slab, &cell, &frames);
+    assert!(column(&asked, "msd_XO2_2-", "MSD").iter().all(|m| m.abs() < 1e-20));
+    // The same frames of a slab that could move: it takes part in the drift and is followed.
+    let free = analyse(&[AnalysisSpec::Msd(msd(&[], true, 10.0))], &topology(1, 1, 1, 0), &cell, &frames);
+    assert!(!exact(&free) && has(&free, "diffusion(XO2 2-)"));
+}
+
 /// Yeh and Hummer's correction is one for bulk liquids.
 #[test]
 fn a_slab_is_not_corrected_for_the_size_of_the_box() {
@@ -439,9 +473,23 @@ fn residence_counts_absences_departures_and_bounds() {
     assert_eq!(curve("P(t) intermittent"), [1.0, 1.0, 0.5, 0.5, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 1.0]);
     assert_eq!(curve("P(t) stable states"), [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5]);
     assert_eq!(value(&results, "exchanges(Zn2+,OW)"), 1.0);
-    // Pair time: ten intervals for the first, those that end within the shell for the second.
-    assert_eq!(value(&results, "residence_time_counted(Zn2+,OW)"), 10.0 + 4.0);
+    // Time of bound pairs: ten intervals for the first, those that end within the shell before it left for the second.
+    assert_eq!(value(&results, "residence_time_counted(Zn2+,OW)"), 10.0 + 3.0);
     assert!(!has(&results, "residence_time_bound(Zn2+,OW)"));
+
+    // Who looks in for less than the longest t* neither departs nor takes the bound away; who stays longer and goes does both.
+    for (samples, departures) in [(1, 0.0), (2, 0.0), (3, 1.0)] {
+        let visit: Vec<Vec<DVec3>> =
+            (0..31).map(|k| frame([0.21, if (10..10 + samples).contains(&k) { 0.22 } else { 0.35 }])).collect();
+        let results = analyse(&[residence(None, 10.0)], &topology, &cell, &visit);
+        assert_eq!(value(&results, "exchanges(Zn2+,OW)"), departures, "{samples} samples");
+        if departures == 0.0 {
+            let bound = value(&results, "residence_time_bound(Zn2+,OW)");
+            assert!((bound - 30.0 / -(0.05_f64.ln())).abs() < 1e-9, "{samples} samples: {bound}");
+        } else {
+            assert_eq!(value(&results, "residence_time_counted(Zn2+,OW)"), 33.0);
+        }
+    }
 
     let calm: Vec<Vec<DVec3>> = (0..31).map(|_| frame([0.21, 0.22])).collect();
     let results = analyse(&[residence(None, 10.0)], &topology, &cell, &calm);

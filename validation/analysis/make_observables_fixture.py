@@ -5,6 +5,7 @@ Settings below are those of the test `observables_fixture` in tests/it; "by" nam
 numpy because none of these programs has one. What to install: fixture.py.
 """
 
+import re
 from importlib.metadata import version
 
 import freud
@@ -246,9 +247,17 @@ for o in range(n_frames):
     # only from the first set, which is the reactant
     stable[: len(sets)] += len(sets[0]) * np.array(weighted(sets, len(sets), len(sets)))
 out.add("residence_stable", "MDAnalysis autocorrelation of reactant and what has not reached the product", stable / start)
-gaps = [gap for pair in set.union(*inside) for gap in "".join(" 1"[pair in frame] for frame in inside).lstrip().split("1")]
-out.add("exchanges", "numpy: absences of two frames or more", sum(len(gap) >= 2 for gap in gaps))
-out.add("pair_time", "numpy: pairs times the time since the frame before", DT * counts[1:].sum())
+departures, frames_bound = 0, 0
+for pair in set.union(*inside):
+    presence = "".join(" 1"[pair in frame] for frame in inside)
+    # a stay: absences of one frame are tolerated; it begins with its first and ends before the next longer absence
+    for stay in re.finditer(r"1( ?1)*", presence):
+        if len(stay.group()) >= 2:
+            departures += n_frames - stay.end() >= 2
+            # the time before the first frame is not known
+            frames_bound += stay.group().count("1") - (stay.start() == 0)
+out.add("exchanges", "re: stays of two frames or more that an absence of two or more ends", departures)
+out.add("pair_time", "re: frames of such stays times the time since the frame before", DT * frames_bound)
 
 # --- profiles along z: MDAnalysis -------------------------------------------------------------------------------------------------------------
 n_bins = 20

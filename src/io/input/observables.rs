@@ -374,6 +374,10 @@ impl Keys for Read<'_, '_> {
             return;
         };
         for (key, node) in entries {
+            if key.name == "bulk" {
+                let help = "what is in no region is called bulk; choose another name";
+                self.table.faults.add(&key.place, format!("a name in `{name}` cannot be `bulk`"), help);
+            }
             match &node.value {
                 Value::String(text) => value.push((key.name.clone(), text.clone())),
                 _ => self.table.faults.add(&node.place, format!("`{}` must be a selection", key.name), example),

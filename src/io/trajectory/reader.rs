@@ -81,7 +81,7 @@ impl PackedFrame {
     }
 }
 
-/// Iterates over the frames of one or more files. After an error there are no further frames.
+/// Iterates over the frames of one or more files. After an error there are no further frames, unless [`TrajectoryReader::next_file`] is called.
 pub struct TrajectoryReader {
     /// Files that have not been opened, the next one last.
     waiting: Vec<PathBuf>,
@@ -174,7 +174,7 @@ impl TrajectoryReader {
         self.atoms = atoms;
     }
 
-    /// Number of the file that the last frame came from, from 1.
+    /// Number of the file that the last frame, or the error behind it, came from, from 1.
     pub fn file_number(&self) -> usize {
         self.n_opened
     }
@@ -201,18 +201,32 @@ impl TrajectoryReader {
                         None => Ok(Some(frame)),
                     };
                 }
-                Ok(None) => match self.waiting.pop().map(OpenFile::open).transpose() {
-                    Ok(next) => {
-                        self.closed_bytes += size_of(&file.path);
-                        self.n_opened += usize::from(next.is_some());
-                        self.open = next;
-                    }
-                    Err(e) => return self.stop(e),
-                },
+                Ok(None) => {
+                    self.next_file()?;
+                }
                 Err(e) => return self.stop(e),
             }
         }
         Ok(None)
+    }
+
+    /// Leaves what remains of the open file and opens the next one, also after an error; is there one?
+    pub fn next_file(&mut self) -> Result<bool, TrajectoryError> {
+        self.close();
+        let Some(path) = self.waiting.pop() else { return Ok(false) };
+        self.n_opened += 1;
+        match OpenFile::open(path.clone()) {
+            Ok(file) => self.open = Some(file),
+            Err(error) => {
+                self.closed_bytes += size_of(&path);
+                return Err(error);
+            }
+        }
+        Ok(true)
+    }
+
+    fn close(&mut self) {
+        self.closed_bytes += self.open.take().map_or(0, |file| size_of(&file.path));
     }
 
     /// Takes back the memory of a frame that is done with.
@@ -234,8 +248,7 @@ impl TrajectoryReader {
     }
 
     fn stop<T>(&mut self, error: TrajectoryError) -> Result<Option<T>, TrajectoryError> {
-        self.open = None;
-        self.waiting.clear();
+        self.close();
         Err(error)
     }
 }
