@@ -172,25 +172,12 @@ impl DensityProfile {
         (known > 0.0).then(|| self.other(sums, which).iter().map(|sum| sum / known).collect())
     }
 
-    /// The bin from which on bins follow each other through the matter: the bottom of the cell, or the middle of the vacuum if the slab lies across the
-    /// bottom.
+    /// The bin from which on bins follow each other through the matter.
     fn start(&self, sums: &[f64]) -> usize {
-        let mass = self.other(sums, MASS);
-        let (n, filled) = (self.n_bins, mass.iter().filter(|m| **m > 0.0).count().max(1));
-        let least = 0.01 * mass.iter().sum::<f64>() / filled as f64;
-        if self.boundary == Boundary::Periodic || mass[0] <= least {
-            return 0;
+        match self.boundary {
+            Boundary::Periodic => 0,
+            Boundary::Slab => potential_profile::in_the_vacuum(self.other(sums, MASS)),
         }
-        // (length, first bin) of the longest empty run around the cell; bin 0 ends one.
-        let (mut longest, mut length) = ((0, 0), 0);
-        for k in 1..=n {
-            let is_empty = mass[k % n] <= least;
-            if !is_empty && length > longest.0 {
-                longest = (length, k - length);
-            }
-            length = if is_empty { length + 1 } else { 0 };
-        }
-        (longest.1 + longest.0 / 2) % n
     }
 
     /// φ at bin centres and at the upper end, V, without a field at the start.

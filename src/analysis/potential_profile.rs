@@ -29,6 +29,33 @@ pub fn shares(fraction: f64, n_bins: usize) -> [(usize, f64); 2] {
     [(k, 1.0 - upper), ((k + 1) % n_bins, upper)]
 }
 
+/// A bin in the vacuum around a slab, the widest empty stretch of the cell: the bottom of the cell if that is one, else the middle of the stretch.
+///
+/// * `mass` – in every bin, in whatever unit
+pub fn in_the_vacuum(mass: &[f64]) -> usize {
+    let n = mass.len();
+    let filled = mass.iter().filter(|m| **m > 0.0).count().max(1);
+    let least = 0.01 * mass.iter().sum::<f64>() / filled as f64;
+    let is_empty = |k: usize| mass[k % n] <= least;
+    let Some(first) = (0..n).find(|&k| !is_empty(k)) else { return 0 };
+    // (length, first bin) of the longest empty run, from a filled bin around the cell and back to it
+    let (mut longest, mut length) = ((0, 0), 0);
+    for k in first + 1..=first + n {
+        if is_empty(k) {
+            length += 1;
+        } else {
+            if length > longest.0 {
+                longest = (length, k - length);
+            }
+            length = 0;
+        }
+    }
+    let (length, begin) = longest;
+    // steps from there to the bottom of a cell
+    let to_bottom = (n - begin % n) % n;
+    if to_bottom < length { 0 } else { (begin + length / 2) % n }
+}
+
 /// φ at bin centres and at the end of the cell, V, with φ = 0 and no field at the lower edge of bin `start`, from where the bins follow each other around
 /// the cell.
 ///
@@ -73,6 +100,19 @@ mod tests {
             assert!((sum - 1.0).abs() < 1e-15 && (moment - fraction).abs() < 1e-15, "{fraction}: {parts:?}");
         }
         assert_eq!(shares(0.01, 10)[0].0, 9, "the lowest half bin is between the last centre and the first");
+    }
+
+    #[test]
+    fn the_vacuum_is_the_widest_empty_stretch() {
+        let at =
+            |cell: &str| in_the_vacuum(&cell.chars().map(|c| if c == '.' { 0.0 } else { 1.0 }).collect::<Vec<_>>());
+        assert_eq!(at("...##.##..."), 0, "around the bottom");
+        assert_eq!(at("..##.##"), 0);
+        assert_eq!(at("##.##.."), 6);
+        assert_eq!(at(".##....##."), 5, "the bottom is a gap between layers");
+        assert_eq!(at("#.##....#"), 6);
+        assert_eq!(at("####"), 0);
+        assert_eq!(at("...."), 0);
     }
 
     /// Charges anywhere: the potential at bin centres is that of the charges, and bins that hold them whole do not give it.
