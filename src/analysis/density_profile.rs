@@ -57,6 +57,8 @@ struct Maps {
 
 /// Width of the squares of maps by default, nm.
 const MAP_WIDTH: f64 = 0.1;
+/// Height of the layer at a face whose molecules are counted, nm.
+const FACE: f64 = 0.6;
 /// Vacuum shown beside a slab, nm.
 const ROOM: f64 = 0.3;
 /// Columns behind those of the groups.
@@ -220,6 +222,26 @@ impl DensityProfile {
             below += own;
         }
         bins
+    }
+
+    /// Bins of the liquid within [`FACE`] of the nearest atoms that stay where they are below and above its middle, by face; none of a liquid whose middle
+    /// they hold. Between near faces a bin belongs to the nearer one.
+    ///
+    /// * `dz` – height of a bin, nm
+    fn near_faces(&self, sums: &[f64], dz: f64) -> Vec<Vec<usize>> {
+        let (n, frozen, middle) = (self.n_bins, self.other(sums, FROZEN_MASS), self.middle(sums));
+        let Some(&start) = middle.get(middle.len() / 2) else { return Vec::new() };
+        let is_held = |k: usize| frozen[k % n] > 0.0;
+        let down = (0..n).find(|step| is_held(start + n - step));
+        let up = (0..n).find(|step| is_held(start + step));
+        if down == Some(0) {
+            return Vec::new();
+        }
+        let gap = down.zip(up).map_or(n, |(down, up)| down + up);
+        let deep = ((FACE / dz).round() as usize).min(gap / 2);
+        let below = down.map(|down| (1..=deep).map(|step| (start + n - down + step) % n).collect());
+        let above = up.map(|up| (1..=deep).map(|step| (start + up + n - step) % n).collect());
+        below.into_iter().chain(above).collect()
     }
 
     /// How numbers of a group are counted, for labels.
@@ -527,6 +549,14 @@ impl DensityProfile {
                 let mean = |s: &[f64], f: f64| over(self.column(s, k), f);
                 let label = format!("{name} number density in the middle");
                 push("middle_density", name, label, "nm-3", self.blocks.estimate(mean));
+                let near = self.near_faces(sums, dz);
+                let at_face = |s: &[f64], f: f64| {
+                    let column = self.column(s, k);
+                    let of_all: f64 = near.iter().flatten().map(|&k| column[k]).sum();
+                    (!near.is_empty()).then(|| of_all * dz / (f * near.len() as f64))
+                };
+                let label = format!("{name} within {FACE} nm of a face");
+                push("face_areal_density", name, label, "nm-2", self.blocks.estimate(at_face));
             }
             // A layer belongs to a surface: without an origin every ripple of a bulk liquid would be one.
             let Some(first) = shell(sums, frames, k).filter(|_| self.origin.is_some()) else { continue };

@@ -15,7 +15,7 @@ use crate::io::expected;
 use crate::report::{VerdictRow, verdict};
 use crate::system::Coulomb;
 use crate::system::expected::{Case, CaseSystem, Reference};
-use crate::system::interface::InterfaceSpec;
+use crate::system::interface::{InterfaceSpec, SurfaceSpec};
 use crate::system::spec::{Amount, GeometrySpec, Input};
 
 /// Cases of solutions that a user's run may be of.
@@ -159,7 +159,12 @@ fn is_that_interface(prepared: &Prepared, system: &CaseSystem) -> Result<bool, C
         return Ok(false);
     }
     let (theirs, _, _) = validate::input_of(&system.name, system, &[])?;
-    let surface = |input: &Input| input.interface.surface.as_ref().map(|s| s.material.clone());
+    // What the liquid touches: coated or not, bare or under a monolayer of these species.
+    let surface = |input: &Input| {
+        let species = |s: &SurfaceSpec| s.monolayers.iter().map(|m| m.species.clone()).collect::<Vec<_>>();
+        let coating = |s: &SurfaceSpec| s.coating.as_ref().map(|c| c.material.clone());
+        input.interface.surface.as_ref().map(|s| (s.material.clone(), coating(s), species(s)))
+    };
     let potentials = |input: &Input| -> Vec<_> { input.interface.electrodes.iter().map(|e| e.condition).collect() };
     let solutes = |input: &Input| {
         let some = input.system.solutes.iter().filter(|s| s.amount != Amount::Count(0));

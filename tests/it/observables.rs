@@ -199,6 +199,9 @@ fn densities_between_surfaces_do_not_depend_on_the_vacuum() {
         let mass = value(&results, "middle_mass_density(all)");
         assert!((mass - density * 18.015 * 1.660_539e-3).abs() < 1e-4 * mass, "{mass} g/cm3");
         assert!(results[0].values.iter().all(|q| !q.id.starts_with("mean_density") && q.id != "mass_density(all)"));
+        // Of 0.1 nm between molecules six are nearer than 0.6 nm to each of the two frozen ions.
+        let at_face = value(&results, "face_areal_density(SPC/E)");
+        assert!((at_face - 1.0).abs() < 1e-9, "{at_face} molecules per nm2 of a face");
         let dz = height / column(&results, "density_profile", "z").len() as f64;
         let held = |name: &str| column(&results, "density_profile", name).iter().sum::<f64>() * 6.0 * dz;
         assert!((held("SPC/E") - 40.0).abs() < 1e-9 && (held("Zn2+") - 2.0).abs() < 1e-9);

@@ -132,14 +132,15 @@ fn the_built_in_cases_are_sound() {
             // the published simulation counts water
             ("zn-electrolytes", name) if name.starts_with("znotf2") => "coordination_number(Zn2+,OW)",
             ("zn-electrolytes", _) => "coordination_number(Zn2+)",
-            ("interfaces", name) if name.starts_with("graphite-water") => "potential_drop(z)",
+            ("interfaces", name) if name.starts_with("graphite-") || name.starts_with("zn-") => "potential_drop(z)",
+            ("interfaces", name) if !name.starts_with("voh") => "coordination_number(Zn2+,OW)",
             ("interfaces", _) => "coordination_number(Zn2+ and within 0.6 nm of (lower or upper),OW)",
             _ => "first_peak(Zn2+,OW)",
         };
         assert!(system.references.iter().any(|r| r.quantity == wanted), "{}", system.name);
         for r in &system.references {
             assert!(
-                ["nm", "1", "deg", "K", "g/cm3", "kJ/mol", "bar", "D", "1e-9 m2/s", "V", "e"]
+                ["nm", "1", "deg", "K", "g/cm3", "kJ/mol", "bar", "D", "1e-9 m2/s", "V", "e", "nm-2"]
                     .contains(&r.unit.as_str()),
                 "{} is in {}",
                 r.label,
