@@ -13,7 +13,8 @@ use crate::report::{VerdictRow, text, verdict};
 use crate::system::expected::{CaseSystem, Reference};
 use crate::system::spec::Input;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 #[derive(Debug, clap::Args)]
@@ -40,7 +41,7 @@ pub struct Args {
 }
 
 /// Inputs of the built-in cases, embedded so that the command works anywhere.
-const INPUTS: [(&str, &str); 14] = [
+const INPUTS: [(&str, &str); 20] = [
     ("validation/lj-fluid/input.toml", include_str!("../../validation/lj-fluid/input.toml")),
     ("validation/spce-water/input.toml", include_str!("../../validation/spce-water/input.toml")),
     ("validation/zn-electrolytes/znso4-3m.toml", include_str!("../../validation/zn-electrolytes/znso4-3m.toml")),
@@ -51,16 +52,23 @@ const INPUTS: [(&str, &str); 14] = [
     ("inputs/zncl2-1m.toml", include_str!("../../inputs/zncl2-1m.toml")),
     ("inputs/graphite-water.toml", include_str!("../../inputs/graphite-water.toml")),
     ("inputs/voh-znotf2-2m-ide.toml", include_str!("../../inputs/voh-znotf2-2m-ide.toml")),
+    ("inputs/graphite-znso4-1m.toml", include_str!("../../inputs/graphite-znso4-1m.toml")),
+    ("inputs/graphite-znotf2-2m.toml", include_str!("../../inputs/graphite-znotf2-2m.toml")),
+    ("inputs/zn-znotf2-2m.toml", include_str!("../../inputs/zn-znotf2-2m.toml")),
+    ("inputs/n-graphene-znotf2-2m.toml", include_str!("../../inputs/n-graphene-znotf2-2m.toml")),
+    ("inputs/mno2-hexane-znotf2-2m.toml", include_str!("../../inputs/mno2-hexane-znotf2-2m.toml")),
+    ("inputs/mxene-zn-znotf2-2m.toml", include_str!("../../inputs/mxene-zn-znotf2-2m.toml")),
     ("inputs/zn-hydration.toml", include_str!("../../inputs/zn-hydration.toml")),
     ("validation/zn-peaks/input.toml", include_str!("../../validation/zn-peaks/input.toml")),
     ("validation/density/spce.toml", include_str!("../../validation/density/spce.toml")),
     ("validation/density/znso4-1m.toml", include_str!("../../validation/density/znso4-1m.toml")),
 ];
 
-/// Files that those inputs name, by the folder of the input.
-const FILES: [(&str, &str, &str); 2] = [
-    ("validation/lj-fluid", "lj.gro", include_str!("../../validation/lj-fluid/lj.gro")),
-    ("validation/lj-fluid", "lj.top", include_str!("../../validation/lj-fluid/lj.top")),
+/// Files that those inputs name, by the input; paths count from its folder.
+const FILES: [(&str, &str, &str); 3] = [
+    ("validation/lj-fluid/input.toml", "lj.gro", include_str!("../../validation/lj-fluid/lj.gro")),
+    ("validation/lj-fluid/input.toml", "lj.top", include_str!("../../validation/lj-fluid/lj.top")),
+    ("inputs/mno2-hexane-znotf2-2m.toml", "molecules/hexane.toml", include_str!("../../inputs/molecules/hexane.toml")),
 ];
 
 /// A folder with the files that an input names, removed in the end; none are written for inputs that name none.
@@ -68,11 +76,13 @@ pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
     fn with_files_of(input: &str) -> std::io::Result<Self> {
-        let scratch = Scratch(std::env::temp_dir().join(format!("hexaqua-validate-{}", std::process::id())));
-        let folder = Path::new(input).parent().unwrap_or(Path::new(""));
-        for (_, name, text) in FILES.iter().filter(|(of, _, _)| Path::new(of) == folder) {
-            std::fs::create_dir_all(&scratch.0)?;
-            std::fs::write(scratch.0.join(name), text)?;
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let own = format!("hexaqua-validate-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        let scratch = Scratch(std::env::temp_dir().join(own));
+        for (_, name, text) in FILES.iter().filter(|(of, _, _)| *of == input) {
+            let path = scratch.0.join(name);
+            std::fs::create_dir_all(path.parent().unwrap_or(&scratch.0))?;
+            std::fs::write(path, text)?;
         }
         Ok(scratch)
     }
