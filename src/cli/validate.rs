@@ -250,6 +250,7 @@ mod tests {
     use crate::system::Frame;
     use glam::DVec3;
     use std::collections::BTreeSet;
+    use std::path::Path;
 
     /// A trend names a system of its case that runs before.
     #[test]
