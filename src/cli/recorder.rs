@@ -90,6 +90,8 @@ pub struct Recorder<'a> {
     /// ps
     pub dt: f64,
     pub progress: Progress,
+    /// Told while the run went.
+    pub warnings: Vec<String>,
     pub started: Instant,
     pub start_step: u64,
     /// For tests: the step of the run from which on the device counts as lost.
@@ -202,12 +204,18 @@ impl Observer for Recorder<'_> {
             stage_step: moment.stage_step,
             state: moment.state.clone(),
             list_positions,
+            electrodes: moment.electrodes.to_vec(),
             heat: moment.heat,
             streams,
             analysis: self.analyses.save(),
             numbers,
         };
         checkpoint.write(self.folder.path()).map_err(output)
+    }
+
+    fn warning(&mut self, text: String) {
+        warn!("warning: {text}");
+        self.warnings.push(text);
     }
 
     fn progress(&mut self, stage_step: u64, n_steps: u64, temperature: f64) {

@@ -10,7 +10,7 @@ use crate::analysis::AnalysisSet;
 use crate::dynamics::engine::StagePlan;
 use crate::dynamics::minimise::{MinimisePlan, minimise};
 use crate::dynamics::schedule::{Schedule, round_up, steps_in};
-use crate::dynamics::{DynamicsError, Engine, Observer, StageSummary, velocities};
+use crate::dynamics::{DynamicsError, Engine, Observer, StageSummary, StoredCharges, velocities};
 use crate::forces::{Backend, ForceError, reference::integrate::Integrator};
 use crate::io::checkpoint::{Checkpoint, fnv1a};
 use crate::io::input;
@@ -226,6 +226,7 @@ fn run_stages(
         engine.chain = chain(&c);
         engine.gaps = gaps(&c);
         engine.heat = c.heat;
+        engine.stored = Some(StoredCharges { electrodes: c.electrodes, same_backend: c.backend == name });
         engine.kinetic = c.numbers.get(KINETIC).copied().unwrap_or(engine.kinetic);
         log_length = c.streams.iter().find(|s| s.0 == LOG_FILE).map_or(0, |s| s.1);
         streams = c.streams;
@@ -249,6 +250,7 @@ fn run_stages(
         stage_name: String::new(),
         dt: 0.0,
         progress: Progress::new("", 0.0),
+        warnings: Vec::new(),
         started: Instant::now(),
         start_step: 0,
         lose_at,
@@ -282,7 +284,7 @@ fn run_stages(
         match &stage.kind {
             StageKind::Minimise { .. } if start_step > 0 => {}
             StageKind::Minimise { max_force, max_steps } => {
-                (last_plan, conserved) = (None, None);
+                (last_plan, conserved, engine.stored) = (None, None, None);
                 warnings.extend(run_minimise(&mut engine, *max_force, *max_steps, &stage.name)?);
                 recorder.checkpoint(&engine.moment(1)).map_err(CliError::run)?;
             }
@@ -327,6 +329,7 @@ fn run_stages(
         fix(&mut engine, last, &mut warnings, &mut pistons);
     }
     let Engine { state, .. } = engine;
+    warnings.append(&mut recorder.warnings);
     let (analyses, stages) = (recorder.analyses, finished_stages);
     Ok(Finished { analyses, state, device, backend: name, stages, pistons, warnings })
 }

@@ -2,6 +2,7 @@
 
 use super::DynamicsError;
 use super::csvr;
+use super::electrodes::{self, StoredCharges};
 use super::neighbors::{self, LaggedList, LaggedLists, ListOrigin};
 use super::nose_hoover::{Chain, ChainSettings};
 use super::piston::GapSums;
@@ -67,6 +68,8 @@ pub struct Moment<'a> {
     pub gaps: &'a GapSums,
     /// The neighbor list in use from here on, where lists lag behind.
     pub lagged_list: Option<&'a LaggedList>,
+    /// Charges of electrodes that answer, as the next step finds them: (name, `[n_atoms of the electrode]`, e). Empty without a list.
+    pub electrodes: &'a [(String, Vec<f64>)],
 }
 
 /// What happens at events. Every method returns quickly; errors end the run.
@@ -77,6 +80,8 @@ pub trait Observer {
     fn checkpoint(&mut self, moment: &Moment<'_>) -> Result<(), DynamicsError>;
     /// Called after every batch. `temperature` is the latest one reported, K.
     fn progress(&mut self, stage_step: u64, n_steps: u64, temperature: f64);
+    /// Worth telling, not worth stopping for.
+    fn warning(&mut self, _text: String) {}
 }
 
 /// How a stage ended; after a resume, of the part done since.
@@ -111,6 +116,8 @@ pub struct Engine<'a> {
     pub gaps: GapSums,
     /// From a checkpoint, see [`Moment::lagged_list`].
     pub lagged_list: Option<LaggedList>,
+    /// From a checkpoint: what electrodes must have before the first step of dynamics.
+    pub stored: Option<StoredCharges>,
     /// Threads that build lists ahead; `None` takes every core.
     pub list_threads: Option<Arc<rayon::ThreadPool>>,
 }
@@ -152,7 +159,8 @@ impl<'a> Engine<'a> {
     pub fn new(system: &'a System, backend: Box<dyn Backend>, state: State) -> Self {
         let kinetic = velocities::kinetic_energy(&system.topology, &state.velocities);
         let (chain, gaps) = (Chain::default(), GapSums::default());
-        Engine { system, backend, state, kinetic, heat: 0.0, chain, gaps, lagged_list: None, list_threads: None }
+        let (heat, lagged_list, stored, list_threads) = (0.0, None, None, None);
+        Engine { system, backend, state, kinetic, heat, chain, gaps, lagged_list, stored, list_threads }
     }
 
     /// Degrees of freedom of a plan.
@@ -189,7 +197,14 @@ impl<'a> Engine<'a> {
         // the next stage begins without the chain: what it holds has gone to the system
         self.heat -= self.chain_energy(plan);
         self.chain = Chain::default();
-        observer.checkpoint(&self.moment(plan.schedule.n_steps))?;
+        let electrodes = match &self.system.external.electrodes {
+            Some(_) => {
+                neighbors::rebuild(&mut *self.backend, self.system, &self.state, plan.list_radius)?;
+                electrodes::charges(self.system, &mut *self.backend)?
+            }
+            None => Vec::new(),
+        };
+        observer.checkpoint(&Moment { electrodes: &electrodes, ..self.moment(plan.schedule.n_steps) })?;
         summary.wall = clock.elapsed().as_secs_f64();
         Ok(summary)
     }
@@ -229,23 +244,22 @@ impl<'a> Engine<'a> {
         }
         let mut in_flight: VecDeque<(u64, u64, Batch)> = VecDeque::new();
         let mut queued = start_step;
+        // the step that the list in use was made for
+        let mut listed = None;
         loop {
             while queued < schedule.n_steps && in_flight.len() < self.backend.depth() {
                 if self.waits_for_host(plan, queued) && !in_flight.is_empty() {
                     break;
                 }
                 if schedule.neighbor_due(queued) || queued == start_step {
-                    match &mut lagged {
-                        Some(lists) => lists.swap(queued, &mut *self.backend)?,
-                        // the list of the positions at this very step
-                        None if !in_flight.is_empty() => break,
-                        None => {
-                            let search = Instant::now();
-                            neighbors::rebuild(&mut *self.backend, self.system, &self.state, plan.list_radius)?;
-                            summary.neighbor_wall += search.elapsed().as_secs_f64();
-                            summary.n_lists += 1;
-                        }
+                    if lagged.is_none() && !in_flight.is_empty() {
+                        break; // the list of the positions at this very step
                     }
+                    if listed != Some(queued) {
+                        self.take_list(plan, queued, &mut lagged, &mut summary)?;
+                        listed = Some(queued);
+                    }
+                    self.check_stored(queued, observer)?;
                 }
                 let end = schedule.batch_end(queued);
                 let mut batch = self.batch(plan, &start, queued, end);
@@ -289,7 +303,14 @@ impl<'a> Engine<'a> {
             }
             self.show_frame(plan, end, observer)?;
             if schedule.checkpoint_due(end) && end < schedule.n_steps {
-                observer.checkpoint(&self.moment(end))?;
+                let mut electrodes = Vec::new();
+                if self.system.external.electrodes.is_some() {
+                    // by the list that a continuation begins with
+                    self.take_list(plan, end, &mut lagged, &mut summary)?;
+                    listed = Some(end);
+                    electrodes = electrodes::charges(self.system, &mut *self.backend)?;
+                }
+                observer.checkpoint(&Moment { electrodes: &electrodes, ..self.moment(end) })?;
             }
             observer.progress(end, schedule.n_steps, temperature);
         }
@@ -301,6 +322,39 @@ impl<'a> Engine<'a> {
             summary.list_wall = lists.building.as_secs_f64();
         }
         Ok(summary)
+    }
+
+    /// Gives the backend the list that serves from `step` on, where the state is now.
+    fn take_list(
+        &mut self,
+        plan: &StagePlan,
+        step: u64,
+        lagged: &mut Option<LaggedLists>,
+        summary: &mut StageSummary,
+    ) -> Result<(), DynamicsError> {
+        match lagged {
+            Some(lists) => lists.swap(step, &mut *self.backend)?,
+            None => {
+                let search = Instant::now();
+                neighbors::rebuild(&mut *self.backend, self.system, &self.state, plan.list_radius)?;
+                summary.neighbor_wall += search.elapsed().as_secs_f64();
+                summary.n_lists += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Are the charges of electrodes those of the checkpoint that the run goes on from?
+    ///
+    /// * `stage_step` – of the stage; at its start the list may be another than the one that the charges were found with
+    fn check_stored(&mut self, stage_step: u64, observer: &mut dyn Observer) -> Result<(), DynamicsError> {
+        let Some(stored) = self.stored.take().filter(|stored| !stored.electrodes.is_empty()) else { return Ok(()) };
+        let found = electrodes::charges(self.system, &mut *self.backend)?;
+        match stored.compare(&found, stage_step > 0) {
+            Ok(warning) => warning.into_iter().for_each(|text| observer.warning(text)),
+            Err(detail) => return Err(DynamicsError::StoredCharges { step: self.state.step, detail }),
+        }
+        Ok(())
     }
 
     /// The lists of the first two intervals: both of the start, or, after a resume, what the checkpoint says and the start.
@@ -407,13 +461,15 @@ impl<'a> Engine<'a> {
             chain: &self.chain,
             gaps: &self.gaps,
             lagged_list: self.lagged_list.as_ref(),
+            electrodes: &[],
         }
     }
 
     /// Does what happens at the start of the batch at `step` depend on sums or positions of the steps before?
     fn waits_for_host(&self, plan: &StagePlan, step: u64) -> bool {
         let chain = matches!(plan.thermostat, ThermostatSpec::NoseHoover { .. }) && plan.schedule.couple_due(step);
-        chain || plan.schedule.pressure_due(step)
+        let charges = self.system.external.electrodes.is_some() && plan.schedule.checkpoint_due(step);
+        chain || charges || plan.schedule.pressure_due(step)
     }
 
     fn chain_settings(&self, plan: &StagePlan) -> Option<ChainSettings> {

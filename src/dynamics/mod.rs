@@ -5,6 +5,7 @@
 
 pub mod barostat;
 pub mod csvr;
+mod electrodes;
 pub mod engine;
 pub mod minimise;
 pub mod neighbors;
@@ -14,6 +15,7 @@ mod pressure;
 pub mod schedule;
 pub mod velocities;
 
+pub use electrodes::StoredCharges;
 pub use engine::{Engine, LogRow, Moment, Observer, StageSummary};
 pub use neighbors::{LaggedList, ListOrigin};
 
@@ -30,6 +32,9 @@ pub enum DynamicsError {
         "stage `{stage}`: the total energy at step {step} is not finite ({term} = {value}); the start is too strained or the time step too long"
     )]
     EnergyNotFinite { stage: String, step: u64, term: &'static str, value: f64 },
+    /// Electrodes do not have the charges that a checkpoint says they had.
+    #[error("the checkpoint at step {step} cannot be continued: {detail}")]
+    StoredCharges { step: u64, detail: String },
     /// A coupling of the barostat gave a cell that cannot be used, or a piston has gone where it cannot be.
     #[error("stage `{stage}`, step {step}: {detail}")]
     Cell { stage: String, step: u64, detail: String },

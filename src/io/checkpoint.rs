@@ -19,7 +19,7 @@ pub const FILE_NAME: &str = "checkpoint";
 pub const PREVIOUS_FILE_NAME: &str = "checkpoint.prev";
 
 const MAGIC: [u8; 8] = *b"HEXAQUA\x1a";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// A run between two steps.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +35,9 @@ pub struct Checkpoint {
     pub state: State,
     /// Positions that the neighbor list in use was made from, nm, unwrapped: `[n_atoms]` where lists lag behind, else empty.
     pub list_positions: Vec<DVec3>,
+    /// Charges of electrodes that answer, for the positions above: (name, `[n_atoms of the electrode]`, e). They follow from the positions, so a continuation
+    /// finds them again, and notices if it does not. Empty where they are not known: before the first step of dynamics.
+    pub electrodes: Vec<(String, Vec<f64>)>,
     /// Energy that the thermostat has given so far, kJ/mol.
     pub heat: f64,
     /// Lengths of the growing files at this moment: (name in the output folder, bytes).
@@ -124,6 +127,12 @@ impl Checkpoint {
         out.vectors(&self.state.positions);
         out.vectors(&self.state.velocities);
         out.vectors(&self.list_positions);
+        out.u64(self.electrodes.len() as u64);
+        for (name, charges) in &self.electrodes {
+            out.bytes(name.as_bytes());
+            out.u64(charges.len() as u64);
+            charges.iter().for_each(|q| out.f64(*q));
+        }
         out.f64(self.heat);
         out.u64(self.streams.len() as u64);
         for (name, length) in &self.streams {
@@ -225,6 +234,10 @@ impl<'a> Decoder<'a> {
         (0..count).map(|_| self.vector()).collect()
     }
 
+    fn numbers(&mut self) -> Option<Vec<f64>> {
+        (0..self.count(8)?).map(|_| self.f64()).collect()
+    }
+
     fn checkpoint(mut self) -> Option<Checkpoint> {
         let input_hash = self.u64()?;
         let backend = self.text()?;
@@ -237,6 +250,7 @@ impl<'a> Decoder<'a> {
         if positions.len() != velocities.len() || ![0, positions.len()].contains(&list_positions.len()) {
             return None;
         }
+        let electrodes = (0..self.count(16)?).map(|_| Some((self.text()?, self.numbers()?))).collect::<Option<_>>()?;
         let heat = self.f64()?;
         let streams = (0..self.count(16)?).map(|_| Some((self.text()?, self.u64()?))).collect::<Option<_>>()?;
         let analysis = self.bytes()?.to_vec();
@@ -248,6 +262,7 @@ impl<'a> Decoder<'a> {
             stage_step,
             state: State { step, time, cell, positions, velocities },
             list_positions,
+            electrodes,
             heat,
             streams,
             analysis,

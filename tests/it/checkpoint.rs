@@ -26,6 +26,10 @@ fn sample(step: u64) -> Checkpoint {
             velocities: vectors(50, 1e-9),
         },
         list_positions: if step.is_multiple_of(2) { vec![] } else { vectors(50, 1.0) },
+        electrodes: vec![
+            ("lower".into(), vec![-0.25, f64::MIN_POSITIVE / 8.0, -0.0]),
+            ("upper".into(), (0..step).map(|k| 0.1 / (k as f64 + 3.0)).collect()),
+        ],
         heat: -1.0e-300,
         streams: vec![("trajectory.xtc".into(), 1 << 40), ("log.csv".into(), 0)],
         analysis: (0..=255).collect(),
@@ -42,7 +46,8 @@ fn what_is_written_is_read_back_to_the_bit() {
         assert_eq!(loaded.warning, None);
         assert_eq!(loaded.checkpoint, checkpoint);
         let bits = |c: &Checkpoint| -> Vec<u64> {
-            c.state.positions.iter().chain(&c.state.velocities).flat_map(|v| v.to_array()).map(f64::to_bits).collect()
+            let vectors = c.state.positions.iter().chain(&c.state.velocities).flat_map(|v| v.to_array());
+            vectors.chain(c.electrodes.iter().flat_map(|e| e.1.clone())).map(f64::to_bits).collect()
         };
         assert_eq!(bits(&loaded.checkpoint), bits(&checkpoint));
     }
@@ -80,13 +85,16 @@ fn foreign_files_and_other_versions_say_so() {
     let error = Checkpoint::read(scratch.path()).expect_err("foreign");
     assert!(matches!(error, CheckpointError::Foreign(_)), "{error}");
     sample(1).write(scratch.path()).expect("writes");
-    let mut bytes = fs::read(&path).expect("reads");
-    bytes[8] = 99;
-    fs::write(&path, bytes).expect("writes");
     fs::remove_file(scratch.path().join(PREVIOUS_FILE_NAME)).expect("removes");
-    let error = Checkpoint::read(scratch.path()).expect_err("another version");
-    assert!(matches!(error, CheckpointError::Version { found: 99, .. }), "{error}");
-    assert!(error.to_string().contains("99"));
+    // of the future, and one without charges of electrodes
+    for version in [99, 2] {
+        let mut bytes = fs::read(&path).expect("reads");
+        bytes[8] = version;
+        fs::write(&path, bytes).expect("writes");
+        let error = Checkpoint::read(scratch.path()).expect_err("another version");
+        assert!(matches!(error, CheckpointError::Version { found, .. } if found == u32::from(version)), "{error}");
+        assert!(error.to_string().contains(&format!("format {version}, this program reads 3")), "{error}");
+    }
 }
 
 #[test]

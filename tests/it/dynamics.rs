@@ -24,15 +24,17 @@ pub struct KeptMoment {
     pub chain: Chain,
     pub gaps: GapSums,
     pub lagged_list: Option<LaggedList>,
+    pub electrodes: Vec<(String, Vec<f64>)>,
 }
 
 /// Keeps what an observer sees.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Memory {
     pub rows: Vec<LogRow>,
     pub checkpoints: Vec<KeptMoment>,
     /// (step, positions)
     pub frames: Vec<(u64, Vec<DVec3>)>,
+    pub warnings: Vec<String>,
 }
 
 impl Observer for Memory {
@@ -47,13 +49,18 @@ impl Observer for Memory {
     }
 
     fn checkpoint(&mut self, moment: &Moment<'_>) -> Result<(), DynamicsError> {
-        let &Moment { stage_step, state, kinetic, heat, chain, gaps, lagged_list } = moment;
+        let &Moment { stage_step, state, kinetic, heat, chain, gaps, lagged_list, electrodes } = moment;
         let (state, chain, gaps, lagged_list) = (state.clone(), chain.clone(), *gaps, lagged_list.cloned());
-        self.checkpoints.push(KeptMoment { stage_step, state, kinetic, heat, chain, gaps, lagged_list });
+        let electrodes = electrodes.to_vec();
+        self.checkpoints.push(KeptMoment { stage_step, state, kinetic, heat, chain, gaps, lagged_list, electrodes });
         Ok(())
     }
 
     fn progress(&mut self, _: u64, _: u64, _: f64) {}
+
+    fn warning(&mut self, text: String) {
+        self.warnings.push(text);
+    }
 }
 
 pub const TEMPERATURE: f64 = 298.15;

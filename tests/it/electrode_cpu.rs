@@ -9,7 +9,7 @@ use crate::support::compare::{assert_forces, assert_relative, rms_error};
 use crate::support::systems::{EngineCase, all_pairs};
 use hexaqua::dynamics::engine::StagePlan;
 use hexaqua::dynamics::schedule::Schedule;
-use hexaqua::dynamics::{Engine, velocities};
+use hexaqua::dynamics::{Engine, StoredCharges, velocities};
 use hexaqua::electrode::lattice::Boundary;
 use hexaqua::forces::cpu::{CpuBackend, SimdLevel};
 use hexaqua::forces::reference::ReferenceBackend;
@@ -258,15 +258,56 @@ fn a_run_cut_at_a_checkpoint_continues_bit_for_bit() {
     let (memory, whole) = run(&system, state.clone(), bath, 400, 40, 2);
     let (_, one_thread) = run(&system, state, bath, 400, 40, 1);
     assert_eq!(one_thread, whole, "threads");
-    let KeptMoment { stage_step: step, state: cut, kinetic, heat, chain, .. } = memory.checkpoints[0].clone();
+    let KeptMoment { stage_step: step, state: cut, kinetic, heat, chain, electrodes, .. } =
+        memory.checkpoints[0].clone();
     assert_eq!(step, 200);
+    // what is stored are the charges of the step that follows
+    let logged = memory.rows.iter().find(|row| row.step == cut.step).expect("a row").energies.electrode_charges;
+    let names: Vec<&str> = electrodes.iter().map(|e| e.0.as_str()).collect();
+    assert_eq!(names, ["lower", "upper"]);
+    let sums: Vec<f64> = electrodes.iter().map(|e| e.1.iter().sum()).collect();
+    assert_eq!(sums, logged[..2]);
+    assert!(
+        sums[1].abs() > 0.01 && electrodes[1].1.iter().any(|q| (q / electrodes[1].1[0] - 1.0).abs() > 0.1),
+        "{sums:?}"
+    );
     let plan = stage(&system, &cut, bath, 400, 40);
-    let backend = CpuBackend::new(&system, Some(2)).expect("the cpu backend runs electrodes");
-    let mut engine = Engine::new(&system, Box::new(backend), cut);
-    (engine.kinetic, engine.heat, engine.chain) = (kinetic, heat, chain);
-    let mut rest = Memory::default();
-    engine.run_stage(&plan, step, &mut rest).expect("the run is stable");
-    assert_eq!(engine.state, whole);
+    let resume = |backend: Box<dyn Backend>, electrodes: Vec<(String, Vec<f64>)>| {
+        let mut engine = Engine::new(&system, backend, cut.clone());
+        (engine.kinetic, engine.heat, engine.chain) = (kinetic, heat, chain.clone());
+        let same_backend = engine.backend.name() == "cpu";
+        engine.stored = Some(StoredCharges { electrodes, same_backend });
+        let mut rest = Memory::default();
+        // of another backend a few steps will do
+        let n_steps = if same_backend { 400 } else { step + 2 };
+        let plan = StagePlan { schedule: Schedule { n_steps, ..plan.schedule.clone() }, ..plan.clone() };
+        engine.run_stage(&plan, step, &mut rest).map(|_| (engine.state, rest))
+    };
+    let cpu = || Box::new(CpuBackend::new(&system, Some(2)).expect("the cpu backend runs electrodes"));
+    let (state, rest) = resume(cpu(), electrodes.clone()).expect("the run is stable");
+    assert_eq!(state, whole);
+    assert_eq!(rest.warnings, Vec::<String>::new());
+    assert_eq!(rest.checkpoints.last().expect("the end").electrodes, memory.checkpoints.last().expect("it").electrodes);
+    // rounding is told of, and only by the backend that promises bits
+    let changed = |by: f64| {
+        let mut electrodes = electrodes.clone();
+        electrodes[1].1[17] += by;
+        electrodes
+    };
+    let (same, told) = resume(cpu(), changed(1e-12)).expect("rounding");
+    assert_eq!(same, whole);
+    assert!(told.warnings.len() == 1 && told.warnings[0].contains("will not be bit-identical"), "{:?}", told.warnings);
+    let twin = || Box::new(ReferenceBackend::new(&system).expect("runs"));
+    let (_, other) = resume(twin(), electrodes.clone()).expect("another backend");
+    assert_eq!(other.warnings, Vec::<String>::new());
+    // and anything else ends the run before it goes on
+    for backend in [cpu() as Box<dyn Backend>, twin()] {
+        let error = resume(backend, changed(1e-5)).err().expect("another charge").to_string();
+        assert!(
+            error.contains("atom 18 of `upper` had") && error.contains("at step 200 cannot be continued"),
+            "{error}"
+        );
+    }
     assert_eq!(
         rest.rows,
         memory.rows[memory.rows.len() - rest.rows.len()..],
