@@ -174,17 +174,19 @@ impl PistonLog {
 pub fn fix(engine: &mut Engine<'_>, stage: &str, log: Option<&PistonLog>) -> Option<(String, Option<String>)> {
     let sums = engine.gaps;
     let fixed = engine.fix_piston()?;
-    let [third, last] = sums.quarters();
+    let quarters = sums.quarters();
     let deviation = sums.deviation();
     let density = log.map_or(String::new(), |log| {
         format!(", {:.4} g/cm3 in the accessible height of {:.3} nm", log.density(fixed.gap), fixed.gap - log.excluded)
     });
+    let settled = quarters.map_or(String::new(), |[third, last]| {
+        format!(", whose quarters have {third:.4} and {last:.4} nm with a standard deviation of {deviation:.4} nm")
+    });
     let told = format!(
-        "gap {:.4} nm{density}: mean of the last half of `{stage}`, whose quarters have {third:.4} and {last:.4} nm with a standard \
-         deviation of {deviation:.4} nm; the slab is fixed there (it ended at {:.4} nm)",
+        "gap {:.4} nm{density}: mean of the last half of `{stage}`{settled}; the slab is fixed there (it ended at {:.4} nm)",
         fixed.gap, fixed.gap_before
     );
-    let warning = ((third - last).abs() > deviation).then(|| {
+    let warning = quarters.filter(|[third, last]| (third - last).abs() > deviation).map(|[third, last]| {
         format!(
             "the gap still changed at the end of stage `{stage}`: {third:.4} nm in its third quarter and {last:.4} nm in its last; \
              a longer stage would help"

@@ -47,9 +47,9 @@ impl GapSums {
         self.mean().map_or(0.0, |mean| (self.squares / n - mean * mean).max(0.0).sqrt())
     }
 
-    /// Means over the third and the last quarter, nm.
-    pub fn quarters(&self) -> [f64; 2] {
-        [0, 1].map(|k| self.gap[k] / self.n[k].max(1.0))
+    /// Means over the third and the last quarter, nm; `None` of a stage so short that one of them was never looked at.
+    pub fn quarters(&self) -> Option<[f64; 2]> {
+        self.n.iter().all(|&n| n > 0.0).then(|| [0, 1].map(|k| self.gap[k] / self.n[k]))
     }
 }
 
