@@ -9,8 +9,8 @@ use super::recorder::PistonLog;
 use crate::analysis::selection::select;
 use crate::dynamics::Engine;
 use crate::system::external::Piston;
-use crate::system::spec::{Input, PistonSpec, StageSpec};
-use crate::system::{State, System};
+use crate::system::spec::{Input, PistonSpec};
+use crate::system::{Coulomb, State, System};
 use crate::units::{DENSITY_G_CM3, PRESSURE_BAR};
 
 /// Charges are compared to a thousandth of e, as for electrodes.
@@ -40,19 +40,26 @@ pub fn open_systems(input: &Input, system: &System, state: &State) -> Result<Vec
         );
         return Err(InterfaceError { key: format!("stage.{}.piston", last + 1), message });
     }
-    let of_stage = |(k, stage): (usize, &StageSpec)| {
+    let mut open: Vec<System> = Vec::new();
+    for (k, stage) in input.stages[..=last].iter().enumerate() {
         let mut own = bare.clone();
         if let Some(spec) = stage.piston() {
-            let piston = made(spec, &mut own, state);
-            own.external.piston =
-                Some(piston.map_err(|(key, message)| InterfaceError {
-                    key: format!("stage.{}.piston{key}", k + 1),
-                    message,
-                })?);
+            let fault = |(key, message)| InterfaceError { key: format!("stage.{}.piston{key}", k + 1), message };
+            let piston = made(spec, &mut own, state).map_err(fault)?;
+            let earlier = open.iter().find_map(|s| s.external.piston.as_ref());
+            if earlier.is_some_and(|earlier| earlier.atoms != piston.atoms) {
+                let message = "an earlier piston moves other atoms\n  let the same slab move in all of them: only its distance from the \
+                               other side counts, and that is known from where both are built";
+                return Err(fault((".atoms", message.to_string())));
+            }
+            if piston.atoms.iter().any(|&i| own.topology.charges[i as usize] != 0.0) {
+                own.interactions.refine_for_slabs(&state.cell);
+            }
+            own.external.piston = Some(piston);
         }
-        Ok(own)
-    };
-    input.stages[..=last].iter().enumerate().map(of_stage).collect()
+        open.push(own);
+    }
+    Ok(open)
 }
 
 /// A piston where its slab stands; its mass is given to the atoms.
@@ -155,7 +162,16 @@ pub fn announcement(prepared: &Prepared, backend: &str) -> String {
         "gpu" => "stages run on cpu, because the device does not add up the force on a slab",
         _ => "",
     };
-    let parts: Vec<&str> = [charges, host].into_iter().filter(|s| !s.is_empty()).collect();
+    let planes = |s: &System| match s.interactions.coulomb {
+        Coulomb::Pme { grid, .. } => grid[2],
+        _ => 0,
+    };
+    let (own, finest) = (planes(&prepared.system), prepared.open.iter().map(planes).max().unwrap_or(0));
+    let mesh = match finest > own {
+        true => format!("the mesh has {finest} points along z in place of {own}, because slabs of charges move on it"),
+        false => String::new(),
+    };
+    let parts: Vec<&str> = [charges, host, &mesh].into_iter().filter(|s| !s.is_empty()).collect();
     if parts.is_empty() {
         format!("piston:  fixed after stage `{name}`")
     } else {
@@ -175,18 +191,19 @@ pub fn fix(engine: &mut Engine<'_>, stage: &str, log: Option<&PistonLog>) -> Opt
     let sums = engine.gaps;
     let fixed = engine.fix_piston()?;
     let quarters = sums.quarters();
-    let deviation = sums.deviation();
     let density = log.map_or(String::new(), |log| {
         format!(", {:.4} g/cm3 in the accessible height of {:.3} nm", log.density(fixed.gap), fixed.gap - log.excluded)
     });
-    let settled = quarters.map_or(String::new(), |[third, last]| {
-        format!(", whose quarters have {third:.4} and {last:.4} nm with a standard deviation of {deviation:.4} nm")
+    let settled = quarters.map_or(String::new(), |q| {
+        let ([third, last], error, deviation) = (q.means, q.error, sums.deviation());
+        format!(", whose quarters have {third:.4} and {last:.4} nm, with a standard deviation of {deviation:.4} nm and {error:.4} nm as the error of their difference")
     });
     let told = format!(
         "gap {:.4} nm{density}: mean of the last half of `{stage}`{settled}; the slab is fixed there (it ended at {:.4} nm)",
         fixed.gap, fixed.gap_before
     );
-    let warning = quarters.filter(|[third, last]| (third - last).abs() > deviation).map(|[third, last]| {
+    let warning = quarters.filter(|q| q.still_change()).map(|q| {
+        let [third, last] = q.means;
         format!(
             "the gap still changed at the end of stage `{stage}`: {third:.4} nm in its third quarter and {last:.4} nm in its last; \
              a longer stage would help"

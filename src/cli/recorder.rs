@@ -43,12 +43,13 @@ pub fn lagged_list(checkpoint: &Checkpoint) -> Option<LaggedList> {
 }
 
 /// Begins the names of the sums of a piston's gap.
-const GAP: &str = "piston_gap";
+const GAP: &str = "piston_gap_block";
 
 /// The sums of a piston's gap in a checkpoint.
 pub fn gaps(checkpoint: &Checkpoint) -> GapSums {
     let number = |what: &str| checkpoint.numbers.get(&format!("{GAP}.{what}")).copied().unwrap_or(0.0);
-    GapSums { n: [number("0.n"), number("1.n")], gap: [number("0.sum"), number("1.sum")], squares: number("squares") }
+    let blocks = |what: &str| std::array::from_fn(|k| number(&format!("{k}.{what}")));
+    GapSums { n: blocks("n"), gap: blocks("sum"), squares: number("squares") }
 }
 
 /// How the density of the liquid follows from a gap.
@@ -186,7 +187,7 @@ impl Observer for Recorder<'_> {
         }
         if *moment.gaps != GapSums::default() {
             let GapSums { n, gap, squares } = moment.gaps;
-            for k in [0, 1] {
+            for k in 0..n.len() {
                 numbers.insert(format!("{GAP}.{k}.n"), n[k]);
                 numbers.insert(format!("{GAP}.{k}.sum"), gap[k]);
             }

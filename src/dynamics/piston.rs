@@ -14,42 +14,77 @@ use glam::DVec3;
 /// A slab may cross this part of a neighbor list's buffer while the list lives.
 const OUTRUN: f64 = 0.25;
 
-/// Sums of the gap over the third and the last quarter of a stage: if their means differ, it was too short.
+/// Blocks of the last half of a stage, of equal length: half of them in its third quarter.
+pub const BLOCKS: usize = 8;
+/// A change of the gap by less than this part of it is none: 70 bar for water.
+const SETTLED: f64 = 0.003;
+
+/// Sums of the gap over the last half of a stage, by block.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct GapSums {
-    pub n: [f64; 2],
+    pub n: [f64; BLOCKS],
     /// nm
-    pub gap: [f64; 2],
-    /// nm²
+    pub gap: [f64; BLOCKS],
+    /// nm², of all
     pub squares: f64,
+}
+
+/// Means of the gap over the third and the last quarter of a stage: if they differ, it was too short.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Quarters {
+    /// nm
+    pub means: [f64; 2],
+    /// Standard error of their difference, from the scatter of their blocks, nm
+    pub error: f64,
+}
+
+impl Quarters {
+    /// Is their difference more than chance makes it, and more than a liquid would notice?
+    pub fn still_change(&self) -> bool {
+        let [third, last] = self.means;
+        (third - last).abs() > (2.0 * self.error).max(SETTLED * last)
+    }
 }
 
 impl GapSums {
     /// * `progress` – from 0 to 1, the part of the stage that is done
     fn add(&mut self, progress: f64, gap: f64) {
-        let half = usize::from(progress > 0.75);
         if progress > 0.5 {
-            self.n[half] += 1.0;
-            self.gap[half] += gap;
+            let block = (((progress - 0.5) * 2.0 * BLOCKS as f64).ceil() as usize).clamp(1, BLOCKS) - 1;
+            self.n[block] += 1.0;
+            self.gap[block] += gap;
             self.squares += gap * gap;
         }
     }
 
-    /// Mean of the gap over both quarters, nm; `None` before there is one.
+    fn count(&self) -> f64 {
+        self.n.iter().sum()
+    }
+
+    /// Mean of the gap over the half, nm; `None` before there is one.
     pub fn mean(&self) -> Option<f64> {
-        let n = self.n[0] + self.n[1];
-        (n > 0.0).then(|| (self.gap[0] + self.gap[1]) / n)
+        (self.count() > 0.0).then(|| self.gap.iter().sum::<f64>() / self.count())
     }
 
     /// Standard deviation of the gap, nm.
     pub fn deviation(&self) -> f64 {
-        let n = self.n[0] + self.n[1];
-        self.mean().map_or(0.0, |mean| (self.squares / n - mean * mean).max(0.0).sqrt())
+        self.mean().map_or(0.0, |mean| (self.squares / self.count() - mean * mean).max(0.0).sqrt())
     }
 
-    /// Means over the third and the last quarter, nm; `None` of a stage so short that one of them was never looked at.
-    pub fn quarters(&self) -> Option<[f64; 2]> {
-        self.n.iter().all(|&n| n > 0.0).then(|| [0, 1].map(|k| self.gap[k] / self.n[k]))
+    /// Both quarters; `None` of a stage so short that a block of them was never looked at.
+    pub fn quarters(&self) -> Option<Quarters> {
+        const HALF: usize = BLOCKS / 2;
+        if self.n.contains(&0.0) {
+            return None;
+        }
+        let of = |blocks: std::ops::Range<usize>| {
+            let (n, gap) = (&self.n[blocks.clone()], &self.gap[blocks]);
+            let mean = gap.iter().sum::<f64>() / n.iter().sum::<f64>();
+            let squares: f64 = gap.iter().zip(n).map(|(gap, n)| (gap / n - mean).powi(2)).sum();
+            (mean, squares / (HALF * (HALF - 1)) as f64)
+        };
+        let ((third, a), (last, b)) = (of(0..HALF), of(HALF..BLOCKS));
+        Some(Quarters { means: [third, last], error: (a + b).sqrt() })
     }
 }
 
@@ -154,5 +189,31 @@ pub fn set_gap(topology: &Topology, piston: &Piston, state: &mut State, gap: f64
         for i in atoms.filter(moves) {
             state.positions[i].z += if is_own[i] { shift } else { part * shift };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A gap that scatters by 0.03 nm about a mean that moves by `drift` (nm) over the last half.
+    fn sums(drift: f64) -> GapSums {
+        let mut sums = GapSums::default();
+        for k in 0..4000 {
+            let progress = f64::from(k + 1) / 4000.0;
+            let noise = 0.03 * (0.37 * f64::from(k)).sin() * std::f64::consts::SQRT_2;
+            sums.add(progress, 3.0 + 2.0 * drift * (progress - 0.75) + noise);
+        }
+        sums
+    }
+
+    #[test]
+    fn a_drift_is_noticed_below_the_scatter_and_chance_is_not() {
+        assert!((sums(0.0).mean().expect("half a stage") - 3.0).abs() < 1e-3);
+        assert!((sums(0.0).deviation() - 0.03).abs() < 1e-3);
+        assert_eq!(sums(0.0).n.iter().sum::<f64>(), 2000.0);
+        assert!(!sums(0.0).quarters().expect("all blocks").still_change());
+        assert!(sums(0.04).quarters().expect("all blocks").still_change(), "{:?}", sums(0.04).quarters());
+        assert_eq!(GapSums::default().quarters(), None);
     }
 }

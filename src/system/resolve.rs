@@ -35,6 +35,34 @@ pub fn fft_size(n: usize) -> usize {
     candidate
 }
 
+impl BetaSpec {
+    /// β in nm⁻¹, for a cutoff in nm.
+    pub fn value(self, cutoff: f64) -> f64 {
+        match self {
+            BetaSpec::Beta(beta) => beta,
+            BetaSpec::Tolerance(tolerance) => ewald_beta(cutoff, tolerance),
+        }
+    }
+}
+
+/// β times the spacing of a mesh along z that slabs of charges move on.
+///
+/// A mesh ends its sum at waves of two spacings. Moving charges are out of step and do not feel it; all charges of a crystal's layer are in step, and the wave
+/// between two slabs, which hardly decays with their distance, would hold one of them where the mesh wants it. Its amplitude falls as exp(−(π/2βh)²):
+/// of the order of hundreds of bars where βh is 0.4, and nothing here.
+const BETA_H_OF_SLABS: f64 = 0.3;
+
+impl Interactions {
+    /// Makes the mesh as fine along z as rigid slabs of charges need that move along it; `true` if it was coarser.
+    pub fn refine_for_slabs(&mut self, cell: &Cell) -> bool {
+        let Coulomb::Pme { beta, grid, .. } = &mut self.coulomb else { return false };
+        let wanted = fft_size((cell.vectors().z_axis.length() * *beta / BETA_H_OF_SLABS).ceil() as usize);
+        let is_coarse = grid[2] < wanted;
+        grid[2] = grid[2].max(wanted);
+        is_coarse
+    }
+}
+
 impl NonbondedSpec {
     /// Fills in everything that depends on the cell.
     pub fn resolve(&self, cell: &Cell) -> Result<Interactions, ResolveError> {
@@ -48,10 +76,6 @@ impl NonbondedSpec {
         {
             return Err(ResolveError::SwitchBeyondCutoff { start, cutoff });
         }
-        let beta_of = |spec: BetaSpec| match spec {
-            BetaSpec::Beta(beta) => beta,
-            BetaSpec::Tolerance(tolerance) => ewald_beta(cutoff, tolerance),
-        };
         let coulomb = match &self.coulomb {
             CoulombSpec::Fixed(coulomb) => *coulomb,
             CoulombSpec::Pme { beta, mesh, order } => {
@@ -67,10 +91,10 @@ impl NonbondedSpec {
                 if grid.iter().any(|&n| n < order) {
                     return Err(ResolveError::MeshTooCoarse { grid, order });
                 }
-                Coulomb::Pme { beta: beta_of(*beta), grid, order }
+                Coulomb::Pme { beta: beta.value(cutoff), grid, order }
             }
             CoulombSpec::Ewald { beta, n_max, n_sq_max } => {
-                let value = beta_of(*beta);
+                let value = beta.value(cutoff);
                 let tolerance = match *beta {
                     BetaSpec::Tolerance(t) => t,
                     BetaSpec::Beta(b) => crate::math::erfc(b * cutoff).max(1e-16),
@@ -120,6 +144,14 @@ mod tests {
             panic!("PME asked for")
         };
         assert_eq!(grid, [21, 27, 40]);
+    }
+
+    /// β h is the same at any cutoff below 0.9 nm, and so is what the mesh gets wrong.
+    #[test]
+    fn a_shorter_cutoff_has_a_finer_mesh() {
+        let spacing = |cutoff: f64| Accuracy::Default.spacing(BetaSpec::Tolerance(1e-5).value(cutoff));
+        assert!((spacing(0.6) - 0.08).abs() < 1e-12 && (spacing(0.9) - 0.12).abs() < 1e-12, "{}", spacing(0.6));
+        assert_eq!(spacing(1.2), 0.12);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 pub use super::analyses::AnalysisSpec;
 use super::interactions::{Coulomb, LjModifier};
 use super::interface::InterfaceSpec;
+use crate::math::ewald_beta;
 use crate::potential::mixing::Mixing;
 use std::path::PathBuf;
 
@@ -122,12 +123,13 @@ impl Accuracy {
         }
     }
 
-    /// Largest mesh spacing, nm.
-    pub fn spacing(self) -> f64 {
-        match self {
+    /// Largest mesh spacing, nm: less where β is larger than that of a cutoff of 0.9 nm, because a mesh resolves the charge clouds, whose width is 1/β.
+    pub fn spacing(self, beta: f64) -> f64 {
+        let usual = match self {
             Accuracy::Default => 0.12,
             Accuracy::Tight => 0.08,
-        }
+        };
+        usual * (ewald_beta(0.9, self.tolerance()) / beta).min(1.0)
     }
 
     /// Of the B-splines.

@@ -8,7 +8,7 @@ use super::electrode::POINT;
 use super::kernel::{Block, load_rows};
 use super::lanes::Lanes;
 use super::rational::{DENOMINATOR, NUMERATOR, fit_energy};
-use super::simd::{SimdLevel, laned_to_16};
+use super::simd::{SimdLevel, laned};
 use crate::forces::reference::electrode::Site;
 use crate::math::erfc;
 use crate::neighbor::clusters::{CLUSTER, HALF, PADDING};
@@ -248,7 +248,7 @@ fn transposed(mask: u32, half: usize, half_of_j: usize) -> u32 {
     bits
 }
 
-laned_to_16!(
+laned!(16:
     fn prune(rows: &mut [Row], blocks: &[Block], radius_sq: f32) => prune_rows
 );
 
@@ -277,7 +277,7 @@ unsafe fn prune_rows<L: Lanes>(rows: &mut [Row], blocks: &[Block], radius_sq: f3
     }
 }
 
-laned_to_16!(
+laned!(16:
     fn add_up(
         rows: &mut [Row], blocks: &[Block], charges: &[[f32; CLUSTER]], screen: &Screen, reach_sq: f32
     ) => add_up_rows

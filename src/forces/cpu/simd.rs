@@ -78,41 +78,18 @@ macro_rules! vectorised {
 }
 pub(super) use vectorised;
 
-/// The same for a function that is generic over [`super::lanes::Lanes`] and works on eight lanes at most.
+/// The same for a function that is generic over [`super::lanes::Lanes`]: on eight lanes at most, or with `16:` in front on as many as there are.
 macro_rules! laned {
-    ($vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) => $body:ident) => {
-        $vis fn $name(level: $crate::forces::cpu::simd::SimdLevel, $($arg: $ty),*) {
-            use $crate::forces::cpu::lanes;
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx2,fma")]
-            unsafe fn avx2($($arg: $ty),*) {
-                unsafe { $body::<lanes::Avx2>($($arg),*) }
-            }
-            // SAFETY: a level other than Portable is only made after the processor was asked for it
-            unsafe {
-                match level {
-                    $crate::forces::cpu::simd::SimdLevel::Portable => $body::<lanes::Portable>($($arg),*),
-                    #[cfg(target_arch = "x86_64")]
-                    $crate::forces::cpu::simd::SimdLevel::Avx512 | $crate::forces::cpu::simd::SimdLevel::Avx2 => {
-                        avx2($($arg),*)
-                    }
-                    _ => $body::<lanes::Four>($($arg),*),
-                }
-            }
-        }
+    (16: $($rest:tt)*) => {
+        $crate::forces::cpu::simd::laned!(@ "avx512f,avx512dq,avx512vl,avx2,fma", Avx512; $($rest)*);
     };
-}
-pub(super) use laned;
-
-/// The same for a function that takes as many lanes as there are, sixteen at most.
-macro_rules! laned_to_16 {
-    (fn $name:ident($($arg:ident: $ty:ty),* $(,)?) => $body:ident) => {
-        fn $name(level: $crate::forces::cpu::simd::SimdLevel, $($arg: $ty),*) {
+    (@ $features:literal, $widest:ident; $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) => $body:ident) => {
+        $vis fn $name(level: $crate::forces::cpu::simd::SimdLevel, $($arg: $ty),*) {
             use $crate::forces::cpu::{lanes, simd::SimdLevel};
             #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx2,fma")]
+            #[target_feature(enable = $features)]
             unsafe fn avx512($($arg: $ty),*) {
-                unsafe { $body::<lanes::Avx512>($($arg),*) }
+                unsafe { $body::<lanes::$widest>($($arg),*) }
             }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
@@ -132,5 +109,8 @@ macro_rules! laned_to_16 {
             }
         }
     };
+    ($($rest:tt)*) => {
+        $crate::forces::cpu::simd::laned!(@ "avx2,fma", Avx2; $($rest)*);
+    };
 }
-pub(super) use laned_to_16;
+pub(super) use laned;

@@ -71,7 +71,10 @@ impl Body {
         let piston = &self.piston;
         let z = positions[piston.first()].z;
         let (gap, (force, own)) = (piston.gap(z), self.force(z, forces));
-        energies.piston = Some(piston.pressure * piston.area * gap - own);
+        energies.piston = Some(piston.pressure * piston.area * gap);
+        if let Some(reciprocal) = &mut energies.coulomb_reciprocal {
+            *reciprocal -= own;
+        }
         energies.piston_reading = Some(PistonReading { gap, pressure: -piston.direction * force / piston.area });
     }
 

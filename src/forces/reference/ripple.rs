@@ -1,9 +1,10 @@
 //! What a mesh makes a rigid slab of charges feel from itself.
 //!
 //! Forces of particle-mesh Ewald do not add up to zero: the energy of charges on a mesh depends a little on where they stand between its points.
-//! For moving atoms that averages out. A slab of an oxide, hundreds of strong charges in step with each other, feels hundreds of bars
+//! For moving atoms that averages out. A slab of an oxide, hundreds of strong charges in step with each other, feels hundreds to thousands of bars
 //! that change their sign every half spacing, and a piston follows them. So the energy of the slab alone is computed at places between
-//! two points of the mesh, once, written as a Fourier series, and taken off. Knows the slab alone; no liquid, and no step.
+//! two points of the mesh, once, written as a Fourier series, and taken off. Knows the slab alone; no liquid, no other slab
+//! ([`refine_for_slabs`](crate::system::Interactions::refine_for_slabs)), and no step.
 
 use super::pme::Pme;
 use crate::cell::Cell;

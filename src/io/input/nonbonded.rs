@@ -24,16 +24,13 @@ fn default() -> NonbondedSpec {
         lj_modifier: LjModifier::None,
         dispersion_correction: true,
         mixing: Mixing::LorentzBerthelot,
-        coulomb: default_pme(Accuracy::Default),
+        coulomb: default_pme(Accuracy::Default, CUTOFF),
     }
 }
 
-fn default_pme(accuracy: Accuracy) -> CoulombSpec {
-    CoulombSpec::Pme {
-        beta: BetaSpec::Tolerance(accuracy.tolerance()),
-        mesh: MeshSpec::Spacing(accuracy.spacing()),
-        order: accuracy.order(),
-    }
+fn default_pme(accuracy: Accuracy, cutoff: f64) -> CoulombSpec {
+    let beta = BetaSpec::Tolerance(accuracy.tolerance());
+    CoulombSpec::Pme { beta, mesh: MeshSpec::Spacing(accuracy.spacing(beta.value(cutoff))), order: accuracy.order() }
 }
 
 /// * `box_vectors` – cell vectors in nm where the input gives them
@@ -53,7 +50,7 @@ pub(super) fn read(top: &Table, box_vectors: Option<[[f64; 3]; 3]>) -> Nonbonded
     let words = [("default", Accuracy::Default), ("tight", Accuracy::Tight)];
     let given_accuracy = table.choice("accuracy", &words);
     let accuracy = given_accuracy.as_ref().map_or(Accuracy::Default, |given| given.value);
-    let coulomb = coulomb(&table, accuracy);
+    let coulomb = coulomb(&table, accuracy, cutoff);
     if let (Some(given), CoulombSpec::Fixed(_)) = (&given_accuracy, &coulomb) {
         let help = "remove `accuracy`, or use [nonbonded.coulomb.pme]";
         table.faults.add(&given.place, "`accuracy` has no effect without an Ewald sum", help);
@@ -105,9 +102,11 @@ fn lj_modifier(table: &Table, cutoff: f64) -> LjModifier {
     }
 }
 
-fn coulomb(nonbonded: &Table, accuracy: Accuracy) -> CoulombSpec {
-    let Some(table) = nonbonded.table("coulomb", "[nonbonded.coulomb]", &KINDS) else { return default_pme(accuracy) };
-    let Some((kind, _)) = table.one_kind(&KINDS) else { return default_pme(accuracy) };
+fn coulomb(nonbonded: &Table, accuracy: Accuracy, cutoff: f64) -> CoulombSpec {
+    let Some(table) = nonbonded.table("coulomb", "[nonbonded.coulomb]", &KINDS) else {
+        return default_pme(accuracy, cutoff);
+    };
+    let Some((kind, _)) = table.one_kind(&KINDS) else { return default_pme(accuracy, cutoff) };
     let title = format!("[nonbonded.coulomb.{}]", kind.name);
     let keys: &[&str] = match kind.name.as_str() {
         "pme" => &["tolerance", "beta", "spacing", "grid", "order"],
@@ -115,9 +114,9 @@ fn coulomb(nonbonded: &Table, accuracy: Accuracy) -> CoulombSpec {
         "reaction-field" => &["epsilon"],
         _ => &[],
     };
-    let Some(kind_table) = table.table(&kind.name, &title, keys) else { return default_pme(accuracy) };
+    let Some(kind_table) = table.table(&kind.name, &title, keys) else { return default_pme(accuracy, cutoff) };
     match kind.name.as_str() {
-        "pme" => pme(&kind_table, accuracy),
+        "pme" => pme(&kind_table, accuracy, cutoff),
         "ewald" => ewald(&kind_table, accuracy),
         "reaction-field" => reaction_field(&kind_table),
         _ => CoulombSpec::Fixed(Coulomb::Cutoff),
@@ -137,12 +136,13 @@ fn beta(table: &Table, accuracy: Accuracy) -> BetaSpec {
     BetaSpec::Tolerance(tolerance.value)
 }
 
-fn pme(table: &Table, accuracy: Accuracy) -> CoulombSpec {
+fn pme(table: &Table, accuracy: Accuracy, cutoff: f64) -> CoulombSpec {
+    let beta = beta(table, accuracy);
     table.exclusive("spacing", "grid", "keep one of them");
     let spacing = table.quantity("spacing", Dimension::Length, Bound::Positive);
     let mesh = match integers(table, "grid", 1) {
         Some(grid) => MeshSpec::Grid(grid.map(|n| n as usize)),
-        None => MeshSpec::Spacing(spacing.map_or(accuracy.spacing(), |s| s.value)),
+        None => MeshSpec::Spacing(spacing.map_or_else(|| accuracy.spacing(beta.value(cutoff)), |s| s.value)),
     };
     let order = table.integer("order", 0).map_or(accuracy.order(), |given| {
         if !(4..=6).contains(&given.value) {
@@ -151,7 +151,7 @@ fn pme(table: &Table, accuracy: Accuracy) -> CoulombSpec {
         }
         given.value as usize
     });
-    CoulombSpec::Pme { beta: beta(table, accuracy), mesh, order }
+    CoulombSpec::Pme { beta, mesh, order }
 }
 
 fn ewald(table: &Table, accuracy: Accuracy) -> CoulombSpec {
