@@ -119,25 +119,43 @@ mod tests {
     #[test]
     fn two_ions_between_two_electrode_atoms() {
         // the toy capacitor of LAMMPS's ELECTRODE package (examples/PACKAGES/electrode/madelung): cell of 1 Å by 1 Å,
-        // η = 2/Å, 1 V; 0.279214126709814 e by its two-dimensional Ewald sum, 0.279214485147238 e with the slab correction
-        let (eta, electrodes) = (20.0, [DVec3::new(0.0, 0.0, -0.2), DVec3::new(0.0, 0.0, 0.2)]);
+        // η = 2/Å, 1 V; 0.279214126709814 e and 139.946125 kcal/mol by its two-dimensional Ewald sum, 0.279214485147238 e with
+        // the slab correction, 0.28716023 e by a finite field in a cell of 20 Å; 0.29521535 e where η is 0.5 and 3/Å
+        let electrodes = [DVec3::new(0.0, 0.0, -0.2), DVec3::new(0.0, 0.0, 0.2)];
         let ions = [(DVec3::new(0.0, 0.0, -0.1), 0.5), (DVec3::new(0.0, 0.0, 0.1), -0.5)];
-        let charge = |boundary, height| {
+        let solved = |boundary, height, eta: [f64; 2], field: f64| {
             let sum = LatticeSum::new(&Cell::orthorhombic(0.1, 0.1, height).expect("valid"), boundary);
-            let response = Response::new(matrix(&sum, &electrodes, eta), &[0; 2], 1).expect("positive definite");
-            let drive: Vec<f64> = electrodes
-                .iter()
-                .zip([-0.5 * VOLT, 0.5 * VOLT])
-                .map(|(&e, psi)| psi - ions.iter().map(|&(r, q)| q * sum.kernel(e - r, eta)).sum::<f64>())
-                .collect();
+            let between = |i: usize, j: usize| 1.0 / (1.0 / eta[i]).hypot(1.0 / eta[j]);
+            let mut a = Matrix::zero(2);
+            for (i, j) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+                a.values[2 * i + j] = sum.kernel(electrodes[i] - electrodes[j], between(i, j)) + 1e3 * COULOMB;
+            }
+            let interaction = a.clone();
+            let response = Response::new(a, &[0; 2], 1).expect("positive definite");
+            let phi = [0, 1].map(|i| ions.iter().map(|&(r, q)| q * sum.kernel(electrodes[i] - r, eta[i])).sum::<f64>());
+            let drive = [0, 1].map(|i| (i as f64 - 0.5) * VOLT + field * electrodes[i].z - phi[i]);
             let q = response.charges(&drive, &[0.0]);
             assert!((q[0] + q[1]).abs() < 1e-12);
-            q[1]
+            let own: f64 = q.iter().zip(interaction.times(&q)).map(|(a, b)| 0.5 * a * b).sum();
+            let with_ions: f64 = q.iter().zip(phi).map(|(q, phi)| q * phi).sum();
+            let of_ions: f64 = (ions.iter())
+                .flat_map(|a| ions.iter().map(move |b| (a, b)))
+                .map(|(a, b)| 0.5 * a.1 * b.1 * sum.kernel(a.0 - b.0, f64::INFINITY))
+                .sum();
+            (q[1], (own + with_ions + of_ions) / 4.184)
         };
-        let exact = charge(Boundary::Slab, 1.0);
+        let equal = [20.0; 2];
+        let (exact, energy) = solved(Boundary::Slab, 1.0, equal, 0.0);
         assert!((exact / 0.279_214_126_709_814 - 1.0).abs() < 1e-6, "{exact}");
-        assert!((charge(Boundary::SlabCorrected, 1.6) / exact - 1.0).abs() < 1e-5);
-        assert!((charge(Boundary::Bulk, 1.6) / exact - 1.0).abs() > 1e-3, "without the correction it must differ");
+        assert!((energy / 139.946_125 - 1.0).abs() < 1e-5, "{energy}");
+        assert!((solved(Boundary::SlabCorrected, 1.6, equal, 0.0).0 / exact - 1.0).abs() < 1e-5);
+        let bulk = solved(Boundary::Bulk, 1.6, equal, 0.0).0;
+        assert!((bulk / exact - 1.0).abs() > 1e-3, "without the correction it must differ");
+        let (by_field, _) = solved(Boundary::Bulk, 2.0, equal, -VOLT / 2.0);
+        assert!((by_field / 0.287_160_23 - 1.0).abs() < 1e-5, "{by_field}");
+        let (mixed, energy) = solved(Boundary::Slab, 1.0, [5.0, 30.0], 0.0);
+        assert!((mixed / 0.295_215_35 - 1.0).abs() < 1e-5, "{mixed}");
+        assert!((energy / 165.519_37 - 1.0).abs() < 3e-5, "{energy}");
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod dynamics;
 mod electrode;
 mod electrode_cpu;
 mod electrode_engines;
+mod electrode_gold;
 mod electrode_gpu;
 mod electrolytes;
 mod external;

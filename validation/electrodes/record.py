@@ -5,6 +5,7 @@ The configuration is that of ../engines/graphene_slab_ew3dc: two graphene sheets
 what is compared is electrostatics. Both sheets carry Gaussians exp(-r^2/w^2) with w = 0.0505 nm and are held 1 V apart.
 
     python3 record.py        # needs numpy, openmm >= 8.4 and LAMMPS with its ELECTRODE package (`lmp` on the path)
+    python3 record.py gold LAMMPS/examples/PACKAGES/electrode OPENMM/tests      # the published cases, see README.md
 
 * lammps_slab.csv    potentials -0.5 and 0.5 V, EW3DC, Ewald sum: `fix electrode/conp`, two boxes apart in vacuum
 * openmm_periodic.csv  the same potentials in the three-dimensional periodic cell, Reference platform (double precision)
@@ -14,7 +15,9 @@ Columns: atom (from 1), charge (e), force (kJ/mol/nm; on electrode atoms not com
 """
 
 import pathlib
+import re
 import subprocess
+import sys
 import tempfile
 
 import numpy as np
@@ -154,7 +157,86 @@ print "version $(version)"
     print(name, "upper sheet", table[electrodes[1], 1].sum())
 
 
+def lammps_atoms(path):
+    """Number, molecule, type and coordinates (Angstrom) of every atom of a data file of style full, by number."""
+    section = path.read_text().split("Atoms # full")[1].split("Velocities")[0].split("Bonds")[0]
+    rows = [line.split("#")[0].split() for line in section.splitlines()]
+    return sorted((int(r[0]), int(r[1]), int(r[2]), *map(float, r[4:7])) for r in rows if len(r) >= 7)
+
+
+def table(name, comments, header, rows):
+    text = "".join(f"# {comment}\n" for comment in comments)
+    (HERE / name).write_text(text + header + "\n" + "\n".join(rows) + "\n")
+
+
+def numbers(values):
+    return ",".join(f"{x:.6f}" for x in values)
+
+
+def gold(examples, openmm_tests):
+    """Coordinates of the published cases, MetalWalls' charges, and what LAMMPS converges to."""
+    text = (openmm_tests / "conp_positions.dat").read_text()
+    positions = [[float(x) for x in row.split(",")] for row in re.findall(r"Vec3\(([^)]*)\)", text)]
+    charges = []
+    for name in ("conp_ref_charges_tf.dat", "conp_ref_charges.dat"):
+        charges.append([float(x) for x in re.findall(r"=\s*([-+\d.e]+);", (openmm_tests / name).read_text())])
+    rows = [numbers(r) + "".join(f",{q[i]:.10e}" for q in charges if i < len(q)) for i, r in enumerate(positions)]
+    table(
+        "metalwalls_water.csv",
+        [
+            "OpenMM tests/conp_positions.dat, conp_ref_charges_tf.dat, conp_ref_charges.dat: charges by MetalWalls",
+            "cell 3 x 2 x 2 nm; atoms 0 to 299 are electrodes (x below 1.5 nm: the first), then 222 SPC/E waters O H H",
+            "x, y, z (nm), charge with Thomas-Fermi terms (e), charge in the field (e)",
+        ],
+        "x,y,z,thomas_fermi,field",
+        rows,
+    )
+    source = "LAMMPS examples/PACKAGES/electrode"
+    plates = sorted(lammps_atoms(examples / "planar/data.au-vac"), key=lambda r: r[1])
+    comments = [f"{source}/planar/data.au-vac: 288 Au atoms, the lower electrode first", "x, y, z (Angstrom)"]
+    table("lammps_au_vac.csv", comments, "x,y,z", [numbers(r[3:]) for r in plates])
+    for name, file, what in (
+        ("graph_il", "graph-il", "the charged atoms"),
+        ("au_aq", "au-aq", "the electrolyte; the gold is ten layers of 9 x 9 squares on each side"),
+    ):
+        kinds = {
+            "graph_il": "type (1-3 BMI, 4 PF6, 5 C of the innermost layers), x, y, z (Angstrom)",
+            "au_aq": "type (4 Na, 5 Cl, 1 O, 2 and 3 H), x, y, z (Angstrom)",
+        }[name]
+        rows = [f"{r[2]},{numbers(r[3:])}" for r in lammps_atoms(examples / file / f"data.{file}") if r[2] < 6]
+        table(f"lammps_{name}.csv", [f"{source}/{file}/data.{file}: {what}", kinds], "type,x,y,z", rows)
+    plate = "fix conp bot electrode/conp 0 1.979 couple top 1.0 symm on"
+    liquid = "fix conp bot electrode/conp -1.0 1.979 couple top 1.0 symm on"
+    for folder, kspace, slab, electrodes in (
+        ("planar", "ewald/electrode 1e-11", "slab ew2d", plate),
+        ("planar", "ewald/electrode 1e-11", "slab 3.0", plate),
+        ("graph-il", "pppm/electrode 1e-10", "slab 3.0 order 7 gewald 0.25", liquid),
+    ):
+        script = f"""
+boundary p p f
+include settings.mod
+kspace_style {kspace}
+kspace_modify {slab}
+pair_modify table 0
+{electrodes}
+thermo_style custom ecoul elong c_qbot c_qtop
+thermo_modify format float %.12f
+run 0
+"""
+        with tempfile.TemporaryDirectory() as scratch:
+            pathlib.Path(scratch, "in.lmp").write_text(script)
+            for file in (examples / folder).iterdir():
+                pathlib.Path(scratch, file.name).write_bytes(file.read_bytes())
+            done = subprocess.run(["lmp", "-in", "in.lmp"], cwd=scratch, capture_output=True, text=True)
+        lines = done.stdout.splitlines()
+        at = next(k for k, line in enumerate(lines) if line.split()[:2] == ["E_coul", "E_long"])
+        print(folder, slab, "E_coul, E_long (kcal/mol), charges (e):", lines[at + 1])
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["gold"]:
+        gold(pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]))
+        sys.exit()
     openmm("openmm_periodic.csv", [-0.5, 0.5], 0.0)
     openmm("openmm_field.csv", [0.0, 0.0], 1.0 / 12.0)
     lammps("lammps_slab.csv", [-0.5, 0.5])
