@@ -17,7 +17,7 @@ use super::selection::{Selection, n_common};
 use super::snapshot::Snapshot;
 use super::{AnalysisError, Observable};
 use crate::cell::Cell;
-use crate::system::Topology;
+use crate::system::{External, Topology};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -96,6 +96,7 @@ impl Coordination {
         r_min: Option<f64>,
         layer: Option<f64>,
         topology: &Topology,
+        external: &External,
         cell: &Cell,
     ) -> Result<Self, AnalysisError> {
         let centers = Selection::new(center, topology)?;
@@ -121,7 +122,7 @@ impl Coordination {
                 let remedy = "layers need r_min";
                 return Err(AnalysisError::InvalidSetting { what: "layer", value: thickness, remedy });
             }
-            Layers::new(thickness, n_groups, topology, cell)
+            Layers::new(thickness, n_groups, topology, external, cell)
         });
         let layers = layers.transpose()?;
         let gauge = Shells { centers, ligands: ligands.to_vec(), groups, grid, r_min, with_layers: layers.is_some() };

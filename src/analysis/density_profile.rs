@@ -224,11 +224,11 @@ impl DensityProfile {
         bins
     }
 
-    /// Bins of the liquid within [`FACE`] of the nearest atoms that stay where they are below and above its middle, by face; none of a liquid whose middle
-    /// they hold. Between near faces a bin belongs to the nearer one.
+    /// Bins of the liquid by their distance from the nearest atoms that stay where they are below and above its middle, by face; none of a liquid whose
+    /// middle they hold. Between near faces a bin belongs to the nearer one.
     ///
-    /// * `dz` – height of a bin, nm
-    fn near_faces(&self, sums: &[f64], dz: f64) -> Vec<Vec<usize>> {
+    /// * `deep` – bins of a face, at most
+    fn from_faces(&self, sums: &[f64], deep: usize) -> Vec<Vec<usize>> {
         let (n, frozen, middle) = (self.n_bins, self.other(sums, FROZEN_MASS), self.middle(sums));
         let Some(&start) = middle.get(middle.len() / 2) else { return Vec::new() };
         let is_held = |k: usize| frozen[k % n] > 0.0;
@@ -238,7 +238,7 @@ impl DensityProfile {
             return Vec::new();
         }
         let gap = down.zip(up).map_or(n, |(down, up)| down + up);
-        let deep = ((FACE / dz).round() as usize).min(gap / 2);
+        let deep = deep.min(gap.div_ceil(2).saturating_sub(1));
         let below = down.map(|down| (1..=deep).map(|step| (start + n - down + step) % n).collect());
         let above = up.map(|up| (1..=deep).map(|step| (start + up + n - step) % n).collect());
         below.into_iter().chain(above).collect()
@@ -522,14 +522,26 @@ impl DensityProfile {
 
     fn fill_values(&self, result: &mut AnalysisResult, sums: &[f64], frames: f64) {
         let dz = self.height(sums, frames) / self.n_bins as f64;
-        let grid = RadialGrid::from_zero(dz * self.n_bins as f64, dz);
-        let shell = |sums: &[f64], frames: f64, k: usize| {
+        let deep = self.from_faces(sums, self.n_bins);
+        let folded = |sums: &[f64], k: usize| -> Vec<f64> {
             let column = self.column(sums, k);
-            let mean = column.iter().sum::<f64>() / self.n_bins as f64;
+            match self.origin {
+                Some(_) => column.to_vec(),
+                // The mean of all faces, by the distance from them.
+                None => {
+                    let n = deep.iter().map(Vec::len).min().unwrap_or(0);
+                    (0..n).map(|d| deep.iter().map(|face| column[face[d]]).sum::<f64>() / deep.len() as f64).collect()
+                }
+            }
+        };
+        let shell = |sums: &[f64], frames: f64, k: usize| {
+            let column = folded(sums, k);
+            let grid = RadialGrid::from_zero(dz * column.len() as f64, dz);
+            let mean = column.iter().sum::<f64>() / column.len().max(1) as f64;
             let relative: Vec<f64> = column.iter().map(|s| s / mean).collect();
             // Counts: densities times the volume of a bin; their scale only decides what is noise.
             let counts: Vec<f64> = column.iter().map(|s| s * dz).collect();
-            (mean > 0.0 && frames > 0.0 && grid.len() == self.n_bins)
+            (mean > 0.0 && frames > 0.0 && grid.len() == column.len())
                 .then(|| peaks::first_shell(&relative, &counts, &grid))
                 .flatten()
         };
@@ -549,7 +561,7 @@ impl DensityProfile {
                 let mean = |s: &[f64], f: f64| over(self.column(s, k), f);
                 let label = format!("{name} number density in the middle");
                 push("middle_density", name, label, "nm-3", self.blocks.estimate(mean));
-                let near = self.near_faces(sums, dz);
+                let near = self.from_faces(sums, (FACE / dz).round() as usize);
                 let at_face = |s: &[f64], f: f64| {
                     let column = self.column(s, k);
                     let of_all: f64 = near.iter().flatten().map(|&k| column[k]).sum();
@@ -558,18 +570,22 @@ impl DensityProfile {
                 let label = format!("{name} within {FACE} nm of a face");
                 push("face_areal_density", name, label, "nm-2", self.blocks.estimate(at_face));
             }
-            // A layer belongs to a surface: without an origin every ripple of a bulk liquid would be one.
-            let Some(first) = shell(sums, frames, k).filter(|_| self.origin.is_some()) else { continue };
-            let peak = self.blocks.estimate(|s, f| Some(shell(s, f, k)?.peak));
-            push("layer_position", name, format!("{name} first layer"), "nm", peak);
+            // A layer belongs to a surface: without one every ripple of a bulk liquid would be a layer. A slab has none.
+            let has_layer = !self.is_frozen[k] && (self.origin.is_some() || !deep.is_empty());
+            let Some(first) = shell(sums, frames, k).filter(|_| has_layer) else { continue };
+            // The face is in the middle of its bin.
+            let (of, offset) = if self.origin.is_some() { ("", 0.0) } else { (" at a face", 0.5 * dz) };
+            let peak = self.blocks.estimate(|s, f| Some(shell(s, f, k)?.peak + offset));
+            push("layer_position", name, format!("{name} first layer{of}"), "nm", peak);
             let height = self.blocks.estimate(|s, f| {
-                let mean = self.column(s, k).iter().sum::<f64>() / (f * self.n_bins as f64);
+                let column = folded(s, k);
+                let mean = column.iter().sum::<f64>() / (f * column.len() as f64);
                 Some(shell(s, f, k)?.height * mean)
             });
-            push("layer_height", name, format!("{name} first layer, highest density"), "nm-3", height);
-            let edge = grid.nearest_edge(first.minimum);
-            let areal = self.blocks.estimate(|s, f| Some(self.column(s, k)[..edge].iter().sum::<f64>() * dz / f));
-            push("layer_areal_density", name, format!("{name} in the first layer"), "nm-2", areal);
+            push("layer_height", name, format!("{name} first layer{of}, highest density"), "nm-3", height);
+            let edge = RadialGrid::from_zero(dz * folded(sums, k).len() as f64, dz).nearest_edge(first.minimum);
+            let areal = self.blocks.estimate(|s, f| Some(folded(s, k)[..edge].iter().sum::<f64>() * dz / f));
+            push("layer_areal_density", name, format!("{name} in the first layer{of}"), "nm-2", areal);
         }
         if self.has_surface {
             let density = |s: &[f64], f: f64| {

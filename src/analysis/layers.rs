@@ -1,6 +1,7 @@
 //! Coordination numbers by layer: along z, or by the distance from the nearest face where slabs stand.
 //!
-//! A face is where the nearest atom that stays where it is stands along z, so both faces of a gap, and both sides of a slab, fall into one series.
+//! A face is where the nearest atom that stays where it is stands along z, so both faces of a gap, and both sides of a slab, fall into one series; faces below and
+//! above the centres are told apart where electrodes are not held alike.
 
 use super::AnalysisError;
 use super::blocks::{Blocks, Estimate};
@@ -8,7 +9,7 @@ use super::codec::{Reader, Writer};
 use super::results::{AnalysisResult, Axis, Column, Figure, Series, SeriesKind, Table};
 use super::snapshot::Snapshot;
 use crate::cell::Cell;
-use crate::system::Topology;
+use crate::system::{External, Topology};
 
 /// What was counted in layers of about the wanted thickness.
 pub struct Layers {
@@ -17,15 +18,23 @@ pub struct Layers {
     thickness: f64,
     /// Massive atoms that stay where they are; empty = layers of z.
     frozen: Vec<u32>,
+    /// Are faces below and above told apart? Layers of those above then follow those of the others.
+    apart: bool,
     n_groups: usize,
-    /// Per frame: L_z (nm), then for every layer the number of centres, then for every group their neighbours within r_min.
+    /// Per frame: L_z (nm), then for every layer of every side the number of centres, then for every group their neighbours within r_min.
     blocks: Blocks,
 }
 
 impl Layers {
     /// * `thickness` – nm
     /// * `n_groups` – numbers that a centre has
-    pub fn new(thickness: f64, n_groups: usize, topology: &Topology, cell: &Cell) -> Result<Self, AnalysisError> {
+    pub fn new(
+        thickness: f64,
+        n_groups: usize,
+        topology: &Topology,
+        external: &External,
+        cell: &Cell,
+    ) -> Result<Self, AnalysisError> {
         let stays = |i: &u32| topology.frozen[*i as usize] && topology.masses[*i as usize] > 0.0;
         let frozen: Vec<u32> = (0..topology.n_atoms() as u32).filter(stays).collect();
         let height = cell.vectors().z_axis.z;
@@ -35,7 +44,10 @@ impl Layers {
             return Err(AnalysisError::InvalidSetting { what: "layer", value: thickness, remedy });
         }
         let n = n as usize;
-        Ok(Layers { n, thickness, frozen, n_groups, blocks: Blocks::new(1 + n * (1 + n_groups)) })
+        let held: Vec<_> = external.electrodes.iter().flat_map(|e| &e.electrodes).map(|e| e.condition).collect();
+        let apart = !frozen.is_empty() && held.windows(2).any(|pair| pair[0] != pair[1]);
+        let n_sides = if apart { 2 } else { 1 };
+        Ok(Layers { n, thickness, frozen, apart, n_groups, blocks: Blocks::new(1 + n_sides * n * (1 + n_groups)) })
     }
 
     /// * `shells` – neighbours of every centre by group, `[n_centers][n_groups]`
@@ -45,20 +57,20 @@ impl Layers {
         let mut faces: Vec<f64> = self.frozen.iter().map(|&i| fraction(i)).collect();
         faces.sort_by(f64::total_cmp);
         let layer = |f: f64| match faces.as_slice() {
-            [] => (f * self.n as f64) as usize,
+            [] => (0, (f * self.n as f64) as usize),
             [first, .., last] | [first @ last] => {
                 let above = faces.partition_point(|face| *face < f);
                 let up = faces.get(above).map_or(first + 1.0 - f, |face| face - f);
                 let down = if above == 0 { f + 1.0 - last } else { f - faces[above - 1] };
-                (up.min(down) * height / self.thickness) as usize
+                (usize::from(self.apart && up < down), (up.min(down) * height / self.thickness) as usize)
             }
         };
         let (n, n_groups) = (self.n, self.n_groups);
         self.blocks.add_frame(|slot| {
             slot[0] += height;
             for (&center, shell) in centers.iter().zip(shells.chunks_exact(n_groups)) {
-                let at = layer(fraction(center)).min(n - 1);
-                let row = &mut slot[1 + at * (1 + n_groups)..][..1 + n_groups];
+                let (side, at) = layer(fraction(center));
+                let row = &mut slot[1 + (side * n + at.min(n - 1)) * (1 + n_groups)..][..1 + n_groups];
                 row[0] += 1.0;
                 row[1..].iter_mut().zip(shell).for_each(|(sum, n)| *sum += n);
             }
@@ -72,11 +84,51 @@ impl Layers {
         let (sums, frames) = (self.blocks.total(), self.blocks.n_frames() as f64);
         let by_distance = !self.frozen.is_empty();
         let thickness = if by_distance { self.thickness } else { sums[0] / (frames * self.n as f64) };
-        let first = |layer: usize| 1 + layer * (1 + self.n_groups);
+        match (by_distance, self.apart) {
+            (false, _) => self.fill_side(result, center, names, thickness, 0, ("", "z", "along z")),
+            (true, false) => {
+                let words = ("", "distance from the nearest face", "with distance from a face");
+                self.fill_side(result, center, names, thickness, 0, words);
+            }
+            (true, true) => {
+                let below = ("_below", "distance from the face below", "with distance from the face below");
+                self.fill_side(result, center, names, thickness, 0, below);
+                let above = ("_above", "distance from the face above", "with distance from the face above");
+                self.fill_side(result, center, names, thickness, 1, above);
+            }
+        }
+        let faces = if self.apart {
+            "those of faces below and above it apart, because electrodes are not held alike"
+        } else {
+            "all faces together"
+        };
+        result.notes.push(if by_distance {
+            format!(
+                "Layers of {thickness:.3} nm by the distance of the centre along z from the nearest atom that stays where it is, {faces}; ± is the \
+                 standard error."
+            )
+        } else {
+            format!("{} layers along z, {thickness:.3} nm thick, by the position of the centre; ± is the standard error.", self.n)
+        });
+    }
+
+    /// Table and figure of the layers of one side.
+    ///
+    /// * `words` – what the names of both end in, the axis, and the end of the title
+    fn fill_side(
+        &self,
+        result: &mut AnalysisResult,
+        center: &str,
+        names: &[&str],
+        thickness: f64,
+        side: usize,
+        (suffix, axis, along): (&str, &str, &str),
+    ) {
+        let (sums, frames) = (self.blocks.total(), self.blocks.n_frames() as f64);
+        let first = |layer: usize| 1 + (side * self.n + layer) * (1 + self.n_groups);
         // A layer without centres has no coordination number: it is left out.
         let filled: Vec<usize> = (0..self.n).filter(|&l| sums[first(l)] > 0.0).collect();
         let z: Vec<f64> = filled.iter().map(|&l| (l as f64 + 0.5) * thickness).collect();
-        let axis = if by_distance { "distance from the nearest face" } else { "z" };
         let mut columns = vec![
             Column::new(axis, "nm", z.clone()),
             Column::new("mean number of centres", "1", filled.iter().map(|&l| sums[first(l)] / frames).collect()),
@@ -94,10 +146,9 @@ impl Layers {
             let errors = numbers.iter().map(|n| n.error.unwrap_or(f64::NAN)).collect();
             columns.push(Column::new(format!("± {name}"), "1", errors));
         }
-        let name = format!("{}_layers", result.name);
+        let name = format!("{}_layers{suffix}", result.name);
         result.shown.push(result.tables.len());
         result.tables.push(Table { name: name.clone(), columns });
-        let along = if by_distance { "with distance from a face" } else { "along z" };
         result.figures.push(Figure {
             name,
             title: format!("Coordination number of {center} {along}"),
@@ -106,19 +157,16 @@ impl Layers {
             series,
             ..Default::default()
         });
-        result.notes.push(if by_distance {
-            format!(
-                "Layers of {thickness:.3} nm by the distance of the centre along z from the nearest atom that stays where it is, all faces together; ± is the \
-                 standard error."
-            )
-        } else {
-            format!("{} layers along z, {thickness:.3} nm thick, by the position of the centre; ± is the standard error.", self.n)
-        });
     }
 
     /// Says how layers are cut, for the fingerprint of what they belong to.
     pub fn fingerprint(&self) -> String {
-        format!("{} {}", self.n, if self.frozen.is_empty() { "of z" } else { "from faces" })
+        let from = match (self.frozen.is_empty(), self.apart) {
+            (true, _) => "of z",
+            (false, false) => "from faces",
+            (false, true) => "from faces below and above",
+        };
+        format!("{} of {} nm {from}", self.n, self.thickness)
     }
 
     pub fn save(&self, writer: &mut Writer) {

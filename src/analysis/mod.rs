@@ -174,7 +174,8 @@ fn build(
             (Box::new(rdf::Rdf::new(pairs, *r_max, *bin_width, settings, topology, cell)?), *every)
         }
         AnalysisSpec::Coordination { center, ligands, r_min, layer, every } => {
-            (Box::new(coordination::Coordination::new(center, ligands, *r_min, *layer, topology, cell)?), *every)
+            let numbers = coordination::Coordination::new(center, ligands, *r_min, *layer, topology, external, cell)?;
+            (Box::new(numbers), *every)
         }
         AnalysisSpec::Angles { center, ligand, r_min, bin_width, every } => {
             (Box::new(angles::Angles::new(center, ligand, *r_min, *bin_width, topology, cell)?), *every)

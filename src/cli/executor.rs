@@ -66,6 +66,12 @@ impl ExecutorArgs {
     /// The backend of a run. `auto` takes a hardware GPU if it can run the system, else the CPU, and says why; an adapter that is
     /// named is taken or is an error.
     pub fn backend(&self, system: &System) -> Result<Box<dyn Backend>, CliError> {
+        let n_held = system.external.electrodes.as_ref().map_or(0, |e| e.atoms().count());
+        if n_held >= LARGE {
+            warn!(
+                "note: the matrix of {n_held} electrode atoms is made now, unless it is kept from before: up to minutes for thousands of them"
+            );
+        }
         let gpu = |adapter: &AdapterSelector| -> Result<Box<dyn Backend>, ForceError> {
             GpuBackend::new(system, Some(adapter)).map(|b| Box::new(b) as _)
         };
@@ -91,6 +97,9 @@ impl ExecutorArgs {
         })
     }
 }
+
+/// Electrode atoms whose matrix takes more than some seconds.
+const LARGE: usize = 1500;
 
 /// The cpu backend on the threads of the program.
 pub fn on_host(system: &System) -> Result<Box<dyn Backend>, ForceError> {

@@ -29,6 +29,7 @@ pub mod forcefield;
 mod held;
 pub mod import;
 mod interface;
+mod interrupt;
 mod joined;
 mod literature;
 mod molecules;

@@ -11,13 +11,15 @@ use super::shell;
 use super::side_view;
 use crate::analysis::{AnalysisResult, Column, Quantity};
 use crate::forces::Backend;
-use crate::io::log::Log;
+use crate::io::log::{CHARGE, Log};
 use crate::io::output::OutputFolder;
 use crate::io::structure;
 use crate::report::{self, RunReport, text};
 use crate::system::expected::{CaseSystem, Reference};
+use crate::system::external::{Condition, Electrode};
 use crate::system::spec::{Input, StageKind, StageSpec, ThermostatSpec};
 use crate::system::{Coulomb, Interactions, LjModifier};
+use crate::units::{COULOMB, VOLT};
 
 /// A larger share of the analysed stage without a stationary energy is worth a warning. (The best start of a stationary series scatters over its first fifth.)
 const DRIFT: f64 = 0.25;
@@ -45,7 +47,7 @@ pub fn finish(prepared: &Prepared, folder: &OutputFolder, done: Finished, wall: 
     let mut quantities: Vec<Quantity> = results.iter().flat_map(|r| r.values.iter().cloned()).collect();
     quantities.extend(means_of_log(&prepared.input, &log));
     let literature = literature::verdicts(prepared, &quantities)?;
-    let drift = drift_warning(&log, analysed_from);
+    let drift = drift_warnings(&log, analysed_from);
     for warning in done.warnings.iter().chain(&drift) {
         warn!("warning: {warning}");
     }
@@ -84,20 +86,31 @@ fn analysed_from(input: &Input, log: &Log) -> Option<f64> {
     log.column("time")?.get(line).copied()
 }
 
-/// A sentence if the potential energy still drifted in the first part of what was analysed.
-fn drift_warning(log: &Log, analysed_from: Option<f64>) -> Option<String> {
-    let from = analysed_from?;
-    let (time, energy) = (log.column("time")?, log.column("potential")?);
-    let start = report::stationary_from(time, energy, from)?;
-    let end = time.last().copied()?;
-    let share = (start - from) / (end - from);
-    (share > DRIFT).then(|| {
-        format!(
-            "the potential energy is stationary only from {} ps on, and the analyses began at {} ps: a longer equilibration would help",
-            text::number(start, None),
-            text::number(from, None)
-        )
-    })
+/// Sentences if the potential energy or the charge of an electrode still drifted in the first part of what was analysed.
+fn drift_warnings(log: &Log, analysed_from: Option<f64>) -> Vec<String> {
+    let (Some(from), Some(time)) = (analysed_from, log.column("time")) else { return Vec::new() };
+    let Some(end) = time.last() else { return Vec::new() };
+    let late = |values: &[f64]| {
+        let start = report::stationary_from(time, values, from)?;
+        ((start - from) / (end - from) > DRIFT).then_some(start)
+    };
+    let charges = log.columns.iter().filter_map(|c| Some((c, c.name.strip_prefix(CHARGE)?)));
+    let watched = log.columns.iter().filter(|c| c.name == "potential").map(|c| (c, "the potential energy".to_string()));
+    let watched = watched.chain(charges.map(|(c, name)| (c, format!("the charge of `{name}`"))));
+    // Two electrodes mirror each other: one sentence for the first that drifts is enough.
+    let mut told = Vec::new();
+    for (column, what) in watched {
+        if let Some(start) = late(&column.values)
+            && !(column.name.starts_with(CHARGE) && told.iter().any(|t: &String| t.starts_with("the charge")))
+        {
+            told.push(format!(
+                "{what} is stationary only from {} ps on, and the analyses began at {} ps: a longer equilibration would help",
+                text::number(start, None),
+                text::number(from, None)
+            ));
+        }
+    }
+    told
 }
 
 /// The verdict table if the system is one of the validation cases, and the measured values that it does not hold.
@@ -213,7 +226,25 @@ pub fn system_facts(prepared: &Prepared) -> Vec<(String, String)> {
     let rows = prepared.composition.rows.iter().filter(|r| r.count > 0);
     add("Composition", rows.map(|r| format!("{} {}", r.count, r.name)).collect::<Vec<_>>().join(", "));
     add("Atoms", prepared.system.topology.n_atoms().to_string());
-    add("Density", format!("{:.4} g/cm³", prepared.composition.density));
+    if prepared.layers.is_empty() {
+        add("Density", format!("{:.4} g/cm³", prepared.composition.density));
+    } else {
+        let lines = prepared.layers.iter().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+        add("Interface", lines.collect::<Vec<_>>().join("; "));
+    }
+    let external = &prepared.system.external;
+    for electrode in external.electrodes.iter().flat_map(|e| &e.electrodes) {
+        add(&format!("Electrode {}", electrode.name), electrode_text(electrode));
+    }
+    let field = external.field_z / VOLT;
+    match prepared.input.interface.finite_field {
+        Some(potential) => add("Boundary", format!("finite field, {potential} V across the liquid: {field:.4} V/nm")),
+        None if external.slab_correction => {
+            let field = if field == 0.0 { String::new() } else { format!(", and a field of {field} V/nm") };
+            add("Boundary", format!("slab correction (Yeh and Berkowitz) normal to z{field}"));
+        }
+        None => {}
+    }
     for p in &prepared.assembled.provenance {
         let flags = if p.flags.is_empty() { String::new() } else { format!(" [{}]", p.flags.join(", ")) };
         add(&format!("Model of {}", p.species), format!("{}: {}{flags}. {}", p.model, p.title, p.source));
@@ -228,8 +259,11 @@ fn facts(prepared: &Prepared, done: &Finished, wall: f64) -> Vec<(String, String
     add("Lennard-Jones", lennard_jones_text(interactions));
     add("Coulomb", coulomb_text(&interactions.coulomb));
     for stage in &prepared.input.stages {
-        if let StageKind::Dynamics { duration, dynamics, .. } = &stage.kind {
-            let thermostat = thermostat_text(&dynamics.thermostat);
+        if let StageKind::Dynamics { duration, dynamics, piston, .. } = &stage.kind {
+            let mut thermostat = thermostat_text(&dynamics.thermostat);
+            if let Some(piston) = piston {
+                thermostat += &format!("; a piston at {} bar on {}", piston.pressure, piston.atoms);
+            }
             add(
                 &format!("Stage {}", stage.name),
                 format!("{duration} ps, time step {} fs, thermostat: {thermostat}", dynamics.timestep * 1e3),
@@ -251,6 +285,18 @@ fn facts(prepared: &Prepared, done: &Finished, wall: f64) -> Vec<(String, String
     add("Wall time", clock(wall));
     add("Version", format!("hexaqua {}", env!("CARGO_PKG_VERSION")));
     facts
+}
+
+fn electrode_text(electrode: &Electrode) -> String {
+    let held = match electrode.condition {
+        Condition::Potential(potential) => format!("{} V", potential / VOLT),
+        Condition::Charge(charge) => format!("a charge of {charge} e"),
+    };
+    let metal = match electrode.thomas_fermi / (4.0 * std::f64::consts::PI * COULOMB) {
+        0.0 => String::new(),
+        screening => format!(", Thomas–Fermi l²/v {screening:.4} nm⁻¹"),
+    };
+    format!("{} atoms at {held}, Gaussian width {} nm{metal}", electrode.atoms.len(), electrode.gaussian_width)
 }
 
 fn lennard_jones_text(interactions: &Interactions) -> String {

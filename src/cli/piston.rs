@@ -186,6 +186,14 @@ impl PistonLog {
     }
 }
 
+/// Of a run that was resumed behind its last piston: where that was fixed.
+pub fn fixed_before(prepared: &Prepared, stage: usize, state: &State) -> Option<String> {
+    let piston = prepared.open.iter().rev().find_map(|s| s.external.piston.as_ref())?;
+    let gap = piston.gap(state.positions[piston.first()].z);
+    let density = prepared.piston_log.map_or(String::new(), |log| format!(", {:.4} g/cm3", log.density(gap)));
+    (stage >= prepared.open.len()).then(|| format!("gap {gap:.4} nm{density}: fixed before the run was resumed"))
+}
+
 /// Fixes a piston at the mean of its gap: what is said about it, and a warning if the gap still changed.
 pub fn fix(engine: &mut Engine<'_>, stage: &str, log: Option<&PistonLog>) -> Option<(String, Option<String>)> {
     let sums = engine.gaps;

@@ -3,6 +3,7 @@
 use super::piston::{self, Room};
 use super::recorder::PistonLog;
 use super::{CliError, InputArgs, held, import, interface, observables, surface, time_step};
+use crate::analysis::{AnalysisError, AnalysisSet};
 use crate::build::{self, BoxReport, Extent, Quantity, SolutionRequest};
 use crate::cell::Cell;
 use crate::forcefield::{self, Assembled};
@@ -34,6 +35,14 @@ pub struct Prepared {
     pub layers: Vec<String>,
     /// Worth telling the user, not worth stopping for.
     pub warnings: Vec<String>,
+}
+
+impl Prepared {
+    /// The analyses of the input, for frames of its system.
+    pub fn analyses(&self) -> Result<AnalysisSet, AnalysisError> {
+        let (topology, external) = (&self.system.topology, &self.system.external);
+        AnalysisSet::with_external(&self.input.analyses, topology, external, &self.state.cell)
+    }
 }
 
 /// Reads the input and its `--set` overrides.

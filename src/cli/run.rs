@@ -5,7 +5,7 @@ use super::piston;
 use super::prepare::{self, Prepared};
 use super::progress::{Progress, clock};
 use super::recorder::{KINETIC, LOG_FILE, OpenTrajectory, Recorder, chain, gaps, lagged_list};
-use super::{CliError, InputArgs, outcome};
+use super::{CliError, InputArgs, interrupt, outcome};
 use crate::analysis::AnalysisSet;
 use crate::dynamics::engine::StagePlan;
 use crate::dynamics::minimise::{MinimisePlan, minimise};
@@ -70,13 +70,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         say!("the run in {} is complete; its report is {}", path.display(), path.join("report.html").display());
         return Ok(());
     }
-    let mut analyses = AnalysisSet::with_external(
-        &prepared.input.analyses,
-        &prepared.system.topology,
-        &prepared.system.external,
-        &prepared.state.cell,
-    )
-    .map_err(CliError::input)?;
+    let mut analyses = prepared.analyses().map_err(CliError::input)?;
     let backend = args.executor.backend(&prepared.system)?;
     if let Some(c) = &checkpoint {
         if c.backend != backend.name() {
@@ -104,6 +98,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     for warning in &prepared.warnings {
         warn!("warning: {warning}");
     }
+    interrupt::say_how_to_continue();
     let mut losses = args.lose_device_at.iter().copied();
     let attempt = run_stages(&mut prepared, backend, &folder, checkpoint, analyses, input_hash, losses.next());
     let stages = match attempt {
@@ -132,13 +127,7 @@ fn resume_once(
         CliError::Run(format!("{what}: {error}; {remedy}"))
     };
     let backend = executor.backend(&prepared.system).map_err(|e| keep(e, "no device to continue on"))?;
-    let mut analyses = AnalysisSet::with_external(
-        &prepared.input.analyses,
-        &prepared.system.topology,
-        &prepared.system.external,
-        &prepared.state.cell,
-    )
-    .map_err(CliError::input)?;
+    let mut analyses = prepared.analyses().map_err(CliError::input)?;
     analyses.restore(&checkpoint.analysis).map_err(CliError::run)?;
     folder.truncate_streams(&checkpoint.streams).map_err(CliError::run)?;
     run_stages(prepared, backend, folder, Some(checkpoint), analyses, input_hash, lose_at).map_err(
@@ -261,6 +250,11 @@ fn run_stages(
     }
     let mut finished_stages = Vec::new();
     let (mut warnings, mut pistons) = (Vec::new(), Vec::new());
+    if (first_stage, first_step) != (0, 0) {
+        let stage = &prepared.input.stages[first_stage].name;
+        say!("resumed: stage `{stage}` at step {first_step}, {:.3} ps in all", engine.state.time);
+        pistons.extend(piston::fixed_before(prepared, first_stage, &engine.state));
+    }
     let fix = |engine: &mut Engine<'_>, stage: &StageSpec, warnings: &mut Vec<String>, pistons: &mut Vec<String>| {
         let Some((told, warning)) = piston::fix(engine, &stage.name, prepared.piston_log.as_ref()) else { return };
         say!("piston: {told}");

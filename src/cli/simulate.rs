@@ -64,13 +64,7 @@ impl Observer for Memory {
 
 /// Runs all stages and returns every measured quantity, the mean temperature and, under a barostat, the density among them.
 pub fn simulate(name: &str, prepared: &Prepared, backend: Box<dyn Backend>) -> Result<Vec<Quantity>, CliError> {
-    let analyses = AnalysisSet::with_external(
-        &prepared.input.analyses,
-        &prepared.system.topology,
-        &prepared.system.external,
-        &prepared.state.cell,
-    )
-    .map_err(CliError::input)?;
+    let analyses = prepared.analyses().map_err(CliError::input)?;
     let mass = prepared.system.topology.total_mass();
     let mut memory = Memory {
         analyses,

@@ -220,7 +220,7 @@ impl<'a> Engine<'a> {
         let start =
             StageStart { step: self.state.step - start_step, time: self.state.time - start_step as f64 * plan.dt };
         let mut summary = StageSummary {
-            n_steps: schedule.n_steps,
+            n_steps: schedule.n_steps - start_step,
             wall: 0.0,
             neighbor_wall: 0.0,
             list_wall: 0.0,

@@ -41,9 +41,14 @@ pub fn figures(log: &[Column], analysed_from: Option<f64>) -> Vec<Figure> {
             ..Default::default()
         }
     };
+    // Means are those of the analysed part, as the tables have them.
+    let analysed_mean = |column: &Column| {
+        let part = time.values.iter().zip(&column.values).filter(|(t, _)| **t >= from - 1e-9).map(|(_, v)| *v);
+        mean(&part.collect::<Vec<f64>>())
+    };
     let mut figures = Vec::new();
     if let Some(temperature) = column("temperature") {
-        let title = format!("Temperature, mean {:.2} {}", mean(&temperature.values), temperature.unit);
+        let title = format!("Temperature, mean {:.2} {}", analysed_mean(temperature), temperature.unit);
         let window = (temperature.values.len() / 40).max(1);
         let average = Column { values: running_mean(&temperature.values, window), ..temperature.clone() };
         let lines = vec![
@@ -55,10 +60,7 @@ pub fn figures(log: &[Column], analysed_from: Option<f64>) -> Vec<Figure> {
     let charges: Vec<&Column> = columns.iter().filter(|c| c.name.starts_with("charge_")).collect();
     if let Some(last) = charges.last() {
         let name = |c: &Column| c.name.trim_start_matches("charge_").to_string();
-        // As the table of values has it: over the analysed part.
-        let analysed: Vec<f64> =
-            time.values.iter().zip(&last.values).filter(|(t, _)| **t >= from - 1e-9).map(|(_, q)| *q).collect();
-        let title = format!("Charge of electrodes, mean of {} {:+.4} {}", name(last), mean(&analysed), last.unit);
+        let title = format!("Charge of electrodes, mean of {} {:+.4} {}", name(last), analysed_mean(last), last.unit);
         let lines = charges.iter().enumerate().map(|(k, column)| series(name(column), k + 1, column, 0.0)).collect();
         figures.push(figure("electrode-charge", title, Axis::new("Q", &last.unit), lines, Some(last)));
     }
@@ -69,7 +71,7 @@ pub fn figures(log: &[Column], analysed_from: Option<f64>) -> Vec<Figure> {
             .iter()
             .enumerate()
             .map(|(color, c)| {
-                let mean = mean(&c.values);
+                let mean = analysed_mean(c);
                 series(format!("{} (mean {mean:.0})", c.name), color, c, mean)
             })
             .collect();

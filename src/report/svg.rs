@@ -96,7 +96,8 @@ pub fn render(figure: &Figure) -> String {
     };
     let x = scale(&figure.x, &mut data(None, 0), x0, x1, false, false);
     let filled = figure.series.iter().any(|s| matches!(s.kind, SeriesKind::Area | SeriesKind::Bars));
-    let y = scale(&figure.y, &mut data(Some(false), 1), y0, y1, filled, true);
+    // Two axes of one height show the same zero.
+    let y = scale(&figure.y, &mut data(Some(false), 1), y0, y1, filled || figure.right.is_some(), true);
     let right = figure.right.as_ref().map(|axis| (axis, scale(axis, &mut data(Some(true), 1), y0, y1, true, true)));
 
     let mut out = String::new();

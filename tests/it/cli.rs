@@ -119,7 +119,8 @@ fn a_run_killed_by_sigkill_and_resumed_ends_as_an_unbroken_one() {
         if kill > 0 {
             args.push("--resume");
         }
-        let mut child = hexaqua(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
+        let mut child =
+            hexaqua(&args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let deadline = Instant::now() + Duration::from_secs(120);
         loop {
             let log = std::fs::read_to_string(broken.join("log.csv")).unwrap_or_default();
@@ -130,8 +131,18 @@ fn a_run_killed_by_sigkill_and_resumed_ends_as_an_unbroken_one() {
             assert!(Instant::now() < deadline, "the run writes no log");
             std::thread::sleep(Duration::from_millis(2));
         }
-        child.kill().expect("killed"); // SIGKILL
-        child.wait().expect("reaped");
+        if kill == 1 {
+            // from the keyboard
+            let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+            assert!(interrupt.expect("kill").success());
+            let ended = child.wait_with_output().expect("reaped");
+            let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+            assert_eq!(ended.status.code(), Some(130), "{told}");
+            assert!(told.contains("--resume continues from it"), "{told}");
+        } else {
+            child.kill().expect("killed"); // SIGKILL
+            child.wait().expect("reaped");
+        }
     }
     expect(0, &["run", &input, "--backend", "cpu", "--resume", "--out", &broken.display().to_string()]);
     let (whole, broken) = (files(&whole), files(&broken));

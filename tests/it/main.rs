@@ -24,6 +24,7 @@ mod electrode_gpu;
 mod electrolytes;
 mod external;
 mod external_gpu;
+mod faces;
 mod film_fixture;
 mod forcefield;
 mod frozen;
