@@ -1,53 +1,95 @@
-//! Charges, potentials and capacitance of the electrodes of a run, from its log.
+//! Charges, potentials and capacitance of the electrodes of a run, from its log or from frames.
 
 use super::outcome::set_point;
 use super::prepare::Prepared;
 use crate::analysis::AnalysisResult;
-use crate::analysis::blocks::Estimate;
-use crate::analysis::capacitance::{Capacitor, Terminal};
-use crate::io::log::{CHARGE, Log};
-use crate::system::State;
-use crate::system::external::{Condition, Electrode};
+use crate::analysis::capacitance::{Capacitor, Level, Terminal};
+use crate::cell::Cell;
+use crate::forces::response::empty_capacitance;
+use crate::io::log::{CHARGE, Log, POTENTIAL};
+use crate::system::external::{Condition, Electrode, MOST_ELECTRODES};
 use crate::units::VOLT;
+use glam::DVec3;
 
-/// The result for a system with electrodes; `None` for any other.
+/// What electrodes had at one moment, in the order of the system.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reading {
+    /// e
+    pub charges: [f64; MOST_ELECTRODES],
+    /// V
+    pub potentials: [f64; MOST_ELECTRODES],
+}
+
+/// The readings of a log; empty if a column is missing.
 ///
-/// * `state` – the last one: electrodes stay where they are
 /// * `from` – ps, where the analysed part of the log begins
-/// * `others` – what analyses found: of a given charge the potential
+pub fn of_log(prepared: &Prepared, log: &Log, from: Option<f64>) -> Vec<Reading> {
+    let electrodes: Vec<&Electrode> = prepared.system.external.electrodes.iter().flat_map(|e| &e.electrodes).collect();
+    let charges: Option<Vec<&[f64]>> = electrodes.iter().map(|e| log.column(&format!("{CHARGE}{}", e.name))).collect();
+    let potentials: Option<Vec<Option<&[f64]>>> = (electrodes.iter())
+        .map(|e| match e.condition {
+            Condition::Potential(_) => Some(None),
+            Condition::Charge(_) => log.column(&format!("{POTENTIAL}{}", e.name)).map(Some),
+        })
+        .collect();
+    let (Some(time), Some(charges), Some(potentials)) = (log.column("time"), charges, potentials) else {
+        return Vec::new();
+    };
+    let reading = |line: usize| {
+        let mut reading = Reading { charges: [0.0; MOST_ELECTRODES], potentials: [0.0; MOST_ELECTRODES] };
+        for (k, electrode) in electrodes.iter().enumerate() {
+            reading.charges[k] = charges[k][line];
+            reading.potentials[k] =
+                potentials[k].map_or(electrode.condition.potential() / VOLT, |potentials| potentials[line]);
+        }
+        let known = reading.charges.iter().chain(&reading.potentials).all(|x| x.is_finite());
+        known.then_some(reading)
+    };
+    let analysed = |line: &usize| from.is_none_or(|from| time[*line] >= from - 1e-9);
+    (0..time.len()).filter(analysed).filter_map(reading).collect()
+}
+
+/// The result for a system with electrodes; `None` for any other, and without readings.
+///
+/// * `positions` – `[n_atoms]`, nm: of electrodes, which stay where they are
+/// * `lines` – what a reading is called: `lines of the log`, `frames`
 pub fn of(
     prepared: &Prepared,
-    state: &State,
-    log: &Log,
-    from: Option<f64>,
-    others: &[AnalysisResult],
+    cell: &Cell,
+    positions: &[DVec3],
+    readings: &[Reading],
+    lines: &'static str,
 ) -> Option<AnalysisResult> {
-    let external = &prepared.system.external;
-    let extent = |e: &Electrode| {
-        let heights = e.atoms.iter().map(|&i| state.positions[i as usize].z);
-        heights.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), z| (low.min(z), high.max(z)))
+    let electrodes = prepared.system.external.electrodes.as_ref()?;
+    let lowest = |k: &usize| {
+        let atoms = electrodes.electrodes[*k].atoms.iter();
+        atoms.map(|&i| positions[i as usize].z).fold(f64::INFINITY, f64::min)
     };
-    let mut electrodes: Vec<&Electrode> = external.electrodes.as_ref()?.electrodes.iter().collect();
-    electrodes.sort_by(|a, b| extent(a).0.total_cmp(&extent(b).0));
-    let (lowest, highest) = (electrodes.first()?, electrodes.last()?);
-    let time = log.column("time")?;
-    let terminal = |e: &&Electrode| {
-        let charges = log.column(&format!("{CHARGE}{}", e.name))?;
-        let analysed =
-            time.iter().zip(charges).filter(|(t, q)| q.is_finite() && from.is_none_or(|from| **t >= from - 1e-9));
-        let potential = match e.condition {
-            Condition::Potential(potential) => Some(potential / VOLT),
-            Condition::Charge(_) => None,
+    let mut order: Vec<usize> = (0..electrodes.electrodes.len()).collect();
+    order.sort_by(|a, b| lowest(a).total_cmp(&lowest(b)));
+    let terminal = |&k: &usize| {
+        let electrode = &electrodes.electrodes[k];
+        let level = match electrode.condition {
+            Condition::Potential(potential) => Level::Held(potential / VOLT),
+            Condition::Charge(_) => Level::Found(readings.iter().map(|r| r.potentials[k]).collect()),
         };
-        Some(Terminal { name: e.name.clone(), potential, charges: analysed.map(|(_, q)| *q).collect() })
+        Terminal { name: electrode.name.clone(), level, charges: readings.iter().map(|r| r.charges[k]).collect() }
     };
-    let vectors = state.cell.vectors();
-    let drop = others.iter().flat_map(|r| &r.values).find(|q| q.id == "potential_drop(z)");
+    let empty = match order[..] {
+        [lower, upper] if !readings.is_empty() => {
+            let finite_field = prepared.input.interface.finite_field.is_some();
+            let between = [lower, upper];
+            let empty = empty_capacitance(&prepared.system, electrodes, cell, positions, between, finite_field);
+            empty.ok().map(|capacitance| capacitance * VOLT)
+        }
+        _ => None,
+    };
+    let vectors = cell.vectors();
     Capacitor {
-        electrodes: electrodes.iter().map(terminal).collect::<Option<Vec<_>>>()?,
+        electrodes: order.iter().map(terminal).collect(),
         area: vectors.x_axis.cross(vectors.y_axis).length(),
-        gap: extent(highest).0 - extent(lowest).1,
-        drop: drop.map(|q| Estimate { value: q.value, error: q.error }),
+        empty,
+        lines,
         temperature: set_point(&prepared.input),
     }
     .result()

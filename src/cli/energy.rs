@@ -10,6 +10,7 @@ use crate::math::ewald_beta;
 use crate::system::resolve::reciprocal_range;
 use crate::system::spec::GeometrySpec;
 use crate::system::{Coulomb, System};
+use crate::units::VOLT;
 use glam::DVec3;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ pub struct Args {
     input: InputArgs,
     #[command(flatten)]
     executor: ExecutorArgs,
-    /// Print JSON: {"n_atoms", "total", "terms", "backend", "device"}, kJ/mol, and "electrode_charges" (e) where there are electrodes
+    /// Print JSON: {"n_atoms", "total", "terms", "backend", "device"}, kJ/mol, and "electrode_charges" (e) and "electrode_potentials" (V) where there are electrodes
     #[arg(long)]
     json: bool,
     /// Write atom,fx,fy,fz (kJ/mol/nm; constraint forces excluded)
@@ -66,8 +67,9 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let check = if args.check { Some(force_error(&prepared, &evaluation.forces)?) } else { None };
     let n_atoms = prepared.state.n_atoms();
     let electrodes = prepared.system.external.electrodes.iter().flat_map(|e| &e.electrodes);
-    let electrodes: Vec<(String, f64)> =
-        electrodes.map(|e| e.name.clone()).zip(evaluation.energies.electrode_charges).collect();
+    let potentials = evaluation.energies.electrode_potentials.map(|potential| potential / VOLT);
+    let of_electrodes = evaluation.energies.electrode_charges.into_iter().zip(potentials);
+    let electrodes: Vec<(String, (f64, f64))> = electrodes.map(|e| e.name.clone()).zip(of_electrodes).collect();
     let packed = is_packed(&prepared.input.system.geometry);
     if args.json {
         let terms: serde_json::Map<String, serde_json::Value> =
@@ -77,8 +79,11 @@ pub fn run(args: &Args) -> Result<(), CliError> {
             "backend": backend.name(), "device": backend.device(),
         });
         if !electrodes.is_empty() {
-            let charges = electrodes.iter().map(|(name, charge)| (name.clone(), (*charge).into()));
-            value["electrode_charges"] = charges.collect::<serde_json::Map<String, serde_json::Value>>().into();
+            let map = |of: fn(&(f64, f64)) -> f64| -> serde_json::Map<String, serde_json::Value> {
+                electrodes.iter().map(|(name, both)| (name.clone(), of(both).into())).collect()
+            };
+            value["electrode_charges"] = map(|both| both.0).into();
+            value["electrode_potentials"] = map(|both| both.1).into();
         }
         if let Some(error) = check {
             value["force_error_relative_rms"] = error.into();
@@ -91,8 +96,8 @@ pub fn run(args: &Args) -> Result<(), CliError> {
             say!("  {name:<24} {value:>18.6} kJ/mol");
         }
         say!("  {:<24} {:>18.6} kJ/mol", "total", evaluation.energies.total());
-        for (name, charge) in &electrodes {
-            say!("  {:<24} {charge:>18.6} e", format!("charge of {name}"));
+        for (name, (charge, potential)) in &electrodes {
+            say!("  {:<24} {charge:>18.6} e  at {potential:.6} V", format!("charge of {name}"));
         }
         if let Some(error) = check {
             let exact = match prepared.system.interactions.coulomb {

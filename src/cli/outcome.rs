@@ -42,7 +42,8 @@ pub fn finish(prepared: &Prepared, folder: &OutputFolder, done: Finished, wall: 
     let log = Log::read(&folder.file(LOG_FILE)).map_err(CliError::run)?;
     let mut results = if done.analyses.n_frames() > 0 { done.analyses.finish() } else { Vec::new() };
     let analysed_from = analysed_from(&prepared.input, &log);
-    let electrodes = capacitance::of(prepared, &done.state, &log, analysed_from, &results);
+    let readings = capacitance::of_log(prepared, &log, analysed_from);
+    let electrodes = capacitance::of(prepared, &done.state.cell, &done.state.positions, &readings, "lines of the log");
     results.extend(electrodes);
     let mut quantities: Vec<Quantity> = results.iter().flat_map(|r| r.values.iter().cloned()).collect();
     quantities.extend(means_of_log(&prepared.input, &log));

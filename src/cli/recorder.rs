@@ -12,7 +12,7 @@ use crate::io::log::{self, LogWriter, READINGS};
 use crate::io::output::OutputFolder;
 use crate::io::trajectory::TrajectoryWriter;
 use crate::system::{Frame, Topology};
-use crate::units::{DENSITY_G_CM3, PRESSURE_BAR};
+use crate::units::{DENSITY_G_CM3, PRESSURE_BAR, VOLT};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -74,6 +74,8 @@ pub struct Recorder<'a> {
     pub topology: &'a Topology,
     /// Names, in the order of the system.
     pub electrodes: Vec<String>,
+    /// Of these, those of given charge: (place, name).
+    pub of_given_charge: Vec<(usize, String)>,
     /// In a run with a piston.
     pub piston: Option<PistonLog>,
     pub folder: &'a OutputFolder,
@@ -145,6 +147,12 @@ impl Observer for Recorder<'_> {
         let terms = energies.terms();
         let charges: Vec<(&str, f64)> =
             self.electrodes.iter().map(String::as_str).zip(row.energies.electrode_charges).collect();
+        let potential = |k: usize| match row.energies.electrode {
+            Some(_) => row.energies.electrode_potentials[k] / VOLT,
+            None => f64::NAN, // up to a piston that has not been fixed
+        };
+        let potentials: Vec<(&str, f64)> =
+            self.of_given_charge.iter().map(|(k, name)| (name.as_str(), potential(*k))).collect();
         let line = log::LogRow {
             step: row.step,
             time: row.time,
@@ -158,6 +166,7 @@ impl Observer for Recorder<'_> {
             terms: &terms,
             conserved: Some(row.conserved),
             charges: &charges,
+            potentials: &potentials,
             readings: &readings,
         };
         self.log.write(&line).map_err(output)

@@ -18,6 +18,7 @@ use crate::io::log::LogWriter;
 use crate::io::output::OutputFolder;
 use crate::io::trajectory::{Format, TrajectoryWriter};
 use crate::system::State;
+use crate::system::external::{Condition, Electrode};
 use crate::system::spec::{DynamicsSpec, StageKind, StageSpec, ThermostatSpec, TrajectorySpec};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -222,10 +223,12 @@ fn run_stages(
         streams.retain(|s| s.0 != LOG_FILE);
     }
     let log = if log_length > 0 { LogWriter::resume(&log_path, log_length) } else { LogWriter::create(&log_path) };
-    let electrodes = system.external.electrodes.iter().flat_map(|e| &e.electrodes);
+    let electrodes: Vec<&Electrode> = system.external.electrodes.iter().flat_map(|e| &e.electrodes).collect();
+    let is_given = |(_, e): &(usize, &&Electrode)| matches!(e.condition, Condition::Charge(_));
     let mut recorder = Recorder {
         topology: &system.topology,
-        electrodes: electrodes.map(|e| e.name.clone()).collect(),
+        electrodes: electrodes.iter().map(|e| e.name.clone()).collect(),
+        of_given_charge: electrodes.iter().enumerate().filter(is_given).map(|(k, e)| (k, e.name.clone())).collect(),
         piston: prepared.piston_log,
         folder,
         log: log.map_err(CliError::run)?,

@@ -10,9 +10,9 @@ use crate::dynamics::engine::StagePlan;
 use crate::dynamics::{DynamicsError, Engine, LogRow, Moment, Observer};
 use crate::forces::Backend;
 use crate::system::Frame;
-use crate::system::external::MOST_ELECTRODES;
+use crate::system::external::{Condition, MOST_ELECTRODES};
 use crate::system::spec::StageKind;
-use crate::units::DENSITY_G_CM3;
+use crate::units::{DENSITY_G_CM3, VOLT};
 
 use super::outcome::{density_quantity, series_quantity, temperature_quantity};
 
@@ -31,6 +31,8 @@ struct Memory {
     pressures: Vec<f64>,
     /// Charges by electrode, e
     electrodes: Vec<[f64; MOST_ELECTRODES]>,
+    /// Potentials by electrode, V
+    levels: Vec<[f64; MOST_ELECTRODES]>,
     progress: Progress,
 }
 
@@ -42,6 +44,7 @@ impl Observer for Memory {
             self.potentials.push(row.energies.total());
             self.pressures.push(row.pressure);
             self.electrodes.push(row.energies.electrode_charges);
+            self.levels.push(row.energies.electrode_potentials.map(|potential| potential / VOLT));
         }
         Ok(())
     }
@@ -75,6 +78,7 @@ pub fn simulate(name: &str, prepared: &Prepared, backend: Box<dyn Backend>) -> R
         potentials: Vec::new(),
         pressures: Vec::new(),
         electrodes: Vec::new(),
+        levels: Vec::new(),
         progress: Progress::new(name, 0.0),
     };
     let system_of = |stage: usize| prepared.open.get(stage).unwrap_or(&prepared.system);
@@ -116,6 +120,10 @@ pub fn simulate(name: &str, prepared: &Prepared, backend: Box<dyn Backend>) -> R
     for (k, electrode) in prepared.system.external.electrodes.iter().flat_map(|e| &e.electrodes).enumerate() {
         let charges: Vec<f64> = memory.electrodes.iter().map(|row| row[k]).collect();
         quantities.extend(series_quantity(&format!("electrode_charge({})", electrode.name), "e", &charges));
+        if let Condition::Charge(_) = electrode.condition {
+            let potentials: Vec<f64> = memory.levels.iter().map(|row| row[k]).collect();
+            quantities.extend(series_quantity(&format!("electrode_potential({})", electrode.name), "V", &potentials));
+        }
     }
     quantities.extend(energy_per_molecule(prepared, &memory.potentials));
     Ok(quantities)

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-const MAGIC: [u8; 8] = *b"HXQ-C\x1a\x00\x01";
+const MAGIC: [u8; 8] = *b"HXQ-C\x1a\x00\x02";
 /// Electrodes below this many atoms are solved faster than read.
 const FEWEST: usize = 200;
 /// All files together take no more, bytes.
@@ -93,7 +93,8 @@ pub fn write(key: &Key, response: &Response) {
 
 fn encode(response: &Response) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
-    let all = response.matrix().values.iter().chain(response.shares().iter().flatten());
+    let of_groups = response.shares().iter().flatten().chain(&response.between().values);
+    let all = response.matrix().values.iter().chain(of_groups);
     bytes.extend(all.flat_map(|x| x.to_bits().to_le_bytes()));
     bytes.extend(fnv1a(&bytes).to_le_bytes());
     bytes
@@ -107,11 +108,14 @@ fn decode(bytes: &[u8], n: usize, n_groups: usize) -> Option<Response> {
     let numbers: Vec<f64> = (body.strip_prefix(&MAGIC)?.chunks_exact(8))
         .map(|b| f64::from_bits(b.iter().rev().fold(0, |bits, &byte| bits << 8 | u64::from(byte))))
         .collect();
-    if numbers.len() != n * (n + n_groups) {
+    if numbers.len() != n * (n + n_groups) + n_groups * n_groups {
         return None;
     }
-    let shares = numbers[n * n..].chunks(n.max(1)).map(<[f64]>::to_vec).collect();
-    Some(Response::from_parts(Matrix { n, values: numbers[..n * n].to_vec() }, shares))
+    let (matrix, rest) = numbers.split_at(n * n);
+    let (shares, between) = rest.split_at(n * n_groups);
+    let shares = shares.chunks(n.max(1)).map(<[f64]>::to_vec).collect();
+    let between = Matrix { n: n_groups, values: between.to_vec() };
+    Some(Response::from_parts(Matrix { n, values: matrix.to_vec() }, shares, between))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! J. Chem. Phys. 126, 084704 (2007)), under Eᵀ q = Q: the atoms of every group keep a sum. The minimum is
 //! q = C (Ψ − φ) + S Q, S = A⁻¹ E (Eᵀ A⁻¹ E)⁻¹, C = A⁻¹ − S Eᵀ A⁻¹
 //! (L. Scalfi et al., J. Chem. Phys. 153, 174704 (2020), for one group); C is symmetric and its rows sum to zero over
-//! every group.
+//! every group. At the minimum A q + φ = Ψ + E λ: every group is off its Ψ by one number, λ = B Q − Sᵀ (Ψ − φ) with B = (Eᵀ A⁻¹ E)⁻¹.
 
 use super::dense::{Matrix, NotPositiveDefinite};
 
@@ -16,6 +16,8 @@ pub struct Response {
     matrix: Matrix,
     /// S by group, `[n_groups][n]`
     shares: Vec<Vec<f64>>,
+    /// B, kJ mol⁻¹ e⁻²
+    between: Matrix,
 }
 
 impl Response {
@@ -50,7 +52,7 @@ impl Response {
                 }
             }
         }
-        Ok(Response { matrix: inverse, shares })
+        Ok(Response { matrix: inverse, shares, between })
     }
 
     pub fn n_atoms(&self) -> usize {
@@ -67,9 +69,23 @@ impl Response {
         &self.shares
     }
 
-    /// From its parts, as [`Response::matrix`] and [`Response::shares`] give them.
-    pub fn from_parts(matrix: Matrix, shares: Vec<Vec<f64>>) -> Self {
-        Response { matrix, shares }
+    /// B, row-major by group.
+    pub fn between(&self) -> &Matrix {
+        &self.between
+    }
+
+    /// From its parts, as [`Response::matrix`], [`Response::shares`] and [`Response::between`] give them.
+    pub fn from_parts(matrix: Matrix, shares: Vec<Vec<f64>>, between: Matrix) -> Self {
+        Response { matrix, shares, between }
+    }
+
+    /// λ: by how much the potential at the atoms of every group is off the Ψ in `drive`, `[n_groups]`, kJ mol⁻¹ e⁻¹. Only differences between groups
+    /// mean something.
+    ///
+    /// * `drive` – Ψ − φ, `[n]`, kJ mol⁻¹ e⁻¹
+    /// * `sums` – Q, `[n_groups]`, e
+    pub fn offsets(&self, drive: &[f64], sums: &[f64]) -> Vec<f64> {
+        offsets(&self.between, &self.shares, drive, sums)
     }
 
     /// Charges that minimise U, `[n]`, e.
@@ -84,13 +100,32 @@ impl Response {
         charges
     }
 
-    /// Capacitance between two groups of atoms with nothing else in the cell, e² mol kJ⁻¹: dQ₁/dΔΨ at Σ q = 0.
+    /// What a change of the drive does to the charge of some atoms at unchanged sums, e: Σ (C d) over them.
+    ///
+    /// * `counted` – `[n]`, whether an atom is one of them
+    /// * `drive` – `[n]`, kJ mol⁻¹ e⁻¹
+    pub fn charge_of(&self, counted: &[bool], drive: &[f64]) -> f64 {
+        self.matrix.times(drive).iter().zip(counted).filter(|(_, counted)| **counted).map(|(q, _)| q).sum()
+    }
+
+    /// Capacitance between some atoms and the rest of their group with nothing else in the cell, e² mol kJ⁻¹: dQ₁/dΔΨ at Σ q = 0.
     ///
     /// * `of_first` – `[n]`, whether an atom belongs to the first electrode
     pub fn capacitance(&self, of_first: &[bool]) -> f64 {
-        let weight: Vec<f64> = of_first.iter().map(|&x| if x { 1.0 } else { 0.0 }).collect();
-        self.matrix.times(&weight).iter().zip(&weight).map(|(a, b)| a * b).sum()
+        self.charge_of(of_first, &of_first.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>())
     }
+
+    /// Capacitance between two groups with nothing else in the cell, e² mol kJ⁻¹: of the charge that moves from one to the other.
+    pub fn capacitance_between(&self, [a, b]: [usize; 2]) -> f64 {
+        let between = |a: usize, b: usize| self.between.get(a, b);
+        1.0 / (between(a, a) - between(a, b) - between(b, a) + between(b, b))
+    }
+}
+
+/// As [`Response::offsets`], from the parts of a response.
+pub fn offsets(between: &Matrix, shares: &[Vec<f64>], drive: &[f64], sums: &[f64]) -> Vec<f64> {
+    let of_drive = |share: &Vec<f64>| share.iter().zip(drive).map(|(s, d)| s * d).sum::<f64>();
+    between.times(sums).iter().zip(shares).map(|(of_sums, share)| of_sums - of_drive(share)).collect()
 }
 
 #[cfg(test)]
@@ -199,8 +234,16 @@ mod tests {
         let side: f64 = q[4..].iter().sum();
         let same = held.charges(&[0.0; 8], &[-side, side]);
         assert!(q.iter().zip(&same).all(|(a, b)| (a - b).abs() < 1e-10));
+        let off = held.offsets(&[0.0; 8], &[-side, side]);
+        assert!((off[1] - off[0] - 100.0).abs() < 1e-8, "{off:?}");
+        assert!((held.capacitance_between([0, 1]) / near - 1.0).abs() < 1e-8);
         let other = held.charges(&drive, &[0.1, 0.3]);
         assert!((other[..4].iter().sum::<f64>() - 0.1).abs() < 1e-10);
         assert!((other[4..].iter().sum::<f64>() - 0.3).abs() < 1e-10);
+        // A q = Ψ + λ, group by group
+        let (off, back) = (held.offsets(&drive, &[0.1, 0.3]), interaction.times(&other));
+        for i in 0..8 {
+            assert!((back[i] - drive[i] - off[i / 4]).abs() < 1e-7 * off[0].abs(), "{i} {off:?}");
+        }
     }
 }

@@ -90,6 +90,8 @@ pub struct Energies {
     pub piston: Option<f64>,
     /// Not an energy: charge of every electrode in the order of the system, e; zero behind the last.
     pub electrode_charges: [f64; MOST_ELECTRODES],
+    /// Not an energy: potential of every electrode, held or found, see [`crate::system::external::Electrodes::potentials`], kJ mol⁻¹ e⁻¹.
+    pub electrode_potentials: [f64; MOST_ELECTRODES],
     /// Not energies: where a piston is and what it feels.
     pub piston_reading: Option<PistonReading>,
     /// Σ of the pair potentials at the cutoff over the pairs inside it. Not part of the total: the conserved quantity

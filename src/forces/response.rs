@@ -42,6 +42,38 @@ pub fn solved(
     Ok(made)
 }
 
+/// Capacitance between two electrodes with nothing else in the cell: the charge of the upper one by the potential between them, e² mol kJ⁻¹.
+///
+/// * `positions` – `[n_atoms]`, nm; only electrode atoms are looked at
+/// * `between` – which electrodes: the lower and the upper one
+/// * `finite_field` – does the field −ΔΨ/L_z go with the potential?
+///
+/// # Errors
+/// Those of [`solved`].
+pub fn empty_capacitance(
+    system: &System,
+    electrodes: &Electrodes,
+    cell: &Cell,
+    positions: &[DVec3],
+    between: [usize; 2],
+    finite_field: bool,
+) -> Result<f64, ForceError> {
+    let sites = Site::all(electrodes);
+    let at: Vec<DVec3> = sites.iter().map(|s| positions[s.atom]).collect();
+    let response = solved(system, electrodes, cell, &sites, &at)?;
+    let groups = electrodes.groups();
+    let [lower, upper] = between;
+    if groups[lower] != groups[upper] {
+        return Ok(response.capacitance_between([groups[lower], groups[upper]]));
+    }
+    let counted: Vec<bool> =
+        (electrodes.electrodes.iter().enumerate()).flat_map(|(k, e)| e.atoms.iter().map(move |_| k == upper)).collect();
+    // Ψ + E z by ΔΨ
+    let of_field = |r: &DVec3| if finite_field { -r.z / cell.vectors().z_axis.z } else { 0.0 };
+    let drive: Vec<f64> = counted.iter().zip(&at).map(|(&counted, r)| f64::from(counted) + of_field(r)).collect();
+    Ok(response.charge_of(&counted, &drive))
+}
+
 /// Everything that C depends on, as bytes.
 fn describe(system: &System, beta: f64, cell: &Cell, sites: &[Site], at: &[DVec3], groups: &[u32]) -> Vec<u8> {
     let mut numbers = cell.vectors().to_cols_array().to_vec();

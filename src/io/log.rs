@@ -44,6 +44,8 @@ pub struct LogRow<'a> {
     pub conserved: Option<f64>,
     /// Electrodes and their charges, e, the same in every row of a file.
     pub charges: &'a [(&'a str, f64)],
+    /// Electrodes of given charge and their potentials, V, the same in every row of a file; NaN where they are not known.
+    pub potentials: &'a [(&'a str, f64)],
     /// Of a piston, by the names in [`READINGS`], the same in every row of a file; NaN where there is none.
     pub readings: &'a [(&'static str, f64)],
 }
@@ -87,8 +89,10 @@ impl LogWriter {
     /// Adds one row.
     pub fn write(&mut self, row: &LogRow) -> Result<(), LogError> {
         let charges = row.charges.iter().map(|(name, _)| format!("{CHARGE}{name}"));
+        let potentials = row.potentials.iter().map(|(name, _)| format!("{POTENTIAL}{name}"));
         let readings = row.readings.iter().map(|r| r.0.to_string());
-        let names: Vec<String> = row.terms.iter().map(|t| t.0.to_string()).chain(charges).chain(readings).collect();
+        let terms = row.terms.iter().map(|t| t.0.to_string());
+        let names: Vec<String> = terms.chain(charges).chain(potentials).chain(readings).collect();
         let mut text = String::new();
         match &self.terms {
             None => {
@@ -123,6 +127,7 @@ impl LogWriter {
         row.terms.iter().for_each(|t| field(Some(t.1), 6));
         field(row.conserved, 6);
         row.charges.iter().for_each(|c| field(Some(c.1), 9));
+        row.potentials.iter().for_each(|p| field(Some(p.1), 6));
         row.readings.iter().for_each(|r| field(Some(r.1), 6));
         text += &line;
         text.push('\n');
@@ -145,6 +150,8 @@ impl LogWriter {
 
 /// Begins the names of columns with charges of electrodes.
 pub const CHARGE: &str = "charge_";
+/// Begins the names of columns with potentials of electrodes of given charge.
+pub const POTENTIAL: &str = "potential_";
 
 /// What a piston does, with units: the gap that it closes, the density of the liquid in the accessible part of it, and what the
 /// slab feels from everything else.
@@ -156,11 +163,14 @@ fn columns(terms: impl Iterator<Item = String>) -> Vec<(String, &'static str)> {
     let head = head.into_iter().chain([("volume", "nm3"), ("density", "g/cm3")].map(own));
     let energies = [("kinetic", "kJ/mol"), ("potential", "kJ/mol")].map(own);
     let (charges, terms): (Vec<String>, Vec<String>) = terms.partition(|name| name.starts_with(CHARGE));
+    let (potentials, terms): (Vec<String>, Vec<String>) =
+        terms.into_iter().partition(|name| name.starts_with(POTENTIAL));
     let reading = |name: &String| READINGS.into_iter().find(|r| r.0 == name.as_str());
     let readings: Vec<_> = terms.iter().filter_map(reading).map(own).collect();
     let terms = terms.into_iter().filter(|name| reading(name).is_none());
     let terms = terms.map(|t| (t, "kJ/mol")).chain([own(("conserved", "kJ/mol"))]);
-    return head.chain(energies).chain(terms).chain(charges.into_iter().map(|c| (c, "e"))).chain(readings).collect();
+    let electrodes = charges.into_iter().map(|c| (c, "e")).chain(potentials.into_iter().map(|p| (p, "V")));
+    return head.chain(energies).chain(terms).chain(electrodes).chain(readings).collect();
 
     fn own((name, unit): (&str, &'static str)) -> (String, &'static str) {
         (name.to_string(), unit)
@@ -258,7 +268,8 @@ mod tests {
             potential: -4.25,
             terms: &TERMS,
             conserved: Some(8.25),
-            charges: &[],
+            charges: &[("lower", -0.25)],
+            potentials: &[("lower", 1.5)],
             readings: &[],
         }
     }
@@ -274,7 +285,7 @@ mod tests {
             text.lines().next(),
             Some(
                 "time (ps),step,stage,temperature (K),pressure (bar),volume (nm3),density (g/cm3),\
-                 kinetic (kJ/mol),potential (kJ/mol),lj (kJ/mol),coulomb_real (kJ/mol),conserved (kJ/mol)"
+                 kinetic (kJ/mol),potential (kJ/mol),lj (kJ/mol),coulomb_real (kJ/mol),conserved (kJ/mol),charge_lower (e),potential_lower (V)"
             )
         );
         assert_eq!(writer.flush().expect("syncs"), text.len() as u64);
@@ -282,6 +293,8 @@ mod tests {
         assert_eq!(log.n_rows(), 3);
         assert_eq!(log.column("time"), Some([0.0, 1.0, 2.0].as_slice()));
         assert_eq!(log.column("coulomb_real"), Some([-7.5; 3].as_slice()));
+        assert_eq!(log.column("potential_lower"), Some([1.5; 3].as_slice()));
+        assert_eq!(log.column("potential"), Some([-4.25; 3].as_slice()));
         assert!(log.column("pressure").is_some_and(|c| c.iter().all(|v| v.is_nan())));
         assert_eq!(log.columns[0].unit, "ps");
     }

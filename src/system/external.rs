@@ -74,6 +74,39 @@ impl Electrodes {
         }
         (groups, sums)
     }
+
+    /// The group of each electrode, as [`Electrodes::fixed_sums`] counts them, `[n_electrodes]`.
+    pub fn groups(&self) -> Vec<usize> {
+        let (of_atoms, _) = self.fixed_sums();
+        let mut first = 0;
+        let group = |e: &Electrode| {
+            let group = of_atoms[first] as usize;
+            first += e.atoms.len();
+            group
+        };
+        self.electrodes.iter().map(group).collect()
+    }
+
+    /// Is the charge of any electrode given, so that its potential is what follows?
+    pub fn has_given_charge(&self) -> bool {
+        self.electrodes.iter().any(|e| matches!(e.condition, Condition::Charge(_)))
+    }
+
+    /// Potential of every electrode on the scale of those that are held, kJ mol⁻¹ e⁻¹; zero behind the last. Where none is held, the first one is at zero.
+    ///
+    /// An electrode of given charge has what its atoms have: held at this potential it would take this charge.
+    ///
+    /// * `offsets` – by how much the potential at the atoms of every group is off the one in [`Condition::potential`], kJ mol⁻¹ e⁻¹
+    pub fn potentials(&self, offsets: &[f64]) -> [f64; MOST_ELECTRODES] {
+        let groups = self.groups();
+        let is_held = |e: &Electrode| matches!(e.condition, Condition::Potential(_));
+        let reference = self.electrodes.iter().position(is_held).unwrap_or(0);
+        let mut potentials = [0.0; MOST_ELECTRODES];
+        for ((potential, e), &group) in potentials.iter_mut().zip(&self.electrodes).zip(&groups) {
+            *potential = e.condition.potential() + (offsets[group] - offsets[groups[reference]]);
+        }
+        potentials
+    }
 }
 
 /// A rigid slab that a pressure pushes along z: M dV/dt = Σ F_z + s P A, with the forces of everything else on its atoms, and

@@ -82,6 +82,10 @@ fn charges_forces_and_energies_match_the_twin_on_the_device() {
             }
             assert_eq!(gpu.energies.terms().len(), twin.energies.terms().len());
             assert_relative(&name, gpu.energies.total(), twin.energies.total(), 5e-6);
+            for (a, b) in gpu.energies.electrode_potentials.iter().zip(twin.energies.electrode_potentials) {
+                // what drives charges is summed in single precision
+                assert!((a - b).abs() < 1e-5 * VOLT, "{name}: potentials of {a} and {b} kJ/mol/e");
+            }
             for (a, b) in gpu.energies.electrode_charges.iter().zip(twin.energies.electrode_charges) {
                 assert!((a - b).abs() < 2e-6, "{name}: {a} {b}");
             }

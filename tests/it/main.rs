@@ -21,6 +21,7 @@ mod electrode_cpu;
 mod electrode_engines;
 mod electrode_gold;
 mod electrode_gpu;
+mod electrode_levels;
 mod electrolytes;
 mod external;
 mod external_gpu;

@@ -9,13 +9,15 @@ use super::near::{NearField, Screen, Touching};
 use super::nonbonded::Nonbonded;
 use super::simd::{SimdLevel, vectorised};
 use crate::cell::Cell;
-use crate::electrode::response::Response;
+use crate::electrode::dense::Matrix;
+use crate::electrode::response::{Response, offsets};
 use crate::forces::ForceError;
 use crate::forces::reference::electrode::{Site, check, held, shape};
 use crate::forces::reference::external::Dipole;
 use crate::forces::response::solved;
 use crate::neighbor::half::HalfList;
 use crate::system::System;
+use crate::system::external::{Electrodes, MOST_ELECTRODES};
 use crate::units::COULOMB;
 use glam::DVec3;
 use rayon::prelude::*;
@@ -43,6 +45,8 @@ pub(super) struct ConstantPotential {
     stride: usize,
     /// S by group
     shares: Vec<Vec<f64>>,
+    /// B
+    between: Matrix,
     /// What does not change from step to step, `[n_sites]`, kJ mol⁻¹ e⁻¹
     held: Vec<f64>,
     screen: Screen,
@@ -52,6 +56,8 @@ pub(super) struct ConstantPotential {
     touching: Vec<Touching>,
     /// e, `[n_sites]`
     pub charges: Vec<f64>,
+    /// Ψ − φ that the charges follow, `[n_sites]`, kJ mol⁻¹ e⁻¹
+    drive: Vec<f64>,
 }
 
 impl ConstantPotential {
@@ -84,6 +90,7 @@ impl ConstantPotential {
             matrix,
             stride,
             shares: solved.shares().to_vec(),
+            between: solved.between().clone(),
             held: held(system, electrodes, cell, &sites, &at),
             screen: Screen::new(beta, cutoff),
             near: NearField::default(),
@@ -93,6 +100,7 @@ impl ConstantPotential {
                 .collect(),
             touching: Vec::new(),
             charges: vec![0.0; sites.len()],
+            drive: vec![0.0; sites.len()],
             sites,
             at,
         }))
@@ -144,6 +152,7 @@ impl ConstantPotential {
         let mut drive: Vec<f64> = (self.held.iter().zip(&self.at).zip(far.iter().zip(near)))
             .map(|((held, r), (far, near))| held - far - near - slab * r.z)
             .collect();
+        self.drive.clone_from(&drive);
         // rows of C sum to zero over every group: without its mean, a drive loses less to rounding
         for g in 0..self.fixed_sums.len() {
             let own = |k: &usize| self.groups[*k] as usize == g;
@@ -166,6 +175,11 @@ impl ConstantPotential {
             let missing = self.fixed_sums[g] - own.map(|(q, _)| q).sum::<f64>();
             self.charges.iter_mut().zip(share).for_each(|(q, s)| *q += missing * s);
         }
+    }
+
+    /// Potentials of the electrodes with the present charges, kJ mol⁻¹ e⁻¹, see [`Electrodes::potentials`].
+    pub fn potentials(&self, electrodes: &Electrodes) -> [f64; MOST_ELECTRODES] {
+        electrodes.potentials(&offsets(&self.between, &self.shares, &self.drive, &self.fixed_sums))
     }
 
     /// Force by which the shape of the Gaussians differs from points, on atoms that touch a site: (atom, kJ/mol/nm).

@@ -54,11 +54,12 @@ impl Engine {
             energies.external_field = outside.field;
             energies.wall = outside.wall;
             virial += outside.virial;
-            if let Some(electrodes) = &self.electrodes {
+            if let (Some(electrodes), Some(spec)) = (&self.electrodes, &external.electrodes) {
                 let (short_range, electrode) = electrodes.energies(charges);
                 energies.coulomb_real = energies.coulomb_real.map(|e| e + short_range);
                 energies.electrode = Some(electrode);
                 energies.electrode_charges = electrode_charges(external, charges);
+                energies.electrode_potentials = electrodes.potentials(spec);
             }
         }
         if let Some(correction) = &self.dispersion {

@@ -14,14 +14,15 @@ use super::pass::{Binding, Dispatch, Pass, PassSpec, WORKGROUP};
 use super::pme::SPREAD_ATOMS;
 use super::shader::{Pieces, Shaders};
 use crate::cell::Cell;
-use crate::electrode::response::Response;
+use crate::electrode::dense::Matrix;
+use crate::electrode::response::{Response, offsets};
 use crate::forces::ForceError;
 use crate::forces::reference::electrode::{Site, check, held, shape};
 use crate::forces::reference::external::Dipole;
 use crate::forces::response::solved;
 use crate::neighbor::clusters::{CLUSTER, PADDING};
 use crate::system::System;
-use crate::system::external::Electrodes;
+use crate::system::external::{Electrodes, MOST_ELECTRODES};
 use crate::units::COULOMB;
 use glam::DVec3;
 use rayon::prelude::*;
@@ -58,6 +59,9 @@ struct Made {
     at: Vec<DVec3>,
     /// Pairs of sites whose Gaussians overlap, with their displacement (nm).
     overlaps: Vec<(u32, u32, DVec3)>,
+    /// S by group, and B
+    shares: Vec<Vec<f64>>,
+    between: Matrix,
 }
 
 /// Neighbors of electrode atoms in one list.
@@ -278,7 +282,8 @@ impl ConstantPotential {
             .into_par_iter()
             .flat_map_iter(|i| (0..i).filter_map(|j| overlap(i, j)).collect::<Vec<_>>())
             .collect();
-        self.made = Some(Made { cell: *cell, at, overlaps });
+        let (shares, between) = (response.shares().to_vec(), response.between().clone());
+        self.made = Some(Made { cell: *cell, at, overlaps, shares, between });
         Ok(true)
     }
 
@@ -414,6 +419,26 @@ impl ConstantPotential {
         (&self.charges, self.sites.len() * 4)
     }
 
+    /// The buffer that holds what drives the charges, and how much of it: nothing where every electrode is held at a potential.
+    pub fn drive(&self) -> (&wgpu::Buffer, usize) {
+        (&self.drive, if self.electrodes.has_given_charge() { self.sites.len() * 4 } else { 0 })
+    }
+
+    /// Potentials of the electrodes, kJ mol⁻¹ e⁻¹, see [`Electrodes::potentials`].
+    ///
+    /// * `drive` – `[n_sites]`, kJ mol⁻¹ e⁻¹; empty where every electrode is held
+    pub fn potentials(&self, drive: &[f32]) -> [f64; MOST_ELECTRODES] {
+        let (_, fixed_sums) = self.electrodes.fixed_sums();
+        let offsets = match &self.made {
+            Some(Made { shares, between, .. }) if !drive.is_empty() => {
+                let drive: Vec<f64> = drive.iter().map(|&d| f64::from(d)).collect();
+                offsets(between, shares, &drive, &fixed_sums)
+            }
+            _ => vec![0.0; fixed_sums.len()],
+        };
+        self.electrodes.potentials(&offsets)
+    }
+
     /// Puts charges in their places among those of all atoms.
     ///
     /// * `own` – `[n_sites]`; `all` – `[n_atoms]`, e
@@ -478,7 +503,6 @@ impl ConstantPotential {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::electrode::dense::Matrix;
 
     #[test]
     fn rounding_keeps_the_sums_of_columns() {

@@ -457,11 +457,11 @@ impl Backend for GpuBackend {
                 mesh.gather.encode(&mut pass);
             }
         }
-        let [pairs, bonded, _, long_range, dipoles, outside, charges] = self.force_sums();
+        let [pairs, bonded, _, long_range, dipoles, outside, charges, drive] = self.force_sums();
         let status = (&self.buffers.status, size_of::<StatusWords>());
         let own = (&self.buffers.pair_forces, self.nonbonded.force_bytes());
         let gathered = (&self.buffers.long_range_forces, self.n_slots as usize * 16);
-        let wanted = [own, gathered, status, pairs, bonded, long_range, dipoles, outside, charges];
+        let wanted = [own, gathered, status, pairs, bonded, long_range, dipoles, outside, charges, drive];
         let parts = self.context.submit_and_read(encoder, &wanted)?;
         let status: StatusWords = bytemuck::pod_read_unaligned(&parts[2]);
         if status.mesh_overflow != 0 {
@@ -480,7 +480,7 @@ impl Backend for GpuBackend {
         }
         // here forces are by atom, and what a step does with those on virtual sites can be done in f64
         let from_sites = spread_site_forces(&self.system.topology, &cell, &self.cartesian(&cell), &mut forces);
-        let sums = [&parts[3][..], &parts[4], &[], &parts[5], &parts[6], &parts[7], &parts[8]];
+        let sums = [&parts[3][..], &parts[4], &[], &parts[5], &parts[6], &parts[7], &parts[8], &parts[9]];
         let (energies, virial) = self.energies(&cell, &bound, sums);
         let virial = virial + from_sites;
         if let Some(atom) = forces.iter().position(|f| !f.is_finite()) {

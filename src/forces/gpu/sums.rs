@@ -18,7 +18,7 @@ use glam::{DMat3, DVec3};
 use std::borrow::Cow;
 
 /// Buffers that hold the sums of a reported step.
-pub(super) const N_PARTS: usize = 7;
+pub(super) const N_PARTS: usize = 8;
 
 impl GpuBackend {
     /// The long-range buffer that holds what its sums need, and how much of it.
@@ -31,14 +31,15 @@ impl GpuBackend {
     }
 
     /// The buffers that hold the sums of pairs, bonded terms, virtual sites, long-range forces, the dipole,
-    /// external terms, and charges of electrodes, and how much of each.
+    /// external terms, charges of electrodes and what drives them, and how much of each.
     pub(super) fn force_sums(&self) -> [(&wgpu::Buffer, usize); N_PARTS] {
         let nothing = (&self.buffers.status, 0);
         let pairs = (self.nonbonded.sums(), self.nonbonded.sums_bytes());
         let [bonded, sites] = self.molecules.sums().map(|sums| sums.unwrap_or(nothing));
         let [dipoles, external] = self.external.as_ref().map_or([nothing; 2], ExternalTerms::parts);
         let charges = self.electrodes.as_ref().map_or(nothing, ConstantPotential::charges);
-        [pairs, bonded, sites, self.long_range_sums(), dipoles, external, charges]
+        let drive = self.electrodes.as_ref().map_or(nothing, ConstantPotential::drive);
+        [pairs, bonded, sites, self.long_range_sums(), dipoles, external, charges, drive]
     }
 
     /// Charges of all atoms, `[n_atoms]`, e.
@@ -60,7 +61,7 @@ impl GpuBackend {
         &self,
         cell: &Cell,
         bound: &Bound,
-        [pair_partials, bonded, sites, long_range_sums, dipoles, outside, own]: [&[u8]; N_PARTS],
+        [pair_partials, bonded, sites, long_range_sums, dipoles, outside, own, drive]: [&[u8]; N_PARTS],
     ) -> (Energies, DMat3) {
         let topology = &self.system.topology;
         let charges = self.charges_with(own);
@@ -110,6 +111,7 @@ impl GpuBackend {
                 let (overlaps, own) = electrodes.energies(&charges);
                 energies.electrode = Some(own);
                 energies.electrode_charges = electrode_charges(&self.system.external, &charges);
+                energies.electrode_potentials = electrodes.potentials(&cast::<f32>(drive));
                 energies.coulomb_real = energies.coulomb_real.map(|e| e + shapes + overlaps);
             }
         }

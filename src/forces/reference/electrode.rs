@@ -17,7 +17,7 @@ use crate::electrode::response::Response;
 use crate::forces::ForceError;
 use crate::math::erfc;
 use crate::neighbor::pairs::PairList;
-use crate::system::external::Electrodes;
+use crate::system::external::{Electrodes, MOST_ELECTRODES};
 use crate::system::{Coulomb, System};
 use crate::units::COULOMB;
 use glam::DVec3;
@@ -207,7 +207,8 @@ impl ConstantPotential {
         *cell == self.made_for.0 && self.sites.iter().zip(&self.made_for.1).all(|(s, r)| positions[s.atom] == *r)
     }
 
-    /// The charges that electrode atoms take in this configuration, written into `charges`.
+    /// The charges that electrode atoms take in this configuration, written into `charges`. Returns the potentials of the electrodes, as
+    /// [`Electrodes::potentials`].
     ///
     /// * `charges` – `[n_atoms]`, e
     pub fn set_charges(
@@ -218,7 +219,7 @@ impl ConstantPotential {
         list: &PairList,
         reciprocal: &Reciprocal,
         charges: &mut [f64],
-    ) {
+    ) -> [f64; MOST_ELECTRODES] {
         for site in &self.sites {
             charges[site.atom] = 0.0;
         }
@@ -251,6 +252,8 @@ impl ConstantPotential {
         for (site, q) in self.sites.iter().zip(self.response.charges(&drive, &self.fixed_sums)) {
             charges[site.atom] = q;
         }
+        let offsets = self.response.offsets(&drive, &self.fixed_sums);
+        system.external.electrodes.as_ref().map_or([0.0; MOST_ELECTRODES], |e| e.potentials(&offsets))
     }
 
     /// Adds what the shape of the Gaussians changes, and returns it with the self terms.

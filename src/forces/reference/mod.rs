@@ -31,6 +31,7 @@ use crate::cell::Cell;
 use crate::neighbor::{NeighborList, pairs::PairList};
 use crate::potential::bspline::MAX_ORDER;
 use crate::potential::coulomb::ReactionField;
+use crate::system::external::MOST_ELECTRODES;
 use crate::system::{Coulomb, State, System};
 use blame::{AFTER_A_STEP, BEFORE_ANY_STEP, Scene};
 use dispersion::DispersionCorrection;
@@ -157,20 +158,26 @@ impl ReferenceBackend {
         }
     }
 
-    /// The system as it is in a configuration: with the charges that electrodes take there.
-    fn with_electrode_charges(&self, cell: &Cell, positions: &[DVec3], list: &PairList) -> Option<System> {
+    /// The system as it is in a configuration: with the charges that electrodes take there, and their potentials, kJ mol⁻¹ e⁻¹.
+    fn with_electrode_charges(
+        &self,
+        cell: &Cell,
+        positions: &[DVec3],
+        list: &PairList,
+    ) -> Option<(System, [f64; MOST_ELECTRODES])> {
         let electrodes = self.electrodes.as_ref()?;
         let mut system = self.system.clone();
         let reciprocal = |q: &[f64]| self.reciprocal_potentials(cell, positions, q);
-        electrodes.set_charges(&self.system, cell, positions, list, &reciprocal, &mut system.topology.charges);
-        Some(system)
+        let charges = &mut system.topology.charges;
+        let potentials = electrodes.set_charges(&self.system, cell, positions, list, &reciprocal, charges);
+        Some((system, potentials))
     }
 
     /// Charges of the loaded configuration, `[n_atoms]`, e: those of the topology but for electrodes.
     pub fn charges(&self) -> Result<Vec<f64>, ForceError> {
         let (state, list) = self.loaded()?;
-        let system = self.with_electrode_charges(&state.cell, &state.positions, list);
-        Ok(system.as_ref().unwrap_or(&self.system).topology.charges.clone())
+        let charged = self.with_electrode_charges(&state.cell, &state.positions, list);
+        Ok(charged.as_ref().map_or(&self.system, |(system, _)| system).topology.charges.clone())
     }
 
     /// Forces, energies and virial of any configuration with any list that covers it. Electrodes stay where they were
@@ -189,7 +196,7 @@ impl ReferenceBackend {
             positions
         };
         let charged = self.with_electrode_charges(cell, positions, list);
-        let system = charged.as_ref().unwrap_or(&self.system);
+        let system = charged.as_ref().map_or(&self.system, |(system, _)| system);
         let topology = &system.topology;
         let charges = &topology.charges;
         let mut forces = vec![DVec3::ZERO; positions.len()];
@@ -240,6 +247,8 @@ impl ReferenceBackend {
         if let Some(sums) = electrode {
             energies.electrode = Some(sums.electrode);
             energies.electrode_charges = electrode_charges(&self.system.external, charges);
+            energies.electrode_potentials =
+                charged.as_ref().map_or([0.0; MOST_ELECTRODES], |(_, potentials)| *potentials);
             energies.coulomb_real = energies.coulomb_real.map(|e| e + sums.short_range);
         }
         if let Some(correction) = &self.dispersion {
