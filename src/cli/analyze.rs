@@ -1,6 +1,8 @@
 //! `hexaqua analyze`: the analyses of an input file on trajectories of any engine, by the same code as in a run.
 
+use super::capacitance::{self, Reading};
 use super::executor::ThreadArgs;
+use super::frame_charges::FrameCharges;
 use super::joined::{Joined, Next, broken_bond};
 use super::literature;
 use super::outcome;
@@ -12,7 +14,7 @@ use crate::analysis::{AnalysisSet, Quantity};
 use crate::io::output::OutputFolder;
 use crate::io::trajectory::TrajectoryError;
 use crate::report::{self, RunReport};
-use crate::system::{Charges, Frame, State, System};
+use crate::system::{Frame, State, System};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -30,6 +32,9 @@ pub struct Args {
     threads: ThreadArgs,
 }
 
+/// Of coordinates in files of limited precision, nm.
+const ROUNDED: f64 = 1e-3;
+
 /// What became of the frames.
 #[derive(Default)]
 struct Read {
@@ -43,24 +48,27 @@ struct Read {
     runs: Vec<String>,
     /// A sentence for every file that is cut off or damaged.
     cut_off: Vec<String>,
+    /// Of electrodes, by frame that was used.
+    electrodes: Vec<Reading>,
+    /// Frames that were used and have their electrodes elsewhere.
+    elsewhere: u64,
 }
 
 /// Hands every frame to the analyses; other threads read and look ahead. A trajectory that ends within
 /// a frame is used up to there, and those behind it as well.
 fn sample(
     paths: &[PathBuf],
-    System { topology, external, .. }: &System,
+    System { topology, .. }: &System,
     state: &State,
+    electrodes: Option<&FrameCharges>,
     every: f64,
     analyses: &mut AnalysisSet,
 ) -> Result<Read, CliError> {
     let n_atoms = topology.n_atoms();
-    // Trajectories hold no charges.
-    let charges = if external.electrodes.is_some() { Charges::Unknown } else { Charges::OfTopology };
     let label = |i: usize| (topology.atom(i).name.clone(), topology.atom(i).element.clone());
     let atoms: Vec<(String, String)> = (0..n_atoms).map(label).collect();
     let (ahead, foresight) = analyses.ahead();
-    let relay = Relay { paths, n_atoms, cell: state.cell, atoms, every, charges, ahead, foresight };
+    let relay = Relay { paths, n_atoms, cell: state.cell, atoms, every, electrodes, ahead, foresight };
     let mut done = Read::default();
     let mut progress = Progress::new("analyze", 0.0);
     let started = Instant::now();
@@ -112,10 +120,16 @@ fn sample(
         if analyses.needs_positions(time, &readings) && matches!(seen.positions, Positions::First(_)) {
             let mut positions = Vec::new();
             seen.frame.unpack(None, &mut positions).map_err(CliError::input)?;
+            seen.electrodes = electrodes.and_then(|e| e.of(&seen.frame.cell, &positions));
             seen.positions = Positions::All(positions);
         }
         let before = analyses.n_frames();
+        let charges = relay::charges_of(electrodes.is_some(), seen.electrodes.as_ref());
         let frame = Frame::new(seen.frame.step, time, &seen.frame.cell, seen.positions.known());
+        if electrodes.is_some() && analyses.is_due(time) {
+            done.electrodes.extend(seen.electrodes.as_ref().map(|found| found.reading));
+            done.elsewhere += u64::from(seen.electrodes.is_none());
+        }
         analyses.sample_read(&Frame { charges, ..frame }, readings).map_err(CliError::input)?;
         done.skipped += u64::from(analyses.n_frames() == before);
         done.n_frames += 1;
@@ -126,6 +140,9 @@ fn sample(
         });
         Ok(Some(seen))
     })?;
+    if let Some(error) = electrodes.and_then(FrameCharges::fault) {
+        return Err(CliError::run(error));
+    }
     let speed = bytes as f64 / started.elapsed().as_secs_f64().max(1e-9) / 1e6;
     progress.finish(&format!("{} frames, {speed:.0} MB/s", done.n_frames));
     Ok(done)
@@ -137,26 +154,31 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         OutputFolder::check_free(dir).map_err(CliError::input)?;
     }
     let prepared = prepare::prepare_file(&args.input)?;
-    let cell = prepared.state.cell;
-    let mut analyses = AnalysisSet::with_external(
-        &prepared.input.analyses,
-        &prepared.system.topology,
-        &prepared.system.external,
-        &cell,
-    )
-    .map_err(CliError::input)?;
+    let mut analyses = prepared.analyses().map_err(CliError::input)?;
     if analyses.is_empty() {
         return Err(CliError::Input("the input holds no [[analysis]]; add one, for example [analysis.rdf]".into()));
     }
     let every = prepared.input.analyses.iter().map(|a| a.every()).fold(f64::INFINITY, f64::min);
-    let read = sample(&args.trajectories, &prepared.system, &prepared.state, every, &mut analyses)?;
+    let electrodes = FrameCharges::new(&prepared, &args.trajectories)?;
+    let read =
+        sample(&args.trajectories, &prepared.system, &prepared.state, electrodes.as_ref(), every, &mut analyses)?;
     let Read { n_frames, skipped, repeated, .. } = read;
     if analyses.n_frames() == 0 {
         return Err(CliError::Input(format!(
             "none of the {n_frames} frames falls on a sampling time of the analyses; set their `every` to the spacing of the frames"
         )));
     }
-    let results = analyses.finish();
+    let mut results = analyses.finish();
+    if let Some(electrodes) = &electrodes {
+        let (cell, positions) = electrodes.positions();
+        let mut of_electrodes = capacitance::of(&prepared, cell, positions, &read.electrodes, "frames");
+        let rounded = electrodes.rounding(ROUNDED).map_or(String::new(), |off| {
+            format!("; where these are rounded to {ROUNDED} nm, as in XTC files, the charge is off by about {off:.1e} e in one frame, at random")
+        });
+        let told = format!("Charges of electrodes are those that the positions in the frames give{rounded}.");
+        of_electrodes.iter_mut().for_each(|result| result.notes.push(told.clone()));
+        results.extend(of_electrodes);
+    }
     let quantities: Vec<Quantity> = results.iter().flat_map(|r| r.values.iter().cloned()).collect();
     let mut warnings = prepared.warnings.clone();
     if skipped > 0 {
@@ -170,6 +192,13 @@ pub fn run(args: &Args) -> Result<(), CliError> {
             "the frames are of {} runs: {}. Averages are over all of them, and no lag of a dynamic observable reaches from one run into the next",
             read.joined.n_runs(),
             read.runs.join("; ")
+        ));
+    }
+    if read.elsewhere > 0 {
+        warnings.push(format!(
+            "in {} of the frames the electrodes do not stand where they stand in the first one: their charges are not known there, and those frames are \
+             left out of charge density, potential and capacitance; analyze frames from before and after a move by themselves",
+            read.elsewhere
         ));
     }
     warnings.extend(read.cut_off);

@@ -26,6 +26,7 @@ pub mod devices;
 pub mod energy;
 pub mod executor;
 pub mod forcefield;
+mod frame_charges;
 mod held;
 pub mod import;
 mod interface;

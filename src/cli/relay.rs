@@ -1,6 +1,7 @@
 //! Frames on their way from files to analyses: one thread reads, all unpack and look at single frames, and the caller gets what they found in order.
 
 use super::CliError;
+use super::frame_charges::{Found, FrameCharges};
 use super::joined::COMPARED;
 use crate::analysis::ahead::{Ahead, Foresight, Readings};
 use crate::cell::Cell;
@@ -27,7 +28,8 @@ pub struct Relay<'a> {
     pub atoms: Vec<(String, String)>,
     /// Interval at which frames without times are taken to come, ps.
     pub every: f64,
-    pub charges: Charges<'static>,
+    /// Of a system with electrodes.
+    pub electrodes: Option<&'a FrameCharges<'a>>,
     pub ahead: Ahead,
     pub foresight: Foresight,
 }
@@ -43,6 +45,8 @@ pub struct Seen {
     pub bytes: (u64, u64),
     pub readings: Readings,
     pub positions: Positions,
+    /// What electrodes have, of a frame that was wanted.
+    pub electrodes: Option<Found>,
 }
 
 /// nm
@@ -96,14 +100,15 @@ pub fn run(
     threads: usize,
     mut take: impl FnMut(Result<Seen, Fault>) -> Result<Option<Seen>, CliError>,
 ) -> Result<(), CliError> {
-    let Relay { paths, n_atoms, cell, atoms, every, charges, ahead, foresight } = relay;
+    let Relay { paths, n_atoms, cell, atoms, every, electrodes, ahead, foresight } = relay;
     let eyes = Eyes {
         of_gauges: ahead
             .atoms()
+            .filter(|_| electrodes.is_none())
             .map(|atoms| Wanted::new(n_atoms, atoms.into_iter().chain(0..COMPARED.min(n_atoms) as u32))),
         of_none: Wanted::new(n_atoms, 0..COMPARED.min(n_atoms) as u32),
         ahead,
-        charges,
+        electrodes,
         spare: Mutex::default(),
     };
     let (to_eyes, tasks) = sync_channel(threads);
@@ -220,17 +225,17 @@ fn leave_file(reader: &mut TrajectoryReader, error: TrajectoryError, frames: &mu
 }
 
 /// Those who look.
-struct Eyes {
+struct Eyes<'a> {
     ahead: Ahead,
-    /// Atoms that gauges look at (`None` = all), and those that are looked at without them.
+    /// Atoms that gauges or charges of electrodes look at (`None` = all), and those that are looked at without them.
     of_gauges: Option<Wanted>,
     of_none: Wanted,
-    charges: Charges<'static>,
+    electrodes: Option<&'a FrameCharges<'a>>,
     /// Memory of whole frames, to be used again.
     spare: Mutex<Vec<Vec<DVec3>>>,
 }
 
-impl Eyes {
+impl Eyes<'_> {
     fn keep(&self, positions: Vec<DVec3>) {
         self.spare.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(positions);
     }
@@ -271,12 +276,23 @@ impl Eyes {
                 own
             }
         };
-        let seen = Frame { charges: self.charges, ..Frame::new(frame.step, time, &frame.cell, positions) };
+        let electrodes = self.electrodes.filter(|_| is_wanted).and_then(|e| e.of(&frame.cell, positions));
+        let charges = charges_of(self.electrodes.is_some(), electrodes.as_ref());
+        let seen = Frame { charges, ..Frame::new(frame.step, time, &frame.cell, positions) };
         let readings = if is_wanted { self.ahead.read(&seen, &wanted) } else { Readings::default() };
         let positions = match is_handed_on {
             true => Positions::All(whole),
             false => Positions::First(own[..COMPARED.min(own.len())].to_vec()),
         };
-        Ok(Seen { frame, time, file, bytes, readings, positions })
+        Ok(Seen { frame, time, file, bytes, readings, positions, electrodes })
+    }
+}
+
+/// What a frame has, in a system with electrodes or without.
+pub fn charges_of(has_electrodes: bool, found: Option<&Found>) -> Charges<'_> {
+    match (has_electrodes, found) {
+        (false, _) => Charges::OfTopology,
+        (true, Some(found)) => Charges::Current(&found.charges),
+        (true, None) => Charges::Unknown,
     }
 }

@@ -13,7 +13,7 @@ use hexaqua::dynamics::{Engine, StoredCharges, velocities};
 use hexaqua::electrode::lattice::Boundary;
 use hexaqua::forces::cpu::{CpuBackend, SimdLevel};
 use hexaqua::forces::reference::ReferenceBackend;
-use hexaqua::forces::{Backend, Evaluation};
+use hexaqua::forces::{Backend, Chunk, Evaluation, electrode_charges};
 use hexaqua::neighbor::NeighborList;
 use hexaqua::system::external::{Condition, Electrode, Electrodes};
 use hexaqua::system::spec::ThermostatSpec;
@@ -314,4 +314,40 @@ fn a_run_cut_at_a_checkpoint_continues_bit_for_bit() {
         "log rows, charges of electrodes among them"
     );
     assert!(whole.positions.iter().take(480).eq(memory.checkpoints[0].state.positions.iter().take(480)), "frozen");
+}
+
+/// A frame in the middle of a list: by the whole list it finds what the next step finds by the part that was kept, to the bit, and the steps
+/// after it are those of a run that nobody looked at.
+#[test]
+fn looking_at_charges_changes_no_step() {
+    let (system, state) = warm(1.0);
+    let go = |look: bool| {
+        let mut backend = CpuBackend::new(&system, Some(2)).expect("the cpu backend runs electrodes");
+        backend.load(&state).expect("loads");
+        let list = backend.build_neighbors(1.1).expect("loaded");
+        backend.set_neighbors(list).expect("the right kind");
+        let mut charges = Vec::new();
+        for (first_step, n_steps) in [(0, 7), (7, 6), (13, 7)] {
+            if look {
+                charges = backend.charges().expect("loaded").expect("electrodes");
+            }
+            let chunk = Chunk { report: true, ..Chunk::new(first_step, n_steps, 0.002) };
+            let done = backend.advance(&chunk).expect("the run is stable");
+            if look {
+                let logged = done.first.expect("reported").energies.electrode_charges;
+                assert_eq!(electrode_charges(&system.external, &charges), logged, "step {first_step}");
+            }
+        }
+        let mut after = state.clone();
+        backend.store(&mut after).expect("loaded");
+        (after, charges)
+    };
+    let ((looked, charges), (untouched, _)) = (go(true), go(false));
+    assert_eq!(looked, untouched);
+    let mut backend = CpuBackend::new(&system, Some(2)).expect("the cpu backend runs electrodes");
+    backend.load(&state).expect("loads");
+    let list = backend.build_neighbors(1.1).expect("loaded");
+    backend.set_neighbors(list).expect("the right kind");
+    let before = backend.charges().expect("loaded").expect("electrodes");
+    assert!(before.iter().zip(&charges).any(|(a, b)| (a - b).abs() > 1e-4), "charges have changed since");
 }

@@ -4,6 +4,7 @@ mod support;
 
 mod analysis;
 mod analyze;
+mod analyze_electrodes;
 mod architecture;
 mod bad_input;
 mod bad_topology;

@@ -31,10 +31,23 @@ const SITES_PER_TASK: usize = 16;
 /// Entries of a row of C that are summed in single precision.
 const RUN: usize = 128;
 
+/// Which part of the list of neighbors potentials are added up over.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Near {
+    /// All of it; what was kept of it stays as it is.
+    Whole,
+    /// What was kept of it.
+    Kept,
+    /// What comes closer than this (nm), which is kept from now on.
+    Pruned(f64),
+}
+
 /// The electrodes of one system, frozen where they are.
 pub(super) struct ConstantPotential {
     level: SimdLevel,
     pub sites: Vec<Site>,
+    /// Their atoms.
+    pub atoms: Arc<[usize]>,
     /// `[n_sites]`, nm
     at: Vec<DVec3>,
     cell: Cell,
@@ -101,6 +114,7 @@ impl ConstantPotential {
             touching: Vec::new(),
             charges: vec![0.0; sites.len()],
             drive: vec![0.0; sites.len()],
+            atoms: sites.iter().map(|site| site.atom).collect(),
             sites,
             at,
         }))
@@ -125,20 +139,20 @@ impl ConstantPotential {
     /// Real-space potential of the other charges at every site, `[n_sites]`, kJ mol⁻¹ e⁻¹.
     ///
     /// * `pairs` – with the present positions gathered
-    /// * `prune` – radius of new inner lists, nm; `None` keeps those there are
     /// * `positions`, `charges` – `[n_atoms]`, nm and e
-    pub fn near_potentials(
-        &mut self,
-        pairs: &Nonbonded,
-        prune: Option<f64>,
-        positions: &[DVec3],
-        charges: &[f64],
-    ) -> Vec<f64> {
-        if let Some(radius) = prune {
+    pub fn near_potentials(&mut self, pairs: &Nonbonded, near: Near, positions: &[DVec3], charges: &[f64]) -> Vec<f64> {
+        if let Near::Pruned(radius) = near {
             self.near.prune(self.level, radius, pairs.blocks());
         }
-        let (potentials, touching) =
-            self.near.potentials(self.level, &self.screen, &self.sites, pairs.blocks(), positions, charges);
+        let (potentials, touching) = self.near.potentials(
+            self.level,
+            near == Near::Whole,
+            &self.screen,
+            &self.sites,
+            pairs.blocks(),
+            positions,
+            charges,
+        );
         self.touching = touching;
         potentials
     }

@@ -36,7 +36,7 @@ use crate::neighbor::{NeighborList, buffer};
 use crate::potential::bspline::MAX_ORDER;
 use crate::system::{Coulomb, PositionRestraint, State, System};
 use crate::units::BOLTZMANN;
-use electrode::ConstantPotential;
+use electrode::{ConstantPotential, Near};
 use exclusions::Exclusions;
 use external::Field;
 use glam::DVec3;
@@ -236,7 +236,7 @@ impl Engine {
         self.gather_positions()?;
         self.times.positions += start.elapsed();
         let start = Instant::now();
-        self.relax_electrodes(prune)?;
+        self.relax_electrodes(prune.map_or(Near::Kept, Near::Pruned))?;
         self.times.electrodes += start.elapsed();
         let start = Instant::now();
         let Engine { nonbonded, long_range, state, system, times, electrodes, field, .. } = self;
@@ -283,15 +283,13 @@ impl Engine {
     }
 
     /// Gives electrode atoms the charges that the present configuration asks for, whose positions have been gathered.
-    ///
-    /// * `prune` – as for [`Engine::compute_forces`]
-    fn relax_electrodes(&mut self, prune: Option<f64>) -> Result<(), ForceError> {
+    fn relax_electrodes(&mut self, near: Near) -> Result<(), ForceError> {
         let Engine { nonbonded, long_range, state, system, electrodes: Some(electrodes), .. } = self else {
             return Ok(());
         };
         let state = state.as_ref().ok_or(ForceError::NoNeighbors)?;
         let charges = &mut system.topology.charges;
-        let atoms: Vec<usize> = electrodes.sites.iter().map(|site| site.atom).collect();
+        let atoms = Arc::clone(&electrodes.atoms);
         atoms.iter().for_each(|&atom| charges[atom] = 0.0);
         let others = system.external.slab_correction.then(|| external::dipole(&state.positions, charges));
         let (far, near) = rayon::join(
@@ -303,7 +301,7 @@ impl Engine {
                 }
                 LongRange::None => vec![0.0; atoms.len()],
             },
-            || electrodes.near_potentials(&*nonbonded, prune, &state.positions, charges),
+            || electrodes.near_potentials(&*nonbonded, near, &state.positions, charges),
         );
         electrodes.set_charges(&far, &near, others.as_ref());
         for (&atom, &q) in atoms.iter().zip(&electrodes.charges) {
@@ -649,8 +647,7 @@ impl Backend for CpuBackend {
         }
         pool.install(|| {
             engine.gather_positions()?;
-            engine.pruned = false;
-            engine.relax_electrodes(Some(engine.system.interactions.cutoff + ROUNDING))
+            engine.relax_electrodes(Near::Whole)
         })?;
         Ok(Some(engine.system.topology.charges.clone()))
     }

@@ -159,12 +159,20 @@ impl NearField {
             })
             .collect();
         let mut row_of = vec![u32::MAX; 2 * n_clusters];
-        self.rows.truncate(0);
+        let mut n_rows = 0;
         for half in (0..2 * n_clusters).filter(|half| rows_of_sites(half / 2, half % 2) != 0) {
-            row_of[half] = self.rows.len() as u32;
-            let sites = std::array::from_fn(|a| site_in(half * HALF + a));
-            self.rows.push(Row { half: half as u32, sites, ..Row::default() });
+            row_of[half] = n_rows as u32;
+            if n_rows == self.rows.len() {
+                self.rows.push(Row::default());
+            }
+            // rows of the list before keep their memory
+            let row = &mut self.rows[n_rows];
+            (row.half, row.sites) = (half as u32, std::array::from_fn(|a| site_in(half * HALF + a)));
+            row.entries.clear();
+            row.inner.clear();
+            n_rows += 1;
         }
+        self.rows.truncate(n_rows);
         for (half, entry) in found.into_iter().flatten() {
             let entries = &mut self.rows[row_of[half as usize] as usize].entries;
             // both halves of a cluster are rows of their own
@@ -186,11 +194,14 @@ impl NearField {
 
     /// Potential at every site, `[n_sites]`, kJ mol⁻¹ e⁻¹, with the shape of the Gaussians; and the pairs that show it.
     ///
+    /// * `whole` – by the whole list instead of what was kept of it: the same bits, and slower
     /// * `blocks` – `[n_clusters]`, where the atoms are now
     /// * `positions`, `charges` – `[n_atoms]`, nm and e
+    #[expect(clippy::too_many_arguments, reason = "what a pass over a list reads")]
     pub fn potentials(
         &mut self,
         level: SimdLevel,
+        whole: bool,
         screen: &Screen,
         sites: &[Site],
         blocks: &[Block],
@@ -201,7 +212,7 @@ impl NearField {
         let Some(list) = &self.list else { return (potentials, Vec::new()) };
         let (own, reach_sq) = (&self.charges, self.reach_sq);
         self.rows.par_chunks_mut(ROWS_PER_TASK).for_each(|rows| {
-            add_up(level, rows, blocks, own, screen, reach_sq);
+            add_up(level, rows, whole, blocks, own, screen, reach_sq);
             for row in rows {
                 row.touching.retain_mut(|t| {
                     let slot = t.atom as usize;
@@ -279,7 +290,7 @@ unsafe fn prune_rows<L: Lanes>(rows: &mut [Row], blocks: &[Block], radius_sq: f3
 
 laned!(16:
     fn add_up(
-        rows: &mut [Row], blocks: &[Block], charges: &[[f32; CLUSTER]], screen: &Screen, reach_sq: f32
+        rows: &mut [Row], whole: bool, blocks: &[Block], charges: &[[f32; CLUSTER]], screen: &Screen, reach_sq: f32
     ) => add_up_rows
 );
 
@@ -288,6 +299,7 @@ laned!(16:
 #[inline(always)]
 unsafe fn add_up_rows<L: Lanes>(
     rows: &mut [Row],
+    whole: bool,
     blocks: &[Block],
     charges: &[[f32; CLUSTER]],
     screen: &Screen,
@@ -309,7 +321,7 @@ unsafe fn add_up_rows<L: Lanes>(
             let own = Quad::<L>::new(&blocks[row.half as usize / 2], row.half as usize % 2 * HALF);
             let mut sums = [zero; HALF];
             row.touching.clear();
-            for entry in &row.inner {
+            for entry in if whole { &row.entries } else { &row.inner } {
                 let other = &blocks[entry.cluster as usize];
                 let q = &charges[entry.cluster as usize];
                 let mut touches = false;

@@ -1,12 +1,22 @@
 //! Energies and virial of a step that is reported, put together from the sums of its passes.
 
-use super::{Engine, LongRange, WithinSums};
+use super::{CpuBackend, Engine, LongRange, WithinSums};
 use crate::cell::Cell;
 use crate::forces::reference::{self, Contribution};
 use crate::forces::{Energies, electrode_charges};
 use crate::potential::coulomb::ReactionField;
 use crate::system::Coulomb;
+use crate::system::external::MOST_ELECTRODES;
 use glam::{DMat3, DVec3};
+
+impl CpuBackend {
+    /// Potentials of the electrodes with the charges found last, see [`crate::system::external::Electrodes::potentials`], kJ mol⁻¹ e⁻¹.
+    pub fn electrode_potentials(&self) -> [f64; MOST_ELECTRODES] {
+        let Engine { electrodes, system, .. } = &self.engine;
+        let found = electrodes.as_ref().zip(system.external.electrodes.as_ref());
+        found.map_or([0.0; MOST_ELECTRODES], |(electrodes, spec)| electrodes.potentials(spec))
+    }
+}
 
 impl Engine {
     /// Energies and virial of a report, from the sums of its passes.
