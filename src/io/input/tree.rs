@@ -199,8 +199,13 @@ fn set(root: &mut Node, path: &str, new: Node, source: usize) -> Result<(), KeyF
         let type_name = node.type_name();
         node = match &mut node.value {
             Value::Table(entries) => {
-                let index = entries.iter().position(|(key, _)| key.name == *segment).unwrap_or_else(|| {
-                    let place = Place { source, span };
+                let place = Place { source, span };
+                let known = entries.iter().position(|(key, _)| key.name == *segment);
+                if let Some(index) = known.filter(|_| depth + 1 == segments.len()) {
+                    // What is wrong with a table that is replaced is said of the flag, not of the line it replaces.
+                    entries[index].0.place = place.clone();
+                }
+                let index = known.unwrap_or_else(|| {
                     let empty = Node { place: place.clone(), value: Value::Table(Vec::new()) };
                     entries.push((Key { place, name: (*segment).to_string() }, empty));
                     entries.len() - 1
@@ -230,4 +235,23 @@ fn set(root: &mut Node, path: &str, new: Node, source: usize) -> Result<(), KeyF
     }
     *node = new;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_flag_replaces_is_placed_in_the_flag() {
+        let text = "[surface]\nmonolayers = [{ species = \"hexane\" }]\ngap = \"2 nm\"\n";
+        let set = |value: &str| {
+            let overrides = [("surface.monolayers".to_string(), value.to_string())];
+            Document::parse(text, "a.toml", &overrides).expect("valid")
+        };
+        let document = set("[{ species = \"IDE\" }]");
+        assert!(document.sources[document.place_of("surface.monolayers").source].is_flag);
+        assert!(!document.sources[document.place_of("surface.gap").source].is_flag);
+        let untouched = Document::parse(text, "a.toml", &[]).expect("valid");
+        assert!(!untouched.sources[untouched.place_of("surface.monolayers").source].is_flag);
+    }
 }
