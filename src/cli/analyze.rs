@@ -9,6 +9,7 @@ use super::outcome;
 use super::prepare;
 use super::progress::Progress;
 use super::relay::{self, Fault, Positions, Relay};
+use super::rigid::Rigid;
 use super::{CliError, InputArgs};
 use crate::analysis::{AnalysisSet, Quantity};
 use crate::io::output::OutputFolder;
@@ -65,6 +66,7 @@ fn sample(
     analyses: &mut AnalysisSet,
 ) -> Result<Read, CliError> {
     let n_atoms = topology.n_atoms();
+    let slabs = Rigid::new(topology, state);
     let label = |i: usize| (topology.atom(i).name.clone(), topology.atom(i).element.clone());
     let atoms: Vec<(String, String)> = (0..n_atoms).map(label).collect();
     let (ahead, foresight) = analyses.ahead();
@@ -122,6 +124,9 @@ fn sample(
             seen.frame.unpack(None, &mut positions).map_err(CliError::input)?;
             seen.electrodes = electrodes.and_then(|e| e.of(&seen.frame.cell, &positions));
             seen.positions = Positions::All(positions);
+        }
+        if let Positions::All(positions) = &mut seen.positions {
+            slabs.restore(&seen.frame.cell, positions);
         }
         let before = analyses.n_frames();
         let charges = relay::charges_of(electrodes.is_some(), seen.electrodes.as_ref());

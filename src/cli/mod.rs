@@ -42,6 +42,7 @@ pub mod progress;
 pub mod recorder;
 pub mod records;
 mod relay;
+mod rigid;
 pub mod run;
 mod shell;
 mod side_view;

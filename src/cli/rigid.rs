@@ -53,13 +53,7 @@ mod tests {
     fn a_rounded_slab_gets_its_dipole_back() {
         let heights = [2.000_4, 2.137_8, 2.275_2];
         let charges = [-0.6, 1.2, -0.6];
-        let atom = |charge: f64| SpeciesAtom {
-            name: "S".into(),
-            element: "C".into(),
-            type_id: 0,
-            charge,
-            mass: 12.0,
-        };
+        let atom = |charge: f64| SpeciesAtom { name: "S".into(), element: "C".into(), type_id: 0, charge, mass: 12.0 };
         let atoms = (0..48).map(|k| atom(charges[k / 16])).collect();
         let species = Species { name: "slab".into(), residue: "SLB".into(), atoms, ..Species::default() };
         let mut topology = Topology::new(vec!["S".into()], vec![species], &[0]);
@@ -68,7 +62,8 @@ mod tests {
         let cell = Cell::orthorhombic(1.0, 1.0, 6.0).expect("valid");
         let built = State::at_rest(cell, (0..48).map(at).collect());
         let rigid = Rigid::new(&topology, &built);
-        let dipole = |positions: &[DVec3]| -> f64 { positions.iter().zip(&topology.charges).map(|(r, q)| r.z * q).sum() };
+        let dipole =
+            |positions: &[DVec3]| -> f64 { positions.iter().zip(&topology.charges).map(|(r, q)| r.z * q).sum() };
         // moved by a piston, across the boundary, and rounded
         let moved = |r: &DVec3| {
             let r = *r + DVec3::new(0.0, 0.0, 3.8 + 0.012_34);
