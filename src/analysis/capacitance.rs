@@ -243,7 +243,7 @@ mod tests {
         };
         let value = |r: &AnalysisResult, id: &str| r.values.iter().find(|q| q.id == id).map(|q| (q.value, q.error));
         // 2 V with 0.1 V of noise: five lines of each sign in a block of five would cancel, so it changes with the block
-        let noise = |line: usize| if line / 5 % 2 == 0 { 0.1 } else { -0.1 };
+        let noise = |line: usize| if (line / 5).is_multiple_of(2) { 0.1 } else { -0.1 };
         let around = |mean: f64| Level::Found((0..50).map(|line| mean + noise(line)).collect());
         let given =
             |upper: Level| vec![terminal("lower", Level::Found(vec![0.0; 50]), -1.0), terminal("upper", upper, 1.0)];

@@ -1,7 +1,8 @@
-//! `hexaqua analyze` on trajectories with electrodes: charges found anew from positions, against those of the run.
+//! Charges of electrodes found anew from positions: by `hexaqua analyze` in the frames of a run, and by `--resume` at its checkpoint.
 
 use crate::support::systems::ion;
 use glam::DVec3;
+use hexaqua::io::checkpoint::{Checkpoint, FILE_NAME};
 use hexaqua::io::structure;
 use hexaqua::io::trajectory::{Format, TrajectoryReader, TrajectoryWriter};
 use hexaqua::system::Topology;
@@ -28,7 +29,7 @@ fn write_input(folder: &Path, lower: &str, upper: &str) -> PathBuf {
         ("duration = \"200 ps\"", "duration = \"0.02 ps\""),
         ("duration = \"1 ns\"", "duration = \"0.2 ps\""),
         ("every = \"1 ps\", format = \"xtc\"", "every = \"0.02 ps\", format = \"trr\""),
-        ("com_removal_every = 0", "com_removal_every = 0\nlog_every = \"0.02 ps\""),
+        ("com_removal_every = 0", "com_removal_every = 0\nlog_every = \"0.02 ps\"\ncheckpoint_every = \"0.04 ps\""),
         ("bin_width = \"0.01 nm\"", "bin_width = \"0.02 nm\"\nevery = \"0.02 ps\""),
     ] {
         assert_eq!(text.matches(from).count(), 1, "{from}");
@@ -41,11 +42,17 @@ fn write_input(folder: &Path, lower: &str, upper: &str) -> PathBuf {
 
 /// Runs and expects success; returns what is said on standard output and error.
 fn hexaqua(arguments: &[&str]) -> String {
+    let (code, text) = with_code(arguments);
+    assert_eq!(code, Some(0), "{arguments:?}: {text}");
+    text
+}
+
+/// Exit code, and what is said on standard output and error.
+fn with_code(arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hexaqua"));
     let done = command.args(arguments).env("HEXAQUA_CACHE", "").output().expect("starts");
     let text = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "{arguments:?}: {text}");
-    text
+    (done.status.code(), text)
 }
 
 fn value(folder: &Path, id: &str) -> Option<f64> {
@@ -166,4 +173,47 @@ fn potentials_of_given_charges_are_found_anew() {
     // a charge 1e-5 e off would be 1e-4 V
     assert!((again[1] - run[1]).abs() < 1e-4, "{} {}", again[1], run[1]);
     assert!((again[2] / run[2] - 1.0).abs() < 1e-6);
+}
+
+/// A run that was stopped goes on as if nothing had happened, and does not go on from charges that its positions do not give.
+#[test]
+fn a_stopped_run_goes_on_from_the_charges_it_had() {
+    let scratch = tempfile::tempdir().expect("scratch");
+    let at = |name: &str| scratch.path().join(name);
+    let text = |name: &str| at(name).to_string_lossy().into_owned();
+    let input = write_input(scratch.path(), "potential = \"0 V\"", "potential = \"2 V\"");
+    let input = input.to_string_lossy().into_owned();
+    let run = |out: &str, more: &[&str]| {
+        with_code(&[&["run", &input, "--backend", "cpu", "--out", &text(out)], more].concat())
+    };
+    let (code, said) = run("whole", &[]);
+    assert_eq!(code, Some(0), "{said}");
+    // in the middle of the last stage, which begins at step 135 and has a checkpoint every 20 steps
+    let (code, said) = run("stopped", &["--lose-device-at", "185,200"]);
+    assert!(code == Some(1) && said.contains("continuing once, from the checkpoint at step 175"), "{said}");
+    let kept = Checkpoint::read_file(&at("stopped").join(FILE_NAME)).expect("a checkpoint");
+    let names: Vec<(&str, usize)> = kept.electrodes.iter().map(|(name, q)| (name.as_str(), q.len())).collect();
+    assert!(matches!(names[..], [("lower", a), ("upper", b)] if a == b && a > 100), "{names:?}");
+    // charges of another program, or of a force field that has changed since
+    let mut tampered = kept.clone();
+    tampered.electrodes[1].1[5] += 1e-4;
+    tampered.write(&at("stopped")).expect("written");
+    let (code, said) = run("stopped", &["--resume"]);
+    assert!(
+        code == Some(1) && said.contains("atom 6 of `upper` had") && said.contains("cannot be continued"),
+        "{said}"
+    );
+    assert!(!at("stopped").join("report.html").exists());
+    // rounding of another processor: told, also in the report
+    let mut rounded = kept.clone();
+    rounded.electrodes[1].1[5] += 1e-12;
+    rounded.write(&at("stopped")).expect("written");
+    let (code, said) = run("stopped", &["--resume"]);
+    assert!(code == Some(0) && said.contains("will not be bit-identical"), "{said}");
+    let page = std::fs::read_to_string(at("stopped").join("report.html")).expect("a report");
+    assert!(page.contains("will not be bit-identical"));
+    for name in ["final.gro", "log.csv", "trajectory.trr"] {
+        let [a, b] = ["whole", "stopped"].map(|out| std::fs::read(at(out).join(name)).expect("a file"));
+        assert!(a == b, "{name} differs");
+    }
 }
