@@ -103,6 +103,15 @@ for n in "${sizes[@]}"; do
     bench gpu "$n" 100
 done
 
+# what constant potential costs, beside the same steps with fixed charges
+if [ -s "$root/benches/compare/electrode.toml" ]; then
+    for backend in gpu cpu; do
+        if part "electrodes-$backend" 90 "$hexaqua" bench "$root/benches/compare/electrode.toml" --backend "$backend" --fixed-charges; then
+            grep -h 'constant potential' "$out/electrodes-$backend.out" | while read -r line; do note "864 electrode atoms of 5,600, $backend: $line"; done
+        fi
+    done
+fi
+
 python=$(command -v python3 || true)
 if [ -z "$python" ]; then
     note "comparison: SKIPPED, there is no python3"

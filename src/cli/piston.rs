@@ -92,7 +92,7 @@ fn made(spec: &PistonSpec, system: &mut System, state: &State) -> Result<Piston,
     let mean = |z: &[f64]| z.iter().sum::<f64>() / z.len() as f64;
     let (own, liquid) = (heights(&|i| is_own[i]), heights(&|i| !topology.frozen[i] && topology.masses[i] > 0.0));
     if liquid.is_empty() {
-        return Err(("", "a piston needs a liquid to press on\n  there is no atom that moves".to_string()));
+        return Err(("", "a piston needs a liquid to press on, and there is no atom that moves\n  is the liquid part of an [[electrode]], or of `frozen` in [dynamics]?".to_string()));
     }
     let outwards = if mean(&own) > mean(&liquid) { 1.0 } else { -1.0 };
     let heights_of_own = own.iter().map(|z| outwards * z);
