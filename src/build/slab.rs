@@ -2,7 +2,7 @@
 //!
 //! From below: the lower slab, the gap, the upper slab (its mirror image), vacuum half below and half above. The liquid is
 //! packed into the gap ([`super::solution_between`]); its amounts are those of the accessible volume, which ends half a σ of the
-//! surface's atoms before their centres.
+//! outermost atoms of a surface before their centres.
 
 use super::composition::{Composition, Extent, Quantity};
 use super::solution::{BuildError, Solution, SolutionRequest, solution_between};
@@ -35,7 +35,7 @@ pub struct SlabRequest<'a> {
     pub gap: f64,
     /// nm
     pub vacuum: f64,
-    /// σ of the surface's atoms, nm
+    /// σ of the atoms of the face, nm
     pub sigma: f64,
     /// g/cm³, of the liquid in the accessible volume
     pub density: Option<f64>,

@@ -370,12 +370,8 @@ fn gather_slab(topology: &Topology, state: &mut State) -> f64 {
 /// A wall with its coefficients for every type.
 fn made(wall: &WallSpec, table: &PairTable, mixing: Mixing) -> Wall {
     let with = |a: usize| {
-        let own = table.get(a, a);
-        if own.c6 == 0.0 || own.c12 == 0.0 {
-            return PairCoefficients::default();
-        }
-        let (sigma, epsilon) = ((own.c12 / own.c6).powf(1.0 / 6.0), own.c6 * own.c6 / (4.0 * own.c12));
-        let (sigma, epsilon) = mixing.mix((wall.sigma, wall.epsilon), (sigma, epsilon));
+        let Some(own) = table.get(a, a).sigma_epsilon() else { return PairCoefficients::default() };
+        let (sigma, epsilon) = mixing.mix((wall.sigma, wall.epsilon), own);
         PairCoefficients::from_sigma_epsilon(sigma, epsilon)
     };
     let coefficients = (0..table.n_types()).map(with).collect();

@@ -17,6 +17,8 @@ use glam::DVec3;
 
 /// Layers where neither input nor library say how many.
 const LAYERS: usize = 3;
+/// A slab under a coating may be this much smaller or larger than asked for.
+const NEAR: f64 = 0.1;
 /// Slabs whose backs are closer across the boundary stand in each other, nm.
 const LEAST_APART: f64 = 0.1;
 
@@ -50,7 +52,8 @@ pub fn build(
         }
         (asked, only) => asked.or(only).unwrap_or(LAYERS),
     };
-    let sheet = surface.slab_cell(layers);
+    let whole = if spec.crystal.is_some() { "surface.crystal" } else { "surface.layers" };
+    let sheet = surface.slab_cell(layers).map_err(|e| at(whole, &e))?;
     if spec.vacuum < LEAST_APART {
         let apart = layers as f64 * surface.layer - sheet.thickness;
         let message = format!(
@@ -70,12 +73,16 @@ pub fn build(
     };
     let spacing = gallery.map_or(0.0, |g| g.spacing);
     let cell = surface.stacked(&sheet, spec.galleries + 1, spacing);
-    let (surface, cell, size, coated) = match &spec.coating {
+    let (surface, cell, size, coating) = match &spec.coating {
         None => (surface, cell, spec.size, None),
         Some(coating) => {
-            let sheet = surface::find(&coating.material).map_err(|e| at("surface.coating", &e))?;
-            let (cell, note) = coat(&cell, spec.size, &sheet, coating.distance, surface.sites.len());
-            (surface.with(&sheet), cell.clone(), cell.lateral, Some(note))
+            let at = |e: String| at("surface.coating", &e);
+            let material = surface::find(&coating.material).map_err(at)?;
+            let sheet = material.slab_cell(material.layers.unwrap_or(1)).map_err(at)?;
+            let fit = Fit::new(spec.size, cell.lateral, sheet.lateral, 2.0 * input.nonbonded.cutoff);
+            let note = fit.note(&material.title, coating.distance);
+            let cell = coat(&cell, &sheet, &fit, coating.distance, surface.sites.len());
+            (surface.with(&material), cell.clone(), cell.lateral, Some((fit, note)))
         }
     };
     let bounds: Vec<[f64; 2]> =
@@ -93,7 +100,7 @@ pub fn build(
         two: spec.two,
         gap: spec.gap,
         vacuum: spec.vacuum,
-        sigma: surface.sigma(),
+        sigma: surface.sigma(&cell),
         density,
         species: &liquid_species,
         quantities: &amounts,
@@ -138,8 +145,9 @@ pub fn build(
     let n_frozen: usize = built.slabs.iter().map(Vec::len).sum();
     topology.frozen[..n_frozen].fill(true);
     let all: Vec<DVec3> = built.slabs.iter().flatten().chain(&built.positions).copied().collect();
-    let mut notes = describe(spec, &surface, layers, &cell, &built, &liquid_names);
-    notes.extend(coated);
+    let sheets = Sheets { layers, galleries: &bounds, fit: coating.as_ref().map(|c| &c.0) };
+    let mut notes = describe(spec, &surface, &sheets, &cell, &built, &liquid_names);
+    notes.extend(coating.map(|c| c.1));
     let warnings = assembled.warnings.clone();
     let state = State::at_rest(built.cell, all);
     let liquid = built.liquid.sequence.iter().map(|&s| topology.species[s as usize + n_slabs].mass()).sum();
@@ -170,24 +178,60 @@ fn slab_species(
     Species { name: name.into(), residue: residue.into(), atoms, ..Species::default() }
 }
 
-/// One sheet on top of a slab, both as large as the size asked for allows; the sheet is strained to fit.
+/// Whole cells of a slab and of a sheet of another lattice on it, along x and y.
+#[derive(Debug, Clone, PartialEq)]
+struct Fit {
+    slab: [usize; 2],
+    sheet: [usize; 2],
+    /// By which the sheet is stretched.
+    scale: [f64; 2],
+}
+
+impl Fit {
+    /// Of the sizes of the slab within [`NEAR`] of the one asked for, that at which the sheet is strained least; of equal ones that nearest to it. Where
+    /// there is none the nearest size.
+    ///
+    /// * `size`, `slab`, `sheet` – asked for, and of one cell of each, nm
+    /// * `least` – nm; no size below it is chosen instead of one above
+    fn new(size: [f64; 2], slab: [f64; 2], sheet: [f64; 2], least: f64) -> Self {
+        let along = |k: usize| {
+            let length = |n: usize| n as f64 * slab[k];
+            let nearest = ((size[k] / slab[k]).round() as usize).max(1);
+            let of_sheet = |n: usize| ((length(n) / sheet[k]).round() as usize).max(1);
+            let scale = |n: usize| length(n) / (of_sheet(n) as f64 * sheet[k]);
+            let is_near = |n: &usize| (length(*n) / size[k] - 1.0).abs() <= NEAR && length(*n) >= least;
+            let few = (size[k] * (1.0 - NEAR) / slab[k]).floor().max(1.0) as usize;
+            // to a millionth: equal lattices have equal strains
+            let strain = |n: usize| ((scale(n) - 1.0).abs() * 1e6).round();
+            let off = |n: usize| (length(n) - size[k]).abs();
+            let better = |a: &usize, b: &usize| strain(*a).total_cmp(&strain(*b)).then(off(*a).total_cmp(&off(*b)));
+            let n = (few..=nearest + few).filter(is_near).min_by(better).unwrap_or(nearest);
+            (n, of_sheet(n), scale(n))
+        };
+        let [x, y] = [along(0), along(1)];
+        Fit { slab: [x.0, y.0], sheet: [x.1, y.1], scale: [x.2, y.2] }
+    }
+
+    fn note(&self, title: &str, distance: f64) -> String {
+        let [x, y] = self.scale.map(|s| 100.0 * (s - 1.0));
+        let [n_x, n_y] = self.sheet;
+        format!(
+            "coating {title}: {n_x} x {n_y} cells strained by {x:+.2} % and {y:+.2} %, {distance} nm above the slab"
+        )
+    }
+}
+
+/// One sheet on top of a slab as one cell; the sheet is strained to fit.
 ///
+/// * `distance` – nm
 /// * `first_site` – the sheet's kinds of atoms count from here
 fn coat(
     base: &surface::SlabCell,
-    size: [f64; 2],
-    material: &Surface,
+    sheet: &surface::SlabCell,
+    fit: &Fit,
     distance: f64,
     first_site: usize,
-) -> (surface::SlabCell, String) {
-    let sheet = material.slab_cell(material.layers.unwrap_or(1));
-    let times = |cell: &surface::SlabCell, length: [f64; 2]| {
-        [0, 1].map(|k| ((length[k] / cell.lateral[k]).round() as usize).max(1))
-    };
-    let cells = times(base, size);
-    let lateral = [0, 1].map(|k| cells[k] as f64 * base.lateral[k]);
-    let of_sheet = times(&sheet, lateral);
-    let scale = [0, 1].map(|k| lateral[k] / (of_sheet[k] as f64 * sheet.lateral[k]));
+) -> surface::SlabCell {
     let spread = |cell: &surface::SlabCell, n: [usize; 2], scale: [f64; 2], z: f64, first: usize| {
         let mut atoms = Vec::new();
         for i in 0..n[0] {
@@ -199,18 +243,11 @@ fn coat(
         }
         atoms
     };
-    let mut atoms = spread(base, cells, [1.0; 2], 0.0, 0);
+    let mut atoms = spread(base, fit.slab, [1.0; 2], 0.0, 0);
     let above = base.thickness + distance;
-    atoms.extend(spread(&sheet, of_sheet, scale, above, first_site));
-    let note = format!(
-        "coating {}: {} x {} cells strained by {:+.2} % and {:+.2} %, {distance} nm above the slab",
-        material.title,
-        of_sheet[0],
-        of_sheet[1],
-        100.0 * (scale[0] - 1.0),
-        100.0 * (scale[1] - 1.0)
-    );
-    (surface::SlabCell { lateral, atoms, thickness: above + sheet.thickness }, note)
+    atoms.extend(spread(sheet, fit.sheet, fit.scale, above, first_site));
+    let lateral = [0, 1].map(|k| fit.slab[k] as f64 * base.lateral[k]);
+    surface::SlabCell { lateral, atoms, thickness: above + sheet.thickness }
 }
 
 /// A crystal from the user's file.
@@ -257,11 +294,39 @@ fn monolayers(spec: &SurfaceSpec, species: &[Species]) -> Result<Vec<build::Mono
     spec.monolayers.iter().map(find).collect()
 }
 
+/// How a slab is made up.
+struct Sheets<'a> {
+    /// Of the crystal in one sheet.
+    layers: usize,
+    /// Between sheets: from the atoms below to those above, nm
+    galleries: &'a [[f64; 2]],
+    /// Of its coating.
+    fit: Option<&'a Fit>,
+}
+
+impl Sheets<'_> {
+    /// * `thickness` – nm
+    fn text(&self, thickness: f64) -> String {
+        let layers = self.layers;
+        match (self.galleries, self.fit) {
+            ([], None) => format!("{layers} layer(s), {thickness:.3} nm thick"),
+            ([], Some(_)) => format!("{layers} layer(s) and the coating, {thickness:.3} nm thick"),
+            (galleries @ [[low, high], ..], fit) => format!(
+                "{} sheets of {layers} layer(s){}, {thickness:.3} nm thick with {} {:.3} nm high",
+                galleries.len() + 1,
+                if fit.is_some() { " and the coating" } else { "" },
+                if let [_] = galleries { "a gallery".to_string() } else { format!("{} galleries", galleries.len()) },
+                high - low
+            ),
+        }
+    }
+}
+
 /// What every layer is made of, from below.
 fn describe(
     spec: &SurfaceSpec,
     surface: &Surface,
-    layers: usize,
+    sheets: &Sheets,
     cell: &surface::SlabCell,
     built: &build::SlabBox,
     names: &[String],
@@ -270,17 +335,17 @@ fn describe(
     let (x, y) = (v.x_axis.x, v.y_axis.y);
     let change = |built: f64, asked: f64| 100.0 * (built / asked - 1.0);
     let slab = |name: &str| {
-        format!(
-            "{name:<7} {}: {layers} layer(s), {:.3} nm thick, {} atoms, frozen",
-            surface.title,
-            cell.thickness,
-            built.slabs[0].len()
-        )
+        let made_of = sheets.text(cell.thickness);
+        format!("{name:<7} {}: {made_of}, {} atoms, frozen", surface.title, built.slabs[0].len())
+    };
+    let (cells, whose) = match sheets.fit {
+        None => (built.cells, "the crystal itself is not strained"),
+        Some(fit) => (fit.slab, "the size near it that strains the coating least; the slab below it is not strained"),
     };
     let mut notes = vec![format!(
-        "lateral {} x {} cells, {x:.4} x {y:.4} nm ({:+.2} %, {:+.2} % of the size asked for; the crystal itself is not strained)",
-        built.cells[0],
-        built.cells[1],
+        "lateral {} x {} cells, {x:.4} x {y:.4} nm ({:+.2} %, {:+.2} % of the size asked for; {whose})",
+        cells[0],
+        cells[1],
         change(x, spec.size[0]),
         change(y, spec.size[1])
     )];
@@ -308,4 +373,40 @@ fn describe(
     }
     notes.push(format!("vacuum  {} nm in all, half of it below", spec.vacuum));
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Fit;
+
+    const ZINC: [f64; 2] = [0.26648, 0.461557];
+    const MXENE: [f64; 2] = [0.304, 0.526543];
+
+    fn cells(size: [f64; 2], slab: [f64; 2], sheet: [f64; 2]) -> ([usize; 2], [usize; 2]) {
+        let fit = Fit::new(size, slab, sheet, 1.8);
+        (fit.slab, fit.sheet)
+    }
+
+    /// Eight cells of zinc are seven of MXene to 0.2 %: they are taken where they are near, and not from farther away.
+    #[test]
+    fn a_coating_takes_the_size_near_the_one_asked_for_that_strains_it_least() {
+        assert_eq!(cells([4.0; 2], ZINC, MXENE), ([16, 8], [14, 7]));
+        let fit = Fit::new([4.0; 2], ZINC, MXENE, 1.8);
+        assert!(fit.scale.iter().all(|s| (s - 1.0).abs() < 0.002), "{fit:?}");
+        // the nearest size, 15 by 9 cells, strains it more
+        let nearest = 15.0 * ZINC[0] / (13.0 * MXENE[0]);
+        assert!(nearest - 1.0 > 0.01);
+        // 6 cells are the only ones within 10 % of 2.8 nm, and 4 of 2 nm
+        assert_eq!(cells([2.7, 2.8], ZINC, MXENE), ([10, 6], [9, 5]));
+        assert_eq!(cells([1.9, 2.0], ZINC, MXENE), ([7, 4], [6, 4]));
+    }
+
+    #[test]
+    fn equal_strains_stay_near_and_no_size_falls_below_the_least() {
+        assert_eq!(cells([3.0; 2], [0.25; 2], [0.25; 2]), ([12; 2], [12; 2]), "a lattice on itself");
+        assert_eq!(cells([3.0; 2], [2.4; 2], [0.7; 2]), ([1; 2], [3; 2]), "nothing within 10 %: the nearest");
+        // 1.75 nm would fit without strain, below twice a cutoff of 0.9 nm
+        assert_eq!(cells([1.9; 2], [0.25; 2], [1.75; 2]), ([8; 2], [1; 2]));
+        assert_eq!(Fit::new([1.9; 2], [0.25; 2], [1.75; 2], 1.7).slab, [7; 2]);
+    }
 }

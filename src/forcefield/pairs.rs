@@ -306,8 +306,8 @@ pub fn pair_table_text(assembled: &Assembled) -> String {
     for a in 0..table.n_types() {
         for b in a..table.n_types() {
             let k = table.get(a, b);
-            let (sigma, epsilon) = if k.c6 > 0.0 && k.c12 > 0.0 {
-                (format!("{:.6}", (k.c12 / k.c6).powf(1.0 / 6.0)), format!("{:.6}", k.c6 * k.c6 / (4.0 * k.c12)))
+            let (sigma, epsilon) = if let Some((sigma, epsilon)) = k.sigma_epsilon() {
+                (format!("{sigma:.6}"), format!("{epsilon:.6}"))
             } else if k.c12 > 0.0 {
                 ("repulsion".into(), format!("c12 {:.4e}", k.c12))
             } else {

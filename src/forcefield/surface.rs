@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 const BUILTIN: &str = include_str!("../../forcefields/surfaces.toml");
+/// Of one lateral cell of a slab.
+const MOST_ATOMS: f64 = 2e6;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -258,23 +260,24 @@ pub fn from_crystal(crystal: &Crystal) -> Result<Surface, String> {
 impl Surface {
     /// Cell, atoms, parameters and sources, as text.
     pub fn text(&self) -> String {
-        let one = self.slab_cell(1);
         let also = if self.aliases.is_empty() { String::new() } else { format!(" (also {})", self.aliases.join(", ")) };
         let mut text = format!("{}  {}{also}\n", self.name, self.title);
         let mut line = |label: &str, value: String| text.push_str(&format!("  {label:<10} {value}\n"));
-        line(
-            "cell",
-            format!(
-                "{:.4} x {:.4} nm of {} atoms, a layer {:.4} nm high{}",
-                one.lateral[0],
-                one.lateral[1],
-                one.atoms.len(),
-                self.layer,
-                self.layers.map_or(String::new(), |n| format!("; {n} layer(s), no more"))
-            ),
-        );
+        let atoms = match self.slab_cell(1) {
+            Ok(one) => {
+                let only = self.layers.map_or(String::new(), |n| format!("; {n} layer(s), no more"));
+                let [x, y] = one.lateral;
+                let n = one.atoms.len();
+                line("cell", format!("{x:.4} x {y:.4} nm of {n} atoms, a layer {:.4} nm high{only}", self.layer));
+                one.atoms
+            }
+            Err(what) => {
+                line("cell", what);
+                Vec::new()
+            }
+        };
         for (k, site) in self.sites.iter().enumerate() {
-            let n = one.atoms.iter().filter(|a| a.0 == k).count();
+            let n = atoms.iter().filter(|a| a.0 == k).count();
             line(
                 "atom",
                 format!(
@@ -332,44 +335,86 @@ impl Surface {
     }
 
     /// The smallest rectangular piece of a slab of some layers.
-    pub fn slab_cell(&self, layers: usize) -> SlabCell {
+    ///
+    /// # Errors
+    /// When it is larger than a system may be, or has not the atoms that its volume must have.
+    pub fn slab_cell(&self, layers: usize) -> Result<SlabCell, String> {
         let rows = self.vectors.map(DVec3::from_array);
         let crystal = DMat3::from_cols(rows[0], rows[1], rows[2]);
         let axes = self.frame.map(|m| crystal * DVec3::new(f64::from(m[0]), f64::from(m[1]), f64::from(m[2])));
         let lengths = axes.map(|a| a.length());
         let unit = [0, 1, 2].map(|k| axes[k] / lengths[k]);
         let height = self.layer * layers as f64;
-        let mut atoms = Vec::new();
-        // every lattice point whose basis may fall inside; a hair keeps an atom on a face from being there twice
-        let reach = 3 + (height / lengths[2]).ceil() as i32 * 2;
-        let range = -4 * reach..=4 * reach;
+        let edges = DMat3::from_cols(axes[0], axes[1], axes[2]);
+        let cells = (edges.determinant() / crystal.determinant()).abs() * height / lengths[2];
+        let expected = self.basis.len() as f64 * cells;
+        if expected.is_nan() || expected > MOST_ATOMS {
+            return Err(format!(
+                "the smallest piece of {layers} layer(s) of {} has {expected:.0} atoms, more than {MOST_ATOMS:.0}\n  \
+                 ask for fewer layers, or for smaller multiples in `frame`",
+                self.name
+            ));
+        }
+        // A frame may be a hair off right angles: multiples of its own vectors meet at the boundary, projections would not.
+        let is_skewed = [(0, 1), (0, 2), (1, 2)].iter().any(|&(k, l)| unit[k].dot(unit[l]).abs() > 1e-9);
+        let inverse = edges.inverse();
+        let place = |r: DVec3| {
+            if is_skewed { inverse * r * DVec3::from_array(lengths) } else { DVec3::from_array(unit.map(|u| r.dot(u))) }
+        };
+        // The lattice points whose basis may fall inside are those of the box that holds the corners of the slab.
+        let bottom = DVec3::Z * self.cut;
+        let corner = |n: usize| {
+            let on = DVec3::new(f64::from(n as u8 & 1), f64::from(n as u8 >> 1 & 1), 0.0) * DVec3::from_array(lengths);
+            let r = on + bottom + DVec3::Z * if n < 4 { 0.0 } else { height };
+            crystal.inverse() * (edges * (r / DVec3::from_array(lengths)))
+        };
+        let corners = [0, 1, 2, 3, 4, 5, 6, 7].map(corner);
+        let lowest = corners.iter().copied().fold(DVec3::INFINITY, DVec3::min);
+        let highest = corners.iter().copied().fold(DVec3::NEG_INFINITY, DVec3::max);
+        // a hair keeps an atom on a face from being there twice
         const HAIR: f64 = 1e-4;
-        for i in range.clone() {
-            for j in range.clone() {
-                for k in range.clone() {
-                    for atom in &self.basis {
-                        let f = DVec3::from_array(atom.f) + DVec3::new(f64::from(i), f64::from(j), f64::from(k));
-                        let r = crystal * f;
-                        let s = [0, 1, 2].map(|k| r.dot(unit[k]));
-                        let inside = |x: f64, length: f64| (-HAIR..length - HAIR).contains(&x);
-                        if inside(s[0], lengths[0]) && inside(s[1], lengths[1]) && inside(s[2] - self.cut, height) {
-                            let site = self.sites.iter().position(|k| k.name == atom.site).unwrap_or(0);
-                            atoms.push((site, DVec3::new(s[0], s[1], s[2] - self.cut)));
+        let heights = crystal.inverse().transpose();
+        let hair = [heights.x_axis, heights.y_axis, heights.z_axis].map(|g| 2.0 * HAIR * g.length());
+        let hair = DVec3::from_array(hair);
+        let inside = |x: f64, length: f64| (-HAIR..length - HAIR).contains(&x);
+        let mut atoms = Vec::new();
+        for atom in &self.basis {
+            let site = self.sites.iter().position(|k| k.name == atom.site).unwrap_or(0);
+            let f = DVec3::from_array(atom.f);
+            let (from, to) = ((lowest - f - hair).ceil().as_ivec3(), (highest - f + hair).floor().as_ivec3());
+            for i in from.x..=to.x {
+                for j in from.y..=to.y {
+                    for k in from.z..=to.z {
+                        let s = place(crystal * (f + DVec3::new(f64::from(i), f64::from(j), f64::from(k)))) - bottom;
+                        if inside(s.x, lengths[0]) && inside(s.y, lengths[1]) && inside(s.z, height) {
+                            atoms.push((site, s));
                         }
                     }
                 }
             }
         }
+        if (atoms.len() as f64 - expected).abs() > 0.5 {
+            return Err(format!(
+                "{layers} layer(s) of {} have {} atoms where their volume holds {expected:.1}: its layer is no part of its cell",
+                self.name,
+                atoms.len()
+            ));
+        }
         atoms.sort_by(|a, b| a.1.z.total_cmp(&b.1.z).then(a.1.y.total_cmp(&b.1.y)).then(a.1.x.total_cmp(&b.1.x)));
         let lowest = atoms.first().map_or(0.0, |a| a.1.z);
         atoms.iter_mut().for_each(|a| a.1.z -= lowest);
         let thickness = atoms.last().map_or(0.0, |a| a.1.z);
-        SlabCell { lateral: [lengths[0], lengths[1]], atoms, thickness }
+        Ok(SlabCell { lateral: [lengths[0], lengths[1]], atoms, thickness })
     }
 
-    /// The largest distance at which a wall atom of this surface touches others, nm: σ of its outermost kind.
-    pub fn sigma(&self) -> f64 {
-        self.sites.iter().map(|s| s.sigma).fold(0.0, f64::max)
+    /// σ of the kind of atom that stands highest in a slab, nm; of several in one plane the largest. Half of it is taken off a gap at each face.
+    ///
+    /// It is that of the kind itself also where a pair table says how near water comes. Carbon's 0.355 nm leaves SPC/E on graphite 0.985 g/cm³ under
+    /// 1 bar (docs/piston.md), where the 0.319 nm of its pair with oxygen, or the 2 · 0.319 − 0.317 nm that this stands for, would leave 0.973 g/cm³.
+    pub fn sigma(&self, slab: &SlabCell) -> f64 {
+        const PLANE: f64 = 0.01;
+        let outermost = slab.atoms.iter().filter(|a| a.1.z > slab.thickness - PLANE);
+        outermost.map(|a| self.sites[a.0].sigma).fold(0.0, f64::max)
     }
 }
 
@@ -389,11 +434,7 @@ impl Assembled {
         }
         for (k, site) in surface.sites.iter().enumerate() {
             for b in 0..first {
-                let own = self.pair_table.get(b, b);
-                if own.c6 == 0.0 || own.c12 == 0.0 {
-                    continue;
-                }
-                let other = ((own.c12 / own.c6).powf(1.0 / 6.0), own.c6 * own.c6 / (4.0 * own.c12));
+                let Some(other) = self.pair_table.get(b, b).sigma_epsilon() else { continue };
                 let (sigma, epsilon) = mixing.mix((site.sigma, site.epsilon), other);
                 let mixed = PairCoefficients::from_sigma_epsilon(sigma, epsilon);
                 table.set(first + k, b, mixed, PairOrigin::Mixed(mixing));
@@ -446,7 +487,7 @@ mod tests {
         for (name, _) in list().expect("the library reads") {
             let surface = find(&name).expect("its own name");
             for layers in [1, 2, 3] {
-                let slab = surface.slab_cell(layers);
+                let slab = surface.slab_cell(layers).expect("as many atoms as it must have");
                 let charge: f64 = slab.atoms.iter().map(|a| surface.sites[a.0].charge).sum();
                 assert!(charge.abs() < 1e-9, "{name}, {layers} layers: {charge} e");
                 let rows = surface.vectors.map(DVec3::from_array);
@@ -489,7 +530,7 @@ mod tests {
 
     #[test]
     fn graphene_has_three_neighbors_at_its_bond_length() {
-        let slab = find("Graphene").expect("an alias").slab_cell(1);
+        let slab = find("Graphene").expect("an alias").slab_cell(1).expect("whole");
         assert_eq!(slab.atoms.len(), 4);
         assert!(slab.thickness < 1e-9);
         let bonds = slab.atoms[1..].iter().filter(|b| {
@@ -506,10 +547,85 @@ mod tests {
     fn oxide_faces_carry_oxygen() {
         for name in ["tio2-rutile", "tio2-anatase", "mno2", "birnessite", "v2o5", "voh", "ti3c2o2"] {
             let surface = find(name).expect("known");
-            let slab = surface.slab_cell(surface.layers.unwrap_or(2));
+            let slab = surface.slab_cell(surface.layers.unwrap_or(2)).expect("whole");
             for face in [slab.atoms[0], slab.atoms[slab.atoms.len() - 1]] {
                 assert_eq!(surface.sites[face.0].element, "O", "{name}");
             }
+            // what is taken off the gap is its σ, though carbon inside MXene is larger
+            let oxygen = surface.sites.iter().find(|s| s.element == "O").expect("an oxide");
+            assert_eq!(surface.sigma(&slab), oxygen.sigma, "{name}");
         }
+        let mxene = find("ti3c2o2").expect("known");
+        assert!(mxene.sites.iter().any(|s| s.sigma > mxene.sigma(&mxene.slab_cell(1).expect("whole"))));
+    }
+
+    /// A hexagonal cell of three atoms.
+    fn layered(frame: [[i32; 3]; 3]) -> Surface {
+        let site = |name: &str| SurfaceSite {
+            name: name.into(),
+            element: String::new(),
+            charge: 0.0,
+            sigma: 0.3,
+            epsilon: 0.5,
+            mass: 0.0,
+        };
+        let [a, c] = [0.3407, 0.5695];
+        from_crystal(&Crystal {
+            name: "TiS2",
+            source: "a test",
+            vectors: [DVec3::X * a, DVec3::new(-0.5, 0.75_f64.sqrt(), 0.0) * a, DVec3::Z * c],
+            atoms: vec![
+                ("Ti", DVec3::ZERO),
+                ("S", DVec3::new(1.0 / 3.0, 2.0 / 3.0, 0.25)),
+                ("S", DVec3::new(2.0 / 3.0, 1.0 / 3.0, 0.75)),
+            ],
+            frame: Some(frame),
+            cut: -0.25,
+            sites: vec![site("Ti"), site("S")],
+        })
+        .expect("a crystal")
+    }
+
+    /// Atoms of a slab are those of the small cell, repeated, however large and oblique the frame that cuts it.
+    #[test]
+    fn large_frames_hold_all_their_atoms() {
+        let small = layered([[1, 0, 0], [1, 2, 0], [0, 0, 1]]).slab_cell(2).expect("whole");
+        assert_eq!(small.atoms.len(), 12);
+        for (frame, n) in [
+            ([[32, 0, 0], [1, 2, 0], [0, 0, 1]], 32),
+            ([[3, 0, 0], [40, 80, 0], [0, 0, 1]], 120),
+            ([[-5, 0, 0], [-7, -14, 0], [0, 0, 1]], 35),
+            ([[2, 0, 0], [1, 2, 0], [0, 0, 9]], 18),
+            // 2a + b is at right angles to b
+            ([[2, 1, 0], [0, 50, 0], [0, 0, 1]], 50),
+        ] {
+            let slab = layered(frame).slab_cell(2).expect("whole");
+            assert_eq!(slab.atoms.len(), 12 * n, "{frame:?}");
+            for (i, a) in slab.atoms.iter().enumerate().step_by(7) {
+                let twin = slab.atoms[..i].iter().any(|b| (a.1 - b.1).length() < 0.05);
+                assert!(!twin, "{frame:?}: {a:?} twice");
+            }
+        }
+        let high = layered([[1, 0, 0], [1, 2, 0], [0, 0, 1]]).slab_cell(400).expect("whole");
+        assert_eq!(high.atoms.len(), 2400);
+        // a frame that is a hair off right angles keeps every atom, and its ends meet
+        let mut skewed = layered([[20, 0, 0], [1, 2, 0], [0, 0, 1]]);
+        skewed.vectors[1][0] += 1.5e-4;
+        let slab = skewed.slab_cell(1).expect("whole");
+        assert_eq!(slab.atoms.len(), 120);
+    }
+
+    /// A slab that would lack atoms is an error, and so is one that no machine holds.
+    #[test]
+    fn a_slab_has_the_atoms_of_its_volume_or_is_refused() {
+        let frame = [[1, 0, 0], [1, 2, 0], [0, 0, 1]];
+        let mut surface = layered(frame);
+        assert!(surface.slab_cell(1).is_ok());
+        surface.layer *= 0.9;
+        let text = surface.slab_cell(1).expect_err("a layer that is no part of the cell");
+        assert!(text.contains("where their volume holds"), "{text}");
+        let text = layered([[40_000, 0, 0], [30_000, 60_000, 0], [0, 0, 1]]).slab_cell(1).expect_err("too large");
+        assert!(text.contains("fewer layers, or for smaller multiples in `frame`"), "{text}");
+        assert!(layered(frame).slab_cell(usize::MAX).is_err());
     }
 }

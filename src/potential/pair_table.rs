@@ -23,6 +23,12 @@ impl PairCoefficients {
         PairCoefficients { c6: 4.0 * epsilon * s6, c12: 4.0 * epsilon * s6 * s6, c4: 0.0 }
     }
 
+    /// σ (nm) and ε (kJ/mol); `None` where attraction or repulsion is missing.
+    pub fn sigma_epsilon(&self) -> Option<(f64, f64)> {
+        let has_both = self.c6 > 0.0 && self.c12 > 0.0;
+        has_both.then(|| ((self.c12 / self.c6).powf(1.0 / 6.0), self.c6 * self.c6 / (4.0 * self.c12)))
+    }
+
     /// Is there any Lennard-Jones interaction at all?
     pub fn is_zero(&self) -> bool {
         self.c6 == 0.0 && self.c12 == 0.0 && self.c4 == 0.0
@@ -119,6 +125,17 @@ mod tests {
         assert_eq!(table.get(0, 1), k);
         assert_eq!(table.origin(0, 1), PairOrigin::Explicit);
         assert_eq!(table.origin(0, 0), PairOrigin::Mixed(Mixing::LorentzBerthelot));
+    }
+
+    #[test]
+    fn sigma_and_epsilon_come_back() {
+        let (sigma, epsilon) = PairCoefficients::from_sigma_epsilon(0.31, 0.7).sigma_epsilon().expect("both");
+        assert!((sigma - 0.31).abs() < 1e-15 && (epsilon - 0.7).abs() < 1e-14, "{sigma} {epsilon}");
+        for one in
+            [PairCoefficients { c12: 1.0, ..Default::default() }, PairCoefficients { c6: 1.0, ..Default::default() }]
+        {
+            assert_eq!(one.sigma_epsilon(), None);
+        }
     }
 
     #[test]

@@ -164,6 +164,8 @@ fn monolayers_lie_on_the_faces_and_galleries_are_full() {
     let (bottom, top) = (slab.iter().copied().fold(f64::MAX, f64::min), slab.iter().copied().fold(f64::MIN, f64::max));
     let inside = atoms.iter().filter(|a| a.1 == "OW" && a.2 > bottom && a.2 < top).count();
     assert_eq!(inside, n);
+    let lower = text.lines().find(|l| l.starts_with("lower ") && l.ends_with("frozen")).expect("a slab");
+    assert!(lower.contains("2 sheets of 2 layer(s), 2.200 nm thick with a gallery 0.500 nm high"), "{lower}");
     // 0.5 nm between the vanadyl oxygens of both sides, written with six digits
     assert!(!slab.iter().any(|z| (z - 0.5 * (bottom + top)).abs() < 0.2499), "no oxide in the gallery");
 }
@@ -182,6 +184,11 @@ fn crystals_of_the_user_coatings_and_doped_carbon_are_built() {
     assert_eq!((v, n), (240, 240));
     let (text, atoms) = built("mxene-zn-znotf2-2m", &[]);
     assert!(text.contains("coating ") && text.contains("strained by"), "{text}");
+    assert!(text.contains("lateral 7 x 4 cells") && text.contains("the slab below it is not strained"), "{text}");
+    assert!(text.contains("3 layer(s) and the coating, 1.440 nm thick"), "{text}");
+    assert!(!text.contains("the crystal itself"), "the coating is strained: {text}");
+    // half of O's 0.311815 nm is taken off at both faces, and not of the 0.343 nm of the carbon below it
+    assert!(text.contains("accessible height 1.688 nm"), "{text}");
     assert!(count(&atoms, "Zn") > 0 && count(&atoms, "O") == 2 * count(&atoms, "TiM"), "{text}");
     let (_, atoms) = built("n-graphene-znotf2-2m", &[]);
     let nitrogen = count(&atoms, "N");

@@ -141,11 +141,7 @@ fn same_pair(a: PairCoefficients, b: PairCoefficients) -> bool {
 
 /// σ (nm) and ε (kJ/mol) of coefficients; `None` where only one of them is zero.
 fn sigma_epsilon(k: PairCoefficients) -> Option<(f64, f64)> {
-    match (k.c6 > 0.0 && k.c12 > 0.0, k.c6 == 0.0 && k.c12 == 0.0) {
-        (true, _) => Some(((k.c12 / k.c6).powf(1.0 / 6.0), k.c6 * k.c6 / (4.0 * k.c12))),
-        (_, true) => Some((0.0, 0.0)),
-        _ => None,
-    }
+    if k.c6 == 0.0 && k.c12 == 0.0 { Some((0.0, 0.0)) } else { k.sigma_epsilon() }
 }
 
 /// How pairs are written.
