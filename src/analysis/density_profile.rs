@@ -3,7 +3,8 @@
 //! Bins are fixed fractions of the cell's height along z, so a cell that changes is followed. Number densities of species count molecules: every atom
 //! heavier than hydrogen stands for its share of one. The potential solves Poisson's equation, φ(z) = −4π k_e ∫₀ᶻ (z − z') ρ(z') dz', with the boundary
 //! that the run has: no field in the vacuum under a slab correction, else periodic, which subtracts φ(L) z/L; a uniform field from outside adds −E z
-//! ([`potential_profile`]).
+//! ([`potential_profile`]). What such a field does in a vacuum is no property of the slab: values count it from the lowest matter to the highest.
+//! Between two electrodes in a finite field −E z begins at the lower one, wherever in the cell it stands.
 
 use super::blocks::{Blocks, Estimate};
 use super::codec::{Reader, Writer};
@@ -16,6 +17,7 @@ use super::snapshot::Snapshot;
 use super::{AnalysisError, Observable};
 use crate::cell::Cell;
 use crate::system::analyses::DensityProfileSpec;
+use crate::system::external::Condition;
 use crate::system::{Charges, External, Topology};
 use crate::units::{DENSITY_G_CM3, VOLT};
 use std::f64::consts::TAU;
@@ -35,6 +37,8 @@ pub struct DensityProfile {
     boundary: Boundary,
     /// Uniform field from outside, V/nm
     field: f64,
+    /// Atoms of the lower electrode where a field holds the potential between two.
+    lower: Option<Vec<u32>>,
     /// Is matter not the same everywhere along z?
     has_surface: bool,
     maps: Option<Maps>,
@@ -43,7 +47,7 @@ pub struct DensityProfile {
     /// a_x of the first cell, nm
     width: f64,
     /// Per frame: L_z (nm), then `[n_bins]` of every group (nm⁻³), of the mass and of the mass that stays where it is (g/cm³), of the charge and of
-    /// the charge shared between bin centres (e/nm³); last 1 if the charges were known, and 1 if they were those of the frame.
+    /// the charge shared between bin centres (e/nm³), with `lower` of its mass (g/cm³); last 1 if the charges were known, and 1 if they were those of the frame.
     blocks: Blocks,
 }
 
@@ -67,6 +71,8 @@ const FROZEN_MASS: usize = 1;
 const CHARGE: usize = 2;
 const SHARED_CHARGE: usize = 3;
 const N_OTHERS: usize = 4;
+/// Behind them, where there is a lower electrode.
+const LOWER_MASS: usize = N_OTHERS;
 /// Atoms up to this mass are hydrogen, u.
 const HYDROGEN: f64 = 3.0;
 /// Groups this much thinner than the densest one have an axis of their own in the figure.
@@ -89,6 +95,16 @@ fn molecules_per_atom(topology: &Topology) -> Vec<f64> {
     let stays = topology.frozen.iter().zip(&topology.masses);
     weights.iter_mut().zip(stays).filter(|(_, (f, _))| **f).for_each(|(w, (_, m))| *w = f64::from(*m > 0.0));
     weights
+}
+
+/// The lower of two electrodes between which a field E = −ΔΨ/L holds the potential difference.
+fn lower_electrode(external: &External, cell: &Cell) -> Option<Vec<u32>> {
+    let [a, b] = &external.electrodes.as_ref()?.electrodes[..] else { return None };
+    let (Condition::Potential(of_a), Condition::Potential(of_b)) = (a.condition, b.condition) else { return None };
+    let above = -external.field_z * cell.vectors().z_axis.z;
+    let is = |difference: f64| (difference - above).abs() < 1e-6 * above.abs();
+    let lower = if is(of_b - of_a) { Some(a) } else { is(of_a - of_b).then_some(b) };
+    lower.filter(|_| !external.slab_correction).map(|e| e.atoms.clone())
 }
 
 impl DensityProfile {
@@ -129,8 +145,10 @@ impl DensityProfile {
             Ok(Maps { n_x, n_z, sums: vec![0.0; groups.len() * n_x * n_z] })
         });
         let names = names.iter().map(|n| n.trim_start_matches("species ").trim_matches('\'').to_string()).collect();
+        let lower = lower_electrode(external, cell);
         Ok(DensityProfile {
-            blocks: Blocks::new(3 + (groups.len() + N_OTHERS) * n_bins),
+            blocks: Blocks::new(3 + (groups.len() + N_OTHERS + usize::from(lower.is_some())) * n_bins),
+            lower,
             groups,
             names,
             origin,
@@ -176,10 +194,21 @@ impl DensityProfile {
 
     /// The bin from which on bins follow each other through the matter.
     fn start(&self, sums: &[f64]) -> usize {
-        match self.boundary {
-            Boundary::Periodic => 0,
-            Boundary::Slab => potential_profile::in_the_vacuum(self.other(sums, MASS)),
+        let mass = self.other(sums, MASS);
+        match (self.boundary, &self.lower) {
+            (Boundary::Slab, _) => potential_profile::in_the_vacuum(mass),
+            (Boundary::Periodic, None) => 0,
+            (Boundary::Periodic, Some(_)) => {
+                let electrode = potential_profile::bottom(self.other(sums, LOWER_MASS));
+                if mass[..electrode].iter().all(|m| *m == 0.0) { 0 } else { electrode }
+            }
         }
+    }
+
+    /// Height of the lowest and the highest bin with matter above where bins start, nm.
+    fn ends(&self, sums: &[f64], dz: f64) -> [f64; 2] {
+        let (low, high) = potential_profile::ends(self.start(sums), self.other(sums, MASS));
+        [low, high].map(|step| (step as f64 + 0.5) * dz)
     }
 
     /// φ at bin centres and at the upper end, V, without a field at the start.
@@ -194,7 +223,8 @@ impl DensityProfile {
         Some(potential_profile::periodic(&self.charge_density(sums, SHARED_CHARGE)?, dz))
     }
 
-    /// φ at bin centres and at the upper end, V, as the run has it: with its boundary and the field from outside.
+    /// φ at bin centres, V, as the run has it: with its boundary and the field from outside; and how far it is above a slab over what it is below, V, with
+    /// that field from the lowest matter to the highest.
     fn potential(&self, sums: &[f64], frames: f64) -> Option<(Vec<f64>, f64)> {
         let (mut phi, end) = match self.boundary {
             Boundary::Slab => self.open_potential(sums, frames)?,
@@ -205,7 +235,8 @@ impl DensityProfile {
         for step in 0..self.n_bins {
             phi[(start + step) % self.n_bins] -= self.field * (step as f64 + 0.5) * dz;
         }
-        Some((phi, end - self.field * height))
+        let [low, high] = self.ends(sums, dz);
+        Some((phi, end - self.field * (high - low)))
     }
 
     /// Bins between the heights below which 40 % and 60 % of the mass that moves lie: the middle of a liquid, far from its surfaces.
@@ -299,6 +330,10 @@ impl Observable for DensityProfile {
             let last = slot.len() - 1;
             slot[last - 1] += f64::from(charges.is_some());
             slot[last] += f64::from(is_current);
+            for &i in self.lower.iter().flatten() {
+                let k = 1 + (groups.len() + LOWER_MASS) * n_bins + bin(i as usize);
+                slot[k] += self.masses[i as usize] * DENSITY_G_CM3 / bin_volume;
+            }
             for (group, column) in groups.iter().zip(slot[1..].chunks_exact_mut(n_bins)) {
                 group.iter().for_each(|&i| column[bin(i as usize)] += weight(i as usize) / bin_volume);
             }
@@ -417,13 +452,21 @@ impl Observable for DensityProfile {
             result.notes.push(how.to_string());
         }
         let (known, current) = self.charged(&sums);
-        if let Some((charge, (_, end))) = &electric {
+        if let Some((charge, (_, drop))) = &electric {
             let net: f64 = charge.iter().sum::<f64>() * dz;
-            let boundary = match self.boundary {
-                Boundary::Slab => format!("no field in the vacuum, zero below the slab and {end:.4} V above it"),
-                Boundary::Periodic => "the same at both ends of the cell, as Ewald sums have it".to_string(),
+            let (boundary, outside) = match (self.boundary, self.field == 0.0) {
+                (Boundary::Slab, true) => {
+                    (format!("no field in the vacuum, zero below the slab and {drop:.4} V above it"), "")
+                }
+                (Boundary::Slab, false) => (
+                    format!("no field of the charges in the vacuum, {drop:.4} V from the lowest matter to the highest"),
+                    ", with −E z of the field from outside",
+                ),
+                (Boundary::Periodic, is_alone) => (
+                    "the same at both ends of the cell, as Ewald sums have it".to_string(),
+                    if is_alone { "" } else { ", and −E z of the field from outside" },
+                ),
             };
-            let outside = if self.field == 0.0 { "" } else { ", and −E z of the field from outside" };
             result.notes.push(format!(
                 "Potential by double integration of the mean charge density ({net:.2e} e/nm² in all), every charge shared between the two nearest bin \
                  centres; {boundary}{outside}."
@@ -446,11 +489,12 @@ impl Observable for DensityProfile {
         let origin = self.origin.as_ref().map_or("", Selection::text);
         let maps = self.maps.as_ref().map_or("no maps".to_string(), |m| format!("maps of {} by {}", m.n_x, m.n_z));
         format!(
-            "density-profile of {} from \"{origin}\", {} bins, {maps}, {:?} in a field of {} V/nm",
+            "density-profile of {} from \"{origin}\", {} bins, {maps}, {:?} in a field of {} V/nm{}",
             groups.join(", "),
             self.n_bins,
             self.boundary,
-            self.field
+            self.field,
+            if self.lower.is_some() { " between two electrodes" } else { "" }
         )
     }
 
@@ -601,8 +645,12 @@ impl DensityProfile {
         let at_middle = |s: &[f64], f: f64| {
             let phi = self.potential(s, f)?.0;
             let at = if self.has_surface { *middle.get(middle.len() / 2)? } else { self.n_bins / 2 };
-            let reference = if self.boundary == Boundary::Slab { 0.0 } else { phi[0] };
-            Some(phi[at] - reference)
+            let dz = self.height(s, f) / self.n_bins as f64;
+            let below = match self.boundary {
+                Boundary::Slab => -self.field * self.ends(s, dz)[0],
+                Boundary::Periodic => phi[self.start(s)],
+            };
+            Some(phi[at] - below)
         };
         if self.boundary == Boundary::Slab {
             let drop = |s: &[f64], f: f64| Some(self.potential(s, f)?.1);

@@ -29,15 +29,17 @@ pub fn shares(fraction: f64, n_bins: usize) -> [(usize, f64); 2] {
     [(k, 1.0 - upper), ((k + 1) % n_bins, upper)]
 }
 
-/// A bin in the vacuum around a slab, the widest empty stretch of the cell: the bottom of the cell if that is one, else the middle of the stretch.
-///
-/// * `mass` – in every bin, in whatever unit
-pub fn in_the_vacuum(mass: &[f64]) -> usize {
-    let n = mass.len();
+/// A bin with no more than this is empty: vapour is there.
+fn least(mass: &[f64]) -> f64 {
     let filled = mass.iter().filter(|m| **m > 0.0).count().max(1);
-    let least = 0.01 * mass.iter().sum::<f64>() / filled as f64;
+    0.01 * mass.iter().sum::<f64>() / filled as f64
+}
+
+/// The widest empty stretch of the cell, which may go on beyond its end: bins and the first of them; `None` where all are empty.
+fn widest_empty(mass: &[f64]) -> Option<(usize, usize)> {
+    let (n, least) = (mass.len(), least(mass));
     let is_empty = |k: usize| mass[k % n] <= least;
-    let Some(first) = (0..n).find(|&k| !is_empty(k)) else { return 0 };
+    let first = (0..n).find(|&k| !is_empty(k))?;
     // (length, first bin) of the longest empty run, from a filled bin around the cell and back to it
     let (mut longest, mut length) = ((0, 0), 0);
     for k in first + 1..=first + n {
@@ -50,7 +52,31 @@ pub fn in_the_vacuum(mass: &[f64]) -> usize {
             length = 0;
         }
     }
-    let (length, begin) = longest;
+    Some(longest)
+}
+
+/// The first bin of what stands together in a cell: that above the widest empty stretch.
+///
+/// * `mass` – in every bin, in whatever unit
+pub fn bottom(mass: &[f64]) -> usize {
+    widest_empty(mass).map_or(0, |(length, begin)| (begin + length) % mass.len())
+}
+
+/// How many bins from `start` on the lowest and the highest stand in which there is matter.
+///
+/// * `mass` – in every bin, in whatever unit
+pub fn ends(start: usize, mass: &[f64]) -> (usize, usize) {
+    let (n, least) = (mass.len(), least(mass));
+    let is_filled = |step: &usize| mass[(start + step) % n] > least;
+    ((0..n).find(is_filled).unwrap_or(0), (0..n).rfind(is_filled).unwrap_or(0))
+}
+
+/// A bin in the vacuum around a slab, the widest empty stretch of the cell: the bottom of the cell if that is one, else the middle of the stretch.
+///
+/// * `mass` – in every bin, in whatever unit
+pub fn in_the_vacuum(mass: &[f64]) -> usize {
+    let n = mass.len();
+    let Some((length, begin)) = widest_empty(mass) else { return 0 };
     // steps from there to the bottom of a cell
     let to_bottom = (n - begin % n) % n;
     if to_bottom < length { 0 } else { (begin + length / 2) % n }
@@ -113,6 +139,19 @@ mod tests {
         assert_eq!(at("#.##....#"), 6);
         assert_eq!(at("####"), 0);
         assert_eq!(at("...."), 0);
+    }
+
+    #[test]
+    fn matter_begins_and_ends_where_it_stands_together() {
+        let bins = |cell: &str| cell.chars().map(|c| if c == '.' { 0.0 } else { 1.0 }).collect::<Vec<_>>();
+        for (cell, from) in [("..##.##", 2), ("##....##", 6), ("#.#....", 0), ("####", 0), ("....", 0)] {
+            assert_eq!(bottom(&bins(cell)), from, "{cell}");
+        }
+        assert_eq!(ends(0, &bins("..##.#..")), (2, 5));
+        assert_eq!(ends(4, &bins("##....##")), (2, 5), "around the end of the cell");
+        let mut with_vapour = bins("..##.#..");
+        with_vapour[7] = 1e-3;
+        assert_eq!(ends(0, &with_vapour), (2, 5));
     }
 
     /// Charges anywhere: the potential at bin centres is that of the charges, and bins that hold them whole do not give it.

@@ -42,6 +42,7 @@ mod neighbor;
 mod nist;
 mod observables;
 mod observables_dynamics;
+mod observables_electrodes;
 mod observables_fixture;
 mod own_molecules;
 mod packing;
