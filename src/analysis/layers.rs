@@ -177,3 +177,27 @@ impl Layers {
         self.blocks.restore(reader)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::topology::{Species, SpeciesAtom};
+    use glam::DVec3;
+
+    /// Layers of another thickness are others, though as many fit into half the cell: a checkpoint of one is not continued as the other.
+    #[test]
+    fn layers_of_another_thickness_are_others() {
+        let atom = SpeciesAtom { name: "C".into(), element: "C".into(), type_id: 0, charge: 0.0, mass: 12.0 };
+        let carbon = Species { name: "C".into(), residue: "C".into(), atoms: vec![atom], ..Species::default() };
+        let mut topology = Topology::new(vec!["C".into()], vec![carbon], &[0, 0]);
+        let cell = Cell::new(DVec3::X * 2.0, DVec3::Y * 2.0, DVec3::Z * 6.0).expect("valid");
+        let of = |topology: &Topology, thickness: f64| Layers::new(thickness, 1, topology, &cell).expect("valid");
+        let free = of(&topology, 0.31).fingerprint();
+        topology.frozen.fill(true);
+        let (one, other) = (of(&topology, 0.31), of(&topology, 0.32));
+        assert_eq!(one.n, other.n);
+        assert_ne!(one.fingerprint(), other.fingerprint());
+        assert_eq!(one.fingerprint(), of(&topology, 0.31).fingerprint());
+        assert_ne!(one.fingerprint(), free);
+    }
+}

@@ -170,6 +170,19 @@ impl Condition {
     }
 }
 
+/// erfc of this is 1e-9: beyond so many widths a Gaussian is a point.
+pub const POINT: f64 = 4.32;
+
+/// What is wrong with a Gaussian whose shape reaches beyond the cutoff, and what to write instead: erfc(r_cut/(√2 w)) has to be below 1e-9.
+///
+/// * `name` – of the electrode
+/// * `width`, `cutoff` – nm
+pub fn too_wide(name: &str, width: f64, cutoff: f64) -> Option<(String, String)> {
+    let widest = cutoff / (2f64.sqrt() * POINT);
+    let what = || format!("the Gaussian width {width} nm of electrode `{name}` reaches beyond the cutoff {cutoff} nm");
+    (width > widest).then(|| (what(), format!("use a width of at most {widest:.3} nm, or a longer cutoff")))
+}
+
 /// One electrode.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Electrode {

@@ -17,6 +17,7 @@ use crate::forces::reference::external::Dipole;
 use crate::forces::response::solved;
 use crate::neighbor::half::HalfList;
 use crate::system::System;
+pub(super) use crate::system::external::POINT;
 use crate::system::external::{Electrodes, MOST_ELECTRODES};
 use crate::units::COULOMB;
 use glam::DVec3;
@@ -24,8 +25,6 @@ use rayon::prelude::*;
 use std::f64::consts::PI;
 use std::sync::Arc;
 
-/// erfc of this is 1e-9: beyond, a Gaussian is a point.
-pub(super) const POINT: f64 = 4.32;
 /// Sites per task.
 const SITES_PER_TASK: usize = 16;
 /// Entries of a row of C that are summed in single precision.

@@ -17,7 +17,7 @@ use crate::electrode::response::Response;
 use crate::forces::ForceError;
 use crate::math::erfc;
 use crate::neighbor::pairs::PairList;
-use crate::system::external::{Electrodes, MOST_ELECTRODES};
+use crate::system::external::{Electrodes, MOST_ELECTRODES, too_wide};
 use crate::system::{Coulomb, System};
 use crate::units::COULOMB;
 use glam::DVec3;
@@ -26,9 +26,6 @@ use std::f64::consts::PI;
 
 /// Potential of the reciprocal sum at every atom from charges on every atom; kJ mol⁻¹ e⁻¹ from e.
 pub type Reciprocal<'a> = dyn Fn(&[f64]) -> Vec<f64> + Sync + 'a;
-
-/// At the cutoff nothing may be left of a Gaussian's shape.
-const SHAPE_AT_CUTOFF: f64 = 1e-9;
 
 /// One electrode atom.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -82,13 +79,8 @@ pub fn check(system: &System, electrodes: &Electrodes) -> Result<f64, ForceError
     }
     let cutoff = system.interactions.cutoff;
     for e in &electrodes.electrodes {
-        if erfc(cutoff / (2f64.sqrt() * e.gaussian_width)) > SHAPE_AT_CUTOFF {
-            let widest = cutoff / (2f64.sqrt() * 4.32);
-            return Err(ForceError::Impossible(format!(
-                "the Gaussian width {} nm of electrode `{}` reaches beyond the cutoff {cutoff} nm; use at most \
-                 {widest:.3} nm or a longer cutoff",
-                e.gaussian_width, e.name
-            )));
+        if let Some((what, help)) = too_wide(&e.name, e.gaussian_width, cutoff) {
+            return Err(ForceError::Impossible(format!("{what}; {help}")));
         }
     }
     Ok(beta)

@@ -4,7 +4,7 @@ use super::fault::{Faults, Place};
 use super::quantity::Dimension;
 use super::table::{Bound, Table};
 use super::tree::{Node, Value};
-use crate::system::external::{MOST_ELECTRODES, WallForm};
+use crate::system::external::{MOST_ELECTRODES, WallForm, too_wide};
 use crate::system::interface::{ConditionSpec, ElectrodeSpec, InterfaceSpec, ThomasFermiSpec, WallSpec};
 use crate::system::spec::{CoulombSpec, NonbondedSpec, StageKind, StageSpec};
 use std::path::Path;
@@ -223,15 +223,12 @@ pub(super) fn check(
     widths(top, interface, nonbonded.cutoff, faults);
 }
 
-/// Beyond the cutoff nothing may be left of a Gaussian's shape: erfc(r_cut/(√2 w)) below 1e-9.
+/// Beyond the cutoff nothing may be left of a Gaussian's shape.
 fn widths(top: &Table, interface: &InterfaceSpec, cutoff: f64, faults: &Faults) {
-    let widest = cutoff / (2f64.sqrt() * 4.32);
     for (electrode, node) in interface.electrodes.iter().zip(top.array("electrode").unwrap_or_default()) {
-        if electrode.gaussian_width > widest {
+        if let Some((what, help)) = too_wide(&electrode.name, electrode.gaussian_width, cutoff) {
             let place = node.get("gaussian_width").map_or(&node.place, |n| &n.place);
-            let message =
-                format!("a Gaussian of width {} nm reaches beyond the cutoff of {cutoff} nm", electrode.gaussian_width);
-            faults.add(place, message, format!("use a width of at most {widest:.3} nm, or a longer cutoff"));
+            faults.add(place, what, help);
         }
     }
 }
