@@ -108,7 +108,7 @@ fn a_finite_field_begins_at_the_lower_electrode() {
         let electrodes = vec![electrode("lower", 3, 0.0), electrode("upper", 27, volts)];
         let external = External {
             field_z: -volts * VOLT / height,
-            electrodes: known.then(|| Electrodes { electrodes, balance: 0.0 }),
+            electrodes: known.then_some(Electrodes { electrodes, balance: 0.0 }),
             ..External::default()
         };
         let spec =
