@@ -191,7 +191,9 @@ mod tests {
         let carbon = Species { name: "C".into(), residue: "C".into(), atoms: vec![atom], ..Species::default() };
         let mut topology = Topology::new(vec!["C".into()], vec![carbon], &[0, 0]);
         let cell = Cell::new(DVec3::X * 2.0, DVec3::Y * 2.0, DVec3::Z * 6.0).expect("valid");
-        let of = |topology: &Topology, thickness: f64| Layers::new(thickness, 1, topology, &External::default(), &cell).expect("valid");
+        let of = |topology: &Topology, thickness: f64| {
+            Layers::new(thickness, 1, topology, &External::default(), &cell).expect("valid")
+        };
         let free = of(&topology, 0.31).fingerprint();
         topology.frozen.fill(true);
         let (one, other) = (of(&topology, 0.31), of(&topology, 0.32));
