@@ -8,7 +8,7 @@
 // group 0: cell | outside: ExternalUniform | sorted: fixed-point x, y, z, bits of q sqrt(k_e) | placed: see part/placed |
 //          wall_table: a, b, c by wall and type | dipoles: x = part of sum q z | shapes: slot of a Gaussian, bits of eta (nm^-1)
 // group 1: pair_forces, added to: kJ mol^-1 nm^-1 by slot, or part/fixed_force (HALF) | status | partials: energy of walls,
-//          their z F_z, energy of shapes, _pad; kJ mol^-1
+//          their z F_z, energy of shapes, _pad; virial of shapes xx, yy, zz, _pad; xy, xz, yz, _pad; kJ mol^-1
 // group 1 (DIPOLE): dipoles: sum q z, sum q z^2 since the list was built, _pad; e nm, e nm^2
 // twin: src/forces/reference/external.rs, electrode.rs; src/potential/wall.rs
 
@@ -101,6 +101,8 @@ fn external_forces(
     var wall_energy = 0.0;
     var wall_virial = 0.0;
     var shape_energy = 0.0;
+    var shape_diagonal = vec3<f32>(0.0);
+    var shape_off = vec3<f32>(0.0);
     if slot < n_slots {
         let here = sorted[slot];
         let place = placed[slot];
@@ -127,9 +129,12 @@ fn external_forces(
         for (var k = place.first_shape; k < place.end_shape; k = k + 1u) {
             let shape = shapes[k];
             let there = sorted[shape.x];
-            let term = shape_term(displacement(there.xyz, here.xyz, cell), bitcast<f32>(shape.y));
+            let d = displacement(there.xyz, here.xyz, cell);
+            let term = shape_term(d, bitcast<f32>(shape.y));
             let qq = bitcast<f32>(here.w) * bitcast<f32>(there.w);
             shape_energy = shape_energy - qq * term.w;
+            shape_diagonal = shape_diagonal - qq * d * term.xyz;
+            shape_off = shape_off - qq * d.xxy * term.yzz;
             f = f - qq * term.xyz;
         }
 //#end
@@ -141,8 +146,18 @@ fn external_forces(
         let energy = workgroup_sum(local, wall_energy);
         let virial = workgroup_sum(local, wall_virial);
         let shape = workgroup_sum(local, shape_energy);
+        var diagonal = vec4<f32>(0.0);
+        var off = vec4<f32>(0.0);
+//#if ELECTRODES
+        for (var c = 0u; c < 3u; c = c + 1u) {
+            diagonal[c] = workgroup_sum(local, shape_diagonal[c]);
+            off[c] = workgroup_sum(local, shape_off[c]);
+        }
+//#end
         if local == 0u && workgroup * wg_size < n_slots {
-            partials[workgroup] = vec4<f32>(energy, virial, shape, 0.0);
+            partials[3u * workgroup] = vec4<f32>(energy, virial, shape, 0.0);
+            partials[3u * workgroup + 1u] = diagonal;
+            partials[3u * workgroup + 2u] = off;
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::support::capacitor::{
 };
 use crate::support::compare::{assert_forces, assert_relative, rms_error};
 use crate::support::systems::{EngineCase, all_pairs};
+use glam::{DMat3, DVec3};
 use hexaqua::dynamics::engine::StagePlan;
 use hexaqua::dynamics::schedule::Schedule;
 use hexaqua::dynamics::{Engine, StoredCharges, velocities};
@@ -15,6 +16,8 @@ use hexaqua::forces::cpu::{CpuBackend, SimdLevel};
 use hexaqua::forces::reference::ReferenceBackend;
 use hexaqua::forces::{Backend, Chunk, Evaluation, electrode_charges};
 use hexaqua::neighbor::NeighborList;
+use hexaqua::potential::mixing::Mixing;
+use hexaqua::potential::pair_table::PairTable;
 use hexaqua::system::external::{Condition, Electrode, Electrodes};
 use hexaqua::system::spec::ThermostatSpec;
 use hexaqua::system::{Coulomb, State, System};
@@ -131,6 +134,42 @@ fn charges_forces_and_energies_match_the_twin() {
             assert_relative(name, cpu.energies.total(), twin.energies.total(), 2e-6);
         }
     }
+}
+
+/// An ion 0.12 nm from an electrode atom with a wide Gaussian.
+pub fn inside() -> Capacitor {
+    let mut c = capacitor(mesh(), external(true, 0.0, [-0.5, 0.5]));
+    c.system.interactions.cutoff = 0.59;
+    let electrodes = c.system.external.electrodes.as_mut().expect("electrodes");
+    electrodes.electrodes[0].gaussian_width = 0.09;
+    c.positions[N_ELECTRODE] = c.positions[5] + DVec3::new(0.03, -0.04, 0.11);
+    // what the Gaussian takes is seen beside Coulomb forces, not beside a clash
+    let n_types = c.system.topology.n_types();
+    c.system.pair_table = PairTable::mixed(&vec![(0.0, 0.0); n_types], |_, _| Mixing::LorentzBerthelot);
+    c.system.topology.frozen[..N_ELECTRODE].fill(true);
+    c
+}
+
+/// The virial too has the shape of the Gaussians.
+#[test]
+fn virials_match_the_twin() {
+    let c = inside();
+    let (_, twin) = in_f64(&c);
+    let point = {
+        let mut c = c.clone();
+        let electrodes = c.system.external.electrodes.as_mut().expect("electrodes");
+        electrodes.electrodes[0].gaussian_width = 0.0897;
+        in_f64(&c).1.virial
+    };
+    let largest = |m: DMat3| m.to_cols_array().iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
+    for level in SimdLevel::available() {
+        let (_, cpu) = on_cpu(&c, level);
+        let apart = largest(cpu.virial - twin.virial) / largest(twin.virial);
+        println!("{level:?}: {apart:.1e}");
+        assert!(apart < 1e-5, "{level:?}: {apart:.1e}");
+    }
+    let other = largest(point - twin.virial) / largest(twin.virial);
+    assert!(other > 1e-4, "another width: {other:.1e}");
 }
 
 /// The atoms of an electrode share its potential by explicit images, which know nothing of meshes.

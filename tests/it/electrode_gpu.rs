@@ -1,7 +1,7 @@
 //! Electrodes at constant potential on the device: against the twin in every form, over time, and cut at a checkpoint.
 
 use crate::dynamics::{Memory, TEMPERATURE, plan};
-use crate::electrode_cpu::{assert_at_potential, bare_coulomb, forms, graphene, in_f64, mesh, total, worst};
+use crate::electrode_cpu::{assert_at_potential, bare_coulomb, forms, graphene, in_f64, inside, mesh, total, worst};
 use crate::support::capacitor::{Capacitor, HEIGHT, N_ELECTRODE, capacitor, external, with_virtual_sites};
 use crate::support::compare::{assert_forces, assert_relative, relative_error, rms_error};
 use crate::support::gpu::{backend, edited, half, load, oracle, rounded, with_options};
@@ -108,8 +108,10 @@ fn of_frozen(c: &Capacitor, charges: &[f64]) -> DMat3 {
 /// The pressure leaves out what frozen electrodes do to each other, with the charges that they have in this configuration.
 #[test]
 fn virials_match_the_twin_on_the_device() {
-    for (name, c) in forms().into_iter().chain([("touching", touching())]) {
+    let close = [("touching", touching()), ("inside", inside())];
+    for (name, c) in forms().into_iter().chain(close) {
         let mut c = on_device_grid(&c);
+        c.system.topology.frozen.fill(false);
         let (_, free) = in_f64(&c);
         c.system.topology.frozen[..N_ELECTRODE].fill(true);
         let (charges, twin) = in_f64(&c);

@@ -14,13 +14,14 @@ use crate::electrode::response::{Response, offsets};
 use crate::forces::ForceError;
 use crate::forces::reference::electrode::{Site, check, held, shape};
 use crate::forces::reference::external::Dipole;
+use crate::forces::reference::outer;
 use crate::forces::response::solved;
 use crate::neighbor::half::HalfList;
 use crate::system::System;
 pub(super) use crate::system::external::POINT;
 use crate::system::external::{Electrodes, MOST_ELECTRODES};
 use crate::units::COULOMB;
-use glam::DVec3;
+use glam::{DMat3, DVec3};
 use rayon::prelude::*;
 use std::f64::consts::PI;
 use std::sync::Arc;
@@ -234,6 +235,15 @@ impl ConstantPotential {
         }
         let own = |s: &Site| 0.5 * charges[s.atom].powi(2) * s.own() - charges[s.atom] * s.potential;
         (short, self.sites.iter().map(own).sum())
+    }
+
+    /// Virial of the shape of the Gaussians between an electrode atom and another, kJ/mol.
+    pub fn shape_virial(&self, charges: &[f64]) -> DMat3 {
+        let of = |t: &Touching| {
+            let site = &self.sites[t.site as usize];
+            outer(t.d, shape(charges[site.atom] * charges[t.atom as usize], 1.0 / site.width, t.d).1)
+        };
+        self.touching.iter().map(of).sum()
     }
 }
 

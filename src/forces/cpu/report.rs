@@ -68,6 +68,7 @@ impl Engine {
                 let (short_range, electrode) = electrodes.energies(charges);
                 energies.coulomb_real = energies.coulomb_real.map(|e| e + short_range);
                 energies.electrode = Some(electrode);
+                virial += electrodes.shape_virial(charges);
                 energies.electrode_charges = electrode_charges(external, charges);
                 energies.electrode_potentials = electrodes.potentials(spec);
             }

@@ -8,7 +8,7 @@ use super::device::{Context, cast};
 use super::fixed::FixedPosition;
 use super::integrate::ForceInput;
 use super::layout::{DIPOLE_PARTIALS, EXTERNAL_PARTIALS, ExternalUniform, MOST_WALLS, PlacedAtom};
-use super::nonbonded::{PairKernel, sum_partials};
+use super::nonbonded::{PairKernel, sum_partials, symmetric};
 use super::pass::{Binding, Dispatch, Pass, PassSpec, WORKGROUP};
 use super::shader::{Pieces, Shaders};
 use crate::cell::Cell;
@@ -290,7 +290,8 @@ impl ExternalTerms {
             moment: base.moment + moment + answering.moment,
             second: base.second + second + answering.second,
         };
-        let [wall, wall_virial, shape, _] = sum_partials::<EXTERNAL_PARTIALS>(&cast::<f32>(partials));
+        let [wall, wall_virial, shape, _, xx, yy, zz, _, xy, xz, yz, _] =
+            sum_partials::<EXTERNAL_PARTIALS>(&cast::<f32>(partials));
         let external = &self.external;
         let mut sums = ExternalSums { slab_correction: None, field: None, wall: None, virial: DMat3::ZERO };
         if external.slab_correction {
@@ -301,6 +302,9 @@ impl ExternalTerms {
         if external.field_z != 0.0 {
             sums.field = Some(-external.field_z * dipole.moment);
             sums.virial.z_axis.z += external.field_z * dipole.moment;
+        }
+        if external.electrodes.is_some() {
+            sums.virial += symmetric(&[xx, yy, zz, xy, xz, yz]);
         }
         if !external.walls.is_empty() {
             sums.wall = Some(wall);

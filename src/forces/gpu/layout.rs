@@ -160,7 +160,8 @@ pub struct PlacedAtom {
     pub end_shape: u32,
 }
 
-/// f32 slots per workgroup of `external_forces`: energy of walls, their z F_z, energy of shapes, _pad.
-pub const EXTERNAL_PARTIALS: usize = 4;
+/// f32 slots per workgroup of `external_forces`: energy of walls, their z F_z, energy of shapes, _pad, and the virial of shapes: xx, yy,
+/// zz, _pad, xy, xz, yz, _pad.
+pub const EXTERNAL_PARTIALS: usize = 12;
 /// f32 slots per workgroup of `dipole`: Σ q z, Σ q z² since the list was built, _pad.
 pub const DIPOLE_PARTIALS: usize = 4;

@@ -8,9 +8,11 @@
 //! η_ij⁻² = w_i² + w_j², and slab = 4π k_e z_i z_j/V.
 //!
 //! Every other pass treats the charges as points. What is left is the short range of the Gaussians,
-//! −k_e q_i q_j erfc(η_ij r)/r, added here for every pair that holds an electrode atom, and the self terms.
+//! −k_e q_i q_j erfc(η_ij r)/r, added here for every pair that holds an electrode atom, and the self terms. Its virial is that of
+//! electrode atoms with others: what they do to each other no virial holds (`super::frozen`).
 
 use super::external::Dipole;
+use super::outer;
 use crate::cell::Cell;
 use crate::electrode::dense::Matrix;
 use crate::electrode::response::Response;
@@ -20,7 +22,7 @@ use crate::neighbor::pairs::PairList;
 use crate::system::external::{Electrodes, MOST_ELECTRODES, too_wide};
 use crate::system::{Coulomb, System};
 use crate::units::COULOMB;
-use glam::DVec3;
+use glam::{DMat3, DVec3};
 use rayon::prelude::*;
 use std::f64::consts::PI;
 
@@ -164,6 +166,8 @@ pub struct ElectrodeSums {
     pub short_range: f64,
     /// Gaussian self-energies, Thomas-Fermi terms and −qᵀ Ψ.
     pub electrode: f64,
+    /// Of the short range between an electrode atom and another, kJ/mol.
+    pub virial: DMat3,
 }
 
 impl ConstantPotential {
@@ -260,7 +264,7 @@ impl ConstantPotential {
         list: &PairList,
         forces: &mut [DVec3],
     ) -> ElectrodeSums {
-        let mut sums = ElectrodeSums { short_range: 0.0, electrode: 0.0 };
+        let mut sums = ElectrodeSums { short_range: 0.0, electrode: 0.0, virial: DMat3::ZERO };
         let cutoff_sq = system.interactions.cutoff.powi(2);
         let width = |atom: usize| self.site_of[atom].map_or(0.0, |k| self.sites[k as usize].width);
         for &(i, j) in &list.pairs {
@@ -275,6 +279,9 @@ impl ConstantPotential {
             }
             let (energy, f) = shape(charges[i] * charges[j], 1.0 / width(i).hypot(width(j)), d);
             sums.short_range += energy;
+            if self.site_of[i].is_none() || self.site_of[j].is_none() {
+                sums.virial += outer(d, f);
+            }
             forces[i] += f;
             forces[j] -= f;
         }

@@ -250,6 +250,7 @@ impl ReferenceBackend {
             energies.electrode_potentials =
                 charged.as_ref().map_or([0.0; MOST_ELECTRODES], |(_, potentials)| *potentials);
             energies.coulomb_real = energies.coulomb_real.map(|e| e + sums.short_range);
+            virial += sums.virial;
         }
         if let Some(correction) = &self.dispersion {
             energies.dispersion_correction = Some(correction.energy(cell));
