@@ -5,6 +5,7 @@
 //! file format and no unit strings.
 
 mod composition;
+mod film;
 mod grid;
 mod import;
 mod overlap;
@@ -17,6 +18,7 @@ mod solution;
 mod whole;
 
 pub use composition::{BoxReport, Composition, Extent, Quantity, SpeciesRow};
+pub use film::{Face, Film, film};
 pub use import::{ImportError, Imported, from_structure, sound_positions};
 pub use overlap::{Overlap, closest_contacts, contact_pairs, find_overlap};
 pub use shape::shape_from_bonded_terms;

@@ -1,6 +1,7 @@
 //! Slabs with a liquid between them or on top: where the atoms of surfaces stand, and how much liquid there is room for.
 //!
-//! From below: the lower slab, the gap, the upper slab (its mirror image), vacuum half below and half above. The liquid is
+//! From below: the lower slab, the gap, the upper slab (its mirror image), vacuum half below and half above. Of three slabs the
+//! one in the middle stands between two gaps, with the same amounts of liquid in each. The liquid is
 //! packed into the gap ([`super::solution_between`]); its amounts are those of the accessible volume, which ends half a σ of the
 //! outermost atoms of a surface before their centres.
 
@@ -11,9 +12,9 @@ use crate::system::topology::Species;
 use glam::DVec3;
 
 /// Centres of heavy atoms stay this far from those of a surface, nm.
-const CLEARANCE: f64 = 0.28;
+pub(super) const CLEARANCE: f64 = 0.28;
 /// Room above the highest atoms of the liquid in the packer's periodic cell, and between a monolayer and the liquid, nm.
-const APART: f64 = 0.27;
+pub(super) const APART: f64 = 0.27;
 /// The packer takes no lower cell, nm.
 const LOWEST: f64 = 0.61;
 /// Water in a narrow gallery may stand this far from its middle, nm.
@@ -30,7 +31,8 @@ pub struct SlabRequest<'a> {
     pub lateral: [f64; 2],
     /// Lateral size asked for, nm.
     pub size: [f64; 2],
-    pub two: bool,
+    /// 1, 2 or 3
+    pub slabs: usize,
     /// Between the innermost atoms of both slabs, or the height of the liquid on one, nm.
     pub gap: f64,
     /// nm
@@ -72,7 +74,7 @@ pub struct SlabBox {
     pub cell: Cell,
     /// Of the slabs, `[n_slabs][n_atoms]`, nm
     pub slabs: Vec<Vec<DVec3>>,
-    /// The liquid in the coordinates of `cell`.
+    /// The liquid, of three slabs the lower one, in the coordinates of `cell`.
     pub liquid: Solution,
     /// Lateral cells along x and y.
     pub cells: [usize; 2],
@@ -92,9 +94,9 @@ pub struct SlabBox {
 pub fn slab(request: &SlabRequest) -> Result<SlabBox, BuildError> {
     let cells = [0, 1].map(|k| ((request.size[k] / request.lateral[k]).round() as usize).max(1));
     let [x, y] = [0, 1].map(|k| cells[k] as f64 * request.lateral[k]);
-    let walls = if request.two { 2.0 } else { 1.0 };
+    let walls = if request.slabs > 1 { 2.0 } else { 1.0 };
     let taken = |face: usize| {
-        let on_face = request.monolayers.iter().filter(|m| m.faces[face] && (face == 0 || request.two));
+        let on_face = request.monolayers.iter().filter(|m| m.faces[face] && (face == 0 || request.slabs > 1));
         on_face.map(|m| m.height + APART).fold(0.0, f64::max)
     };
     let (below, above) = (taken(0), taken(1));
@@ -121,7 +123,9 @@ pub fn slab(request: &SlabRequest) -> Result<SlabBox, BuildError> {
         geometries: request.geometries,
     };
     let mut liquid = solution_between(&inner, [0.0, free])?;
-    let height = walls * request.thickness + request.gap + request.vacuum;
+    let gaps = (request.slabs - 1).max(1);
+    let filled = request.slabs as f64 * request.thickness + gaps as f64 * request.gap;
+    let height = filled + request.vacuum;
     let cell = Cell::orthorhombic(x, y, height).map_err(|_| BuildError::Nothing)?;
     let bottom = 0.5 * request.vacuum;
     let floor = bottom + request.thickness + CLEARANCE;
@@ -158,7 +162,8 @@ pub fn slab(request: &SlabRequest) -> Result<SlabBox, BuildError> {
     };
     let (water, per_area) = request.gallery_water;
     let in_gallery = (per_area * x * y).round() as usize;
-    let middle = bottom + request.thickness + 0.5 * request.gap;
+    // the mirror of two and of three slabs
+    let middle = bottom + 0.5 * filled;
     let gallery = |[low, high]: [f64; 2]| {
         let margin = CLEARANCE.min(0.5 * (high - low) - SWAY);
         (bottom + low + margin, high - low - 2.0 * margin)
@@ -168,7 +173,7 @@ pub fn slab(request: &SlabRequest) -> Result<SlabBox, BuildError> {
         layer("gallery of the lower slab", water, in_gallery, lowest, room)?;
     }
     for (face, name) in [(0, "monolayer on the lower slab"), (1, "monolayer on the upper slab")] {
-        for m in request.monolayers.iter().filter(|m| m.faces[face] && (face == 0 || request.two)) {
+        for m in request.monolayers.iter().filter(|m| m.faces[face] && (face == 0 || request.slabs > 1)) {
             let n = (m.coverage * x * y).round() as usize;
             if n == 0 && m.coverage > 0.0 {
                 let species = request.species[m.species].name.clone();
@@ -179,13 +184,21 @@ pub fn slab(request: &SlabRequest) -> Result<SlabBox, BuildError> {
             layer(name, m.species, n, lowest, m.height)?;
         }
     }
-    if request.two {
+    if request.slabs > 1 {
         for bounds in request.galleries.iter().rev() {
             let (lowest, room) = gallery(*bounds);
             layer("gallery of the upper slab", water, in_gallery, 2.0 * middle - lowest - room, room)?;
         }
     }
     parts.push(liquid.clone());
+    let period = DVec3::new(0.0, 0.0, request.thickness + request.gap);
+    if request.slabs == 3 {
+        // no image of the first
+        let mut second =
+            solution_between(&SolutionRequest { seed: request.seed.wrapping_add(1), ..inner }, [0.0, free])?;
+        second.positions.iter_mut().for_each(|r| *r += period + DVec3::new(0.0, 0.0, floor + below));
+        parts.push(second);
+    }
     let (sequence, positions) = by_species(request.species, &parts);
     let lower: Vec<DVec3> = (0..cells[0])
         .flat_map(|i| (0..cells[1]).map(move |j| (i, j)))
@@ -195,7 +208,10 @@ pub fn slab(request: &SlabRequest) -> Result<SlabBox, BuildError> {
         })
         .collect();
     let mut slabs = vec![lower];
-    if request.two {
+    if request.slabs == 3 {
+        slabs.push(slabs[0].iter().map(|r| *r + period).collect());
+    }
+    if request.slabs > 1 {
         let mirrored = slabs[0].iter().map(|r| DVec3::new(r.x, r.y, 2.0 * middle - r.z)).collect();
         slabs.push(mirrored);
     }

@@ -70,7 +70,7 @@ pub fn apply(
         if vacuum < LEAST_VACUUM {
             let message = format!(
                 "`slab_correction` needs an empty part of the cell, and the largest is {vacuum:.3} nm of {height:.3} nm\n  \
-                 make the cell higher: three times the height of the slab is usual"
+                 make the cell higher, or give `vacuum` to a liquid that is built: three times the height of the slab is usual"
             );
             return Err(fault("external.slab_correction", message));
         }

@@ -12,9 +12,11 @@ use crate::io::input::{self, InputError, Locations};
 use crate::io::structure;
 use crate::neighbor::buffer;
 use crate::potential::pair_table::PairOrigin;
+use crate::system::interface::InterfaceSpec;
 use crate::system::spec::{Amount, DynamicsSpec, GeometrySpec, Input, StageKind, StageSpec, SystemSpec};
 use crate::system::topology::Species;
 use crate::system::{External, PositionRestraint, State, System, Topology};
+use crate::units::CONCENTRATION_MOL_L;
 use glam::DVec3;
 
 /// A checked input with everything that follows from it.
@@ -83,6 +85,7 @@ pub fn prepare(input: Input, locations: &Locations) -> Result<Prepared, CliError
         return finish(input, locations, parts, layers);
     }
     let mut warnings = assembled.warnings.clone();
+    let mut layers = Vec::new();
     // the water comes first in the library's list and last in the box
     let mut species = assembled.species.clone();
     species.rotate_left(1);
@@ -110,7 +113,14 @@ pub fn prepare(input: Input, locations: &Locations) -> Result<Prepared, CliError
                 contact_pairs_allowed: input.system.contact_pairs_allowed,
                 geometries: &assembled.geometries,
             };
-            let built = build::solution(&request).map_err(|e| at("system", &e))?;
+            let built = if input.system.vacuum > 0.0 {
+                let film = build::film(&request, input.system.vacuum, faces(&input.interface));
+                let film = film.map_err(|e| at("system", &e))?;
+                layers = describe_film(&input.system, &film);
+                film.liquid
+            } else {
+                build::solution(&request).map_err(|e| at("system", &e))?
+            };
             if built.contact_pairs > 0 && !input.system.contact_pairs_allowed {
                 warnings.push(format!(
                     "{} pairs of a cation and an anion start in contact, because the box has no room to keep all ions solvated",
@@ -121,12 +131,37 @@ pub fn prepare(input: Input, locations: &Locations) -> Result<Prepared, CliError
         }
     };
     let topology = Topology::new(assembled.types.clone(), species, &sequence);
-    finish(
-        input,
-        locations,
-        Parts { assembled, topology, state, restraints: Vec::new(), room: None, warnings },
-        Vec::new(),
-    )
+    let parts = Parts { assembled, topology, state, restraints: Vec::new(), room: None, warnings };
+    finish(input, locations, parts, layers)
+}
+
+/// The walls next to a film: the highest one below it and the lowest one above it.
+fn faces(interface: &InterfaceSpec) -> [Option<build::Face>; 2] {
+    let on = |normal: f64| {
+        let walls = interface.walls.iter().filter(move |wall| wall.normal == normal);
+        let innermost = walls.max_by(|a, b| (normal * a.z).total_cmp(&(normal * b.z)));
+        innermost.map(|wall| build::Face { z: wall.z, sigma: wall.sigma })
+    };
+    [on(1.0), on(-1.0)]
+}
+
+/// What a film is made of, from below.
+fn describe_film(system: &SystemSpec, film: &build::Film) -> Vec<String> {
+    let (report, cell) = (&film.liquid.report, film.liquid.cell.vectors());
+    let volume = cell.x_axis.cross(cell.y_axis).length() * film.accessible;
+    let density = report.density * film.liquid.cell.volume() / volume;
+    let bottom = 0.5 * system.vacuum;
+    let mut notes = vec![format!(
+        "film    from {bottom:.3} to {:.3} nm, accessible height {:.3} nm, {volume:.3} nm3, {density:.4} g/cm3 in it",
+        cell.z_axis.z - bottom,
+        film.accessible
+    )];
+    for row in report.rows.iter().filter(|r| r.count > 0) {
+        let molar = row.count as f64 / volume * CONCENTRATION_MOL_L;
+        notes.push(format!("          {:<12} {:>7}  {molar:.4} mol/L of the accessible volume", row.name, row.count));
+    }
+    notes.push(format!("vacuum  {} nm in all, half of it below", system.vacuum));
+    notes
 }
 
 /// A system without its interactions.

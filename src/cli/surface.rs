@@ -23,7 +23,12 @@ const NEAR: f64 = 0.1;
 const LEAST_APART: f64 = 0.1;
 
 /// Names of the slabs, as species: what selections call them.
-const NAMES: [(&str, &str); 2] = [("lower", "LOW"), ("upper", "UPP")];
+fn names(slabs: usize) -> &'static [(&'static str, &'static str)] {
+    match slabs {
+        3 => &[("lower", "LOW"), ("middle", "MID"), ("upper", "UPP")],
+        n => &[("lower", "LOW"), ("upper", "UPP")][..n],
+    }
+}
 
 /// Builds slabs and liquid.
 ///
@@ -97,7 +102,7 @@ pub fn build(
         thickness: cell.thickness,
         lateral: cell.lateral,
         size,
-        two: spec.two,
+        slabs: spec.slabs,
         gap: spec.gap,
         vacuum: spec.vacuum,
         sigma: surface.sigma(&cell),
@@ -136,7 +141,7 @@ pub fn build(
     let first_type = assembled.add_surface(&surface, &water_names, oxygen, input.nonbonded.mixing);
     let n_slabs = built.slabs.len();
     let mut species: Vec<Species> =
-        NAMES[..n_slabs].iter().map(|names| slab_species(*names, &surface, &cell, built.cells, first_type)).collect();
+        names(n_slabs).iter().map(|names| slab_species(*names, &surface, &cell, built.cells, first_type)).collect();
     let liquid_names: Vec<String> = liquid_species.iter().map(|s| s.name.clone()).collect();
     species.extend(liquid_species);
     let mut sequence: Vec<u32> = (0..n_slabs as u32).collect();
@@ -367,7 +372,11 @@ fn describe(
         let molar = row.count as f64 / volume * CONCENTRATION_MOL_L;
         notes.push(format!("          {:<12} {:>7}  {molar:.4} mol/L of the accessible volume", row.name, row.count));
     }
-    if spec.two {
+    if spec.slabs == 3 {
+        notes.push(slab("middle"));
+        notes.push("liquid  the same amounts again".to_string());
+    }
+    if spec.slabs > 1 {
         outside(&mut notes, "the upper slab");
         notes.push(slab("upper"));
     }

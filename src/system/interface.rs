@@ -26,7 +26,8 @@ pub struct SurfaceSpec {
     pub layers: Option<usize>,
     /// Lateral size asked for, nm.
     pub size: [f64; 2],
-    pub two: bool,
+    /// 1: below the liquid, 2: below and above, 3: one more in the middle, with a liquid on either side.
+    pub slabs: usize,
     /// Between the innermost atoms, or the height of the liquid on one slab, nm.
     pub gap: f64,
     /// nm

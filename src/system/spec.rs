@@ -31,6 +31,8 @@ pub struct SystemSpec {
     /// Seed of the packer.
     pub seed: u64,
     pub geometry: GeometrySpec,
+    /// Empty height above and below a built liquid together, nm; 0: the liquid fills the cell.
+    pub vacuum: f64,
     /// `net_charge = "allowed"`.
     pub net_charge_allowed: bool,
     /// Factor on the charges of all ionic species together; `None` leaves them alone.

@@ -24,6 +24,7 @@ fn system(water: &str, solutes: &[(&str, &str)]) -> SystemSpec {
         solutes: solutes.iter().map(solute).collect(),
         seed: 1,
         geometry: GeometrySpec::Density(1.0),
+        vacuum: 0.0,
         net_charge_allowed: true,
         ion_charge_scale: None,
         contact_pairs_allowed: false,

@@ -355,7 +355,7 @@ fn impossible_surfaces_are_refused() {
         ("surface.material=graphit", "did you mean `graphite`?"),
         ("surface.gap=0.3 nm", "has no room for a liquid"),
         ("system.box=[\"3 nm\", \"3 nm\", \"3 nm\"]", "beside [surface]"),
-        ("surface.slabs=3", "must be 1 or 2"),
+        ("surface.slabs=4", "must be 1, 2 or 3"),
         ("electrode.upper.atoms=OW", "the electrolyte has a net charge"),
         ("electrode.upper.atoms=lower", "belongs to the electrodes `lower` and `upper`"),
         (

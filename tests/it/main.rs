@@ -28,6 +28,7 @@ mod external;
 mod external_gpu;
 mod faces;
 mod film_fixture;
+mod films;
 mod forcefield;
 mod frozen;
 mod good_input;

@@ -45,6 +45,7 @@ fn system(water: &str, solutes: &[(&str, &str)], scale: Option<f64>) -> SystemSp
         solutes: solutes.iter().map(solute).collect(),
         seed: 1,
         geometry: GeometrySpec::Density(1.0),
+        vacuum: 0.0,
         net_charge_allowed: true,
         ion_charge_scale: scale,
         contact_pairs_allowed: false,

@@ -31,6 +31,7 @@ fn assembled(water: &str, solutes: &[&str]) -> Assembled {
         solutes: solutes.iter().map(solute).collect(),
         seed: 1,
         geometry: GeometrySpec::Density(1.0),
+        vacuum: 0.0,
         net_charge_allowed: true,
         ion_charge_scale: None,
         contact_pairs_allowed: false,

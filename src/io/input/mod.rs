@@ -107,7 +107,9 @@ fn interpret(document: &Document, origin: &str, base_dir: &Path) -> Result<Input
         .unwrap_or_else(|| Path::new(origin).file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default());
     let system = system::read(&top, base_dir);
     let box_vectors = system.as_ref().and_then(|s| match s.geometry {
-        GeometrySpec::Cell(cell) | GeometrySpec::CellAndDensity { cell, .. } => Some(cell),
+        GeometrySpec::Cell([a, b, c]) | GeometrySpec::CellAndDensity { cell: [a, b, c], .. } => {
+            Some([a, b, [c[0], c[1], c[2] + s.vacuum]])
+        }
         GeometrySpec::Density(_)
         | GeometrySpec::Slab { .. }
         | GeometrySpec::Structure(_)

@@ -66,6 +66,10 @@ pub(super) fn check(top: &Table, interface: &InterfaceSpec, stages: &[StageSpec]
                 help,
             );
         }
+        if interface.surface.as_ref().is_some_and(|s| s.slabs == 3) {
+            let help = "find the gap with slabs = 2 and a piston, then build three slabs with that gap";
+            fault("a piston presses on one liquid, and three slabs hold two", help);
+        }
         if !interface.electrodes.is_empty() && last == Some(k) {
             let help = "add a stage after it: the piston is then fixed at the mean of its gap, and electrodes get their potentials";
             fault(

@@ -28,9 +28,19 @@ pub(super) fn read(top: &Table, base_dir: &Path) -> Option<SurfaceSpec> {
     }
     let layers = table.integer("layers", 1);
     let slabs = table.integer("slabs", 1);
-    if let Some(given) = slabs.as_ref().filter(|s| s.value > 2) {
-        let message = format!("`slabs` is {}, and must be 1 or 2", given.value);
-        table.faults.add(&given.place, message, "2: one below and one above the liquid");
+    if let Some(given) = slabs.as_ref().filter(|s| s.value > 3) {
+        let message = format!("`slabs` is {}, and must be 1, 2 or 3", given.value);
+        table.faults.add(&given.place, message, "2: one below and one above the liquid; 3: one more in its middle");
+    }
+    let slabs = slabs.map_or(2, |s| s.value as usize);
+    if slabs == 3 {
+        for key in ["monolayers", "galleries", "coating"] {
+            if let Some((key, _)) = table.entry(key) {
+                let message =
+                    format!("`{}` beside slabs = 3: the slab in the middle has two faces and no back", key.name);
+                table.faults.add(&key.place, message, format!("remove `{}`, or build two slabs", key.name));
+            }
+        }
     }
     let needed = |name: &str, bound, help: &str| {
         if table.get(name).is_none() {
@@ -65,8 +75,7 @@ pub(super) fn read(top: &Table, base_dir: &Path) -> Option<SurfaceSpec> {
         },
     };
     let galleries = table.integer("galleries", 0).map_or(0, |g| g.value as usize);
-    let two = slabs.as_ref().is_none_or(|s| s.value == 2);
-    let monolayers = monolayers(&table, two);
+    let monolayers = monolayers(&table, slabs > 1);
     let crystal = match table.get("crystal") {
         Some(_) => Some(crystal(&table, base_dir)?),
         None => None,
@@ -90,7 +99,7 @@ pub(super) fn read(top: &Table, base_dir: &Path) -> Option<SurfaceSpec> {
         material: material?.value,
         layers: layers.and_then(|l| usize::try_from(l.value).ok()),
         size: size?,
-        two,
+        slabs,
         gap: gap?,
         vacuum: vacuum?,
     })

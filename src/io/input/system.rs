@@ -8,12 +8,13 @@ use crate::system::spec::{Amount, GeometrySpec, MoleculeFile, SoluteSpec, System
 use glam::DVec3;
 use std::path::{Path, PathBuf};
 
-pub(super) const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 13] = [
     "water",
     "solutes",
     "seed",
     "density",
     "box",
+    "vacuum",
     "structure",
     "topology",
     "include",
@@ -41,6 +42,7 @@ pub(super) fn read(top: &Table, base_dir: &Path) -> Option<SystemSpec> {
             solutes: Vec::new(),
             seed,
             geometry: imported(&system, top, base_dir)?,
+            vacuum: 0.0,
             net_charge_allowed,
             ion_charge_scale: None,
             contact_pairs_allowed: false,
@@ -66,6 +68,7 @@ pub(super) fn read(top: &Table, base_dir: &Path) -> Option<SystemSpec> {
         water: water?,
         solutes,
         seed,
+        vacuum: vacuum(&system, geometry.as_ref()),
         geometry: geometry?,
         net_charge_allowed,
         ion_charge_scale: ion_charge_scale(&system),
@@ -109,9 +112,32 @@ fn geometry(system: &Table, base_dir: &Path) -> Option<GeometrySpec> {
     }
 }
 
+/// Empty height beside the liquid, nm.
+fn vacuum(system: &Table, geometry: Option<&GeometrySpec>) -> f64 {
+    let Some((key, _)) = system.entry("vacuum") else { return 0.0 };
+    match geometry {
+        // the key stands in the way there, and that is told already
+        Some(GeometrySpec::Slab { .. }) | None => return 0.0,
+        Some(GeometrySpec::Structure(_)) => {
+            let help = "remove it, or make the cell of the structure higher";
+            system.faults.add(&key.place, "`vacuum` beside a structure, which brings its own cell", help);
+            return 0.0;
+        }
+        Some(GeometrySpec::Cell(cell) | GeometrySpec::CellAndDensity { cell, .. })
+            if cell[2][0] != 0.0 || cell[2][1] != 0.0 =>
+        {
+            let help = "give `box` three edges, or a third vector [\"0 nm\", \"0 nm\", \"4 nm\"]";
+            system.faults.add(&key.place, "`vacuum` lies along z, and the third vector of `box` does not", help);
+            return 0.0;
+        }
+        Some(_) => {}
+    }
+    system.quantity("vacuum", Dimension::Length, Bound::Positive).map_or(0.0, |v| v.value)
+}
+
 /// A liquid whose cell follows from `[surface]`.
 fn beside_slabs(system: &Table) -> Option<GeometrySpec> {
-    for key in ["box", "structure"] {
+    for key in ["box", "structure", "vacuum"] {
         if let Some((key, _)) = system.entry(key) {
             let message = format!("`{}` beside [surface], which makes the cell itself", key.name);
             system.faults.add(&key.place, message, "remove it: size, gap and vacuum of [surface] fix the cell");
@@ -123,7 +149,7 @@ fn beside_slabs(system: &Table) -> Option<GeometrySpec> {
 
 /// `topology` with `structure`, `include` and `define`; everything else about the system stands in the topology.
 fn imported(system: &Table, top: &Table, base_dir: &Path) -> Option<GeometrySpec> {
-    for key in ["water", "solutes", "density", "box", "contact_pairs", "ion_charge_scale"] {
+    for key in ["water", "solutes", "density", "box", "vacuum", "contact_pairs", "ion_charge_scale"] {
         if let Some((key, _)) = system.entry(key) {
             let message = format!("`{}` beside a topology, which says itself what the system is", key.name);
             system.faults.add(&key.place, message, format!("remove `{}` or `topology`", key.name));

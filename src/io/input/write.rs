@@ -154,6 +154,9 @@ fn system(text: &mut Lines, spec: &SystemSpec) {
         GeometrySpec::Structure(path) => text.pair("structure", string(&path.to_string_lossy())),
         GeometrySpec::Topology { .. } => unreachable!("written above"),
     }
+    if spec.vacuum > 0.0 {
+        text.quantity("vacuum", spec.vacuum, Dimension::Length);
+    }
     if let Some(scale) = spec.ion_charge_scale {
         text.pair("ion_charge_scale", number(scale));
     }
@@ -297,7 +300,7 @@ fn interface(text: &mut Lines, spec: &InterfaceSpec) {
         }
         let size: Vec<String> = surface.size.iter().map(|&x| quoted(x, Dimension::Length)).collect();
         text.pair("size", format!("[{}]", size.join(", ")));
-        text.pair("slabs", if surface.two { 2 } else { 1 });
+        text.pair("slabs", surface.slabs);
         text.quantity("gap", surface.gap, Dimension::Length);
         text.quantity("vacuum", surface.vacuum, Dimension::Length);
         slab(text, surface);
