@@ -242,7 +242,7 @@ mod tests {
             temperature: Some(300.0),
         };
         let value = |r: &AnalysisResult, id: &str| r.values.iter().find(|q| q.id == id).map(|q| (q.value, q.error));
-        // 2 V with 0.1 V of noise: five lines of each sign in a block of five would cancel, so it changes with the block
+        // 2 V with 0.1 V of noise, of one sign in each of the ten blocks
         let noise = |line: usize| if (line / 5).is_multiple_of(2) { 0.1 } else { -0.1 };
         let around = |mean: f64| Level::Found((0..50).map(|line| mean + noise(line)).collect());
         let given =

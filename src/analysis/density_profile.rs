@@ -259,7 +259,7 @@ impl DensityProfile {
     /// middle they hold. Between near faces a bin belongs to the nearer one.
     ///
     /// * `deep` – bins of a face, at most
-    fn from_faces(&self, sums: &[f64], deep: usize) -> Vec<Vec<usize>> {
+    fn near_faces(&self, sums: &[f64], deep: usize) -> Vec<Vec<usize>> {
         let (n, frozen, middle) = (self.n_bins, self.other(sums, FROZEN_MASS), self.middle(sums));
         let Some(&start) = middle.get(middle.len() / 2) else { return Vec::new() };
         let is_held = |k: usize| frozen[k % n] > 0.0;
@@ -566,7 +566,7 @@ impl DensityProfile {
 
     fn fill_values(&self, result: &mut AnalysisResult, sums: &[f64], frames: f64) {
         let dz = self.height(sums, frames) / self.n_bins as f64;
-        let deep = self.from_faces(sums, self.n_bins);
+        let deep = self.near_faces(sums, self.n_bins);
         let folded = |sums: &[f64], k: usize| -> Vec<f64> {
             let column = self.column(sums, k);
             match self.origin {
@@ -605,7 +605,7 @@ impl DensityProfile {
                 let mean = |s: &[f64], f: f64| over(self.column(s, k), f);
                 let label = format!("{name} number density in the middle");
                 push("middle_density", name, label, "nm-3", self.blocks.estimate(mean));
-                let near = self.from_faces(sums, (FACE / dz).round() as usize);
+                let near = self.near_faces(sums, (FACE / dz).round() as usize);
                 let at_face = |s: &[f64], f: f64| {
                     let column = self.column(s, k);
                     let of_all: f64 = near.iter().flatten().map(|&k| column[k]).sum();

@@ -6,6 +6,7 @@
 use super::CliError;
 use super::capacitance::Reading;
 use super::prepare::Prepared;
+use super::rigid::Rigid;
 use crate::cell::Cell;
 use crate::forces::cpu::CpuBackend;
 use crate::forces::{Backend, ForceError, electrode_charges};
@@ -30,6 +31,8 @@ pub struct FrameCharges<'a> {
     cell: Cell,
     /// `[n_atoms]`, nm: electrodes where the matrix is made for
     positions: Vec<DVec3>,
+    /// Their shape, and that of other slabs, is the one that was built.
+    slabs: Rigid,
     /// Heights belong into one cell from here on, nm: with a slab correction, which counts them.
     bottom: Option<f64>,
     backend: Mutex<(CpuBackend, State)>,
@@ -63,16 +66,18 @@ impl<'a> FrameCharges<'a> {
             atoms,
             cell: built.cell,
             positions: built.positions.clone(),
+            slabs: Rigid::new(&system.topology, built),
             bottom: system.external.slab_correction.then_some(low - 0.5 * vacuum),
             backend: Mutex::new((backend, state)),
             fault: Mutex::new(None),
         };
         // what is wrong with a file is told when it is read
         let first = TrajectoryReader::open(paths, built.n_atoms(), Some(built.cell)).and_then(|mut r| r.next_frame());
-        if let Ok(Some(first)) = first
+        if let Ok(Some(mut first)) = first
             && !found.stands_in(&first.cell, &first.positions)
         {
             found.cell = first.cell;
+            found.slabs.restore(&first.cell, &mut first.positions);
             for &atom in &found.atoms {
                 found.positions[atom as usize] = found.gathered(first.positions[atom as usize]);
             }
@@ -138,6 +143,7 @@ impl<'a> FrameCharges<'a> {
         let mut own = lock(&self.backend);
         let (backend, state) = &mut *own;
         state.positions.iter_mut().zip(positions).for_each(|(own, &r)| *own = self.gathered(r));
+        self.slabs.restore(&self.cell, &mut state.positions);
         for &atom in &self.atoms {
             state.positions[atom as usize] = self.positions[atom as usize];
         }

@@ -255,7 +255,7 @@ fn charged_slabs_do_not_feel_the_mesh_from_each_other() {
     let mut system = oxide(system, 0..2 * N_SLAB);
     // Layers in which all charges are in step: it is their wave along z that a mesh cuts off.
     for k in 0..2 * N_SLAB {
-        system.topology.charges[k] = if (k % N_SLAB) % 2 == 0 { 0.5 } else { -0.5 };
+        system.topology.charges[k] = if (k % N_SLAB).is_multiple_of(2) { 0.5 } else { -0.5 };
     }
     let mut apart = state.clone();
     apart.positions[2 * N_SLAB..].iter_mut().for_each(|r| r.z = FLOOR + 1.0);
