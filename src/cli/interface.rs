@@ -169,6 +169,14 @@ fn doubts(spec: &InterfaceSpec, electrodes: &Electrodes, system: &System, state:
         .collect();
     let ends = |of: fn(f64, f64) -> f64, from: f64| held.iter().copied().fold(from, of);
     let voltage = spec.finite_field.map_or(ends(f64::max, f64::MIN) - ends(f64::min, f64::MAX), f64::abs);
+    if let ([only], 1) = (held.as_slice(), electrodes.electrodes.len())
+        && *only != 0.0
+    {
+        doubts.push(format!(
+            "`{}` is the only electrode: only differences of potentials matter, so {only} V do nothing",
+            electrodes.electrodes[0].name
+        ));
+    }
     if voltage > MOST_VOLTAGE {
         doubts.push(format!("between the electrodes stand {voltage} V: experiments with water have one or two"));
     }
@@ -206,7 +214,13 @@ fn electrodes(
     let mut electrodes = Vec::new();
     for (k, electrode) in spec.electrodes.iter().enumerate() {
         let key = format!("electrode.{}.atoms", k + 1);
-        let atoms = select(&electrode.atoms, topology).map_err(|e| fault(&key, e.to_string()))?;
+        let is_alone = spec.surface.as_ref().is_some_and(|s| s.slabs == 1) && electrode.atoms.contains("upper");
+        let atoms = select(&electrode.atoms, topology).map_err(|e| match is_alone {
+            true => {
+                fault(&key, "there is one slab, `lower`\n  remove this electrode, or leave `slabs` out of [surface]")
+            }
+            false => fault(&key, e.to_string()),
+        })?;
         if atoms.is_empty() {
             return Err(fault(&key, format!("the electrode `{}` has no atoms", electrode.name)));
         }
@@ -215,6 +229,13 @@ fn electrodes(
             if let Some(other) = owner[atom as usize].replace(k) {
                 let other = &spec.electrodes[other].name;
                 let message = format!("{name} belongs to the electrodes `{other}` and `{}`", electrode.name);
+                return Err(fault(&key, message));
+            }
+            let species =
+                &topology.species[topology.molecules[topology.molecule_of[atom as usize] as usize].species as usize];
+            if species.rigid_water.is_some() {
+                let message =
+                    format!("{name} is of the water, and an electrode is a slab\n  name the slab: atoms = \"upper\"");
                 return Err(fault(&key, message));
             }
             if topology.masses[atom as usize] == 0.0 {

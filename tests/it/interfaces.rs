@@ -356,7 +356,9 @@ fn impossible_surfaces_are_refused() {
         ("surface.gap=0.3 nm", "has no room for a liquid"),
         ("system.box=[\"3 nm\", \"3 nm\", \"3 nm\"]", "beside [surface]"),
         ("surface.slabs=4", "must be 1, 2 or 3"),
-        ("electrode.upper.atoms=OW", "the electrolyte has a net charge"),
+        ("electrode.upper.atoms=OW", "is of the water, and an electrode is a slab"),
+        ("electrode.upper.atoms=SPC/E", "is of the water, and an electrode is a slab"),
+        ("surface.slabs=1", "there is one slab, `lower`"),
         ("electrode.upper.atoms=lower", "belongs to the electrodes `lower` and `upper`"),
         (
             "external.slab_correction=false\u{0}surface.vacuum=0 nm",
