@@ -146,14 +146,24 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
 }
 
 /// Writes `path` in one piece with what `fill` writes; on failure the old file, if any, stays and the temporary goes.
+///
+/// A link is followed: the file it points at is replaced, not the link. What is there and is no file (`/dev/null`,
+/// `/dev/stdout`, a named pipe) is written into as it stands: a rename would put a file in the place of the device.
 pub fn write_atomic_with(
     path: &Path,
     fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> Result<(), OutputError> {
-    let temporary = temporary_name(path);
-    let result = write_synced(&temporary, fill).map_err(|e| OutputError::io("write", path, e)).and_then(|()| {
-        fs::rename(&temporary, path).map_err(|e| OutputError::io("rename a temporary file to", path, e))?;
-        sync_parent(path)
+    let failed = |e| OutputError::io("write", path, e);
+    if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        let opened = OpenOptions::new().write(true).open(path);
+        return opened.and_then(|file| write_through(file, fill)).map(drop).map_err(failed);
+    }
+    // a link whose target is missing is replaced
+    let target = &fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let temporary = temporary_name(target);
+    let result = write_synced(&temporary, fill).map_err(failed).and_then(|()| {
+        fs::rename(&temporary, target).map_err(|e| OutputError::io("rename a temporary file to", path, e))?;
+        sync_parent(target)
     });
     if result.is_err() {
         // The write error is what the user has to know; a leftover temporary is harmless.
@@ -169,9 +179,13 @@ pub(crate) fn temporary_name(path: &Path) -> PathBuf {
 }
 
 pub(crate) fn write_synced(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
-    let mut writer = BufWriter::new(File::create(path)?);
+    write_through(File::create(path)?, fill)?.sync_all()
+}
+
+fn write_through(file: File, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<File> {
+    let mut writer = BufWriter::new(file);
     fill(&mut writer)?;
-    writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+    writer.into_inner().map_err(io::IntoInnerError::into_error)
 }
 
 /// Makes a rename durable. Only Unix lets a folder be opened and synced; elsewhere the rename itself must do.
@@ -219,6 +233,31 @@ mod tests {
         assert!(error.to_string().contains("final.gro"), "{error}");
         assert_eq!(fs::read(&path).expect("still there"), b"old");
         assert_eq!(fs::read_dir(scratch.path()).expect("lists").count(), 1, "no temporary is left");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_devices_stay_devices() {
+        use std::os::unix::fs::{FileTypeExt, symlink};
+        let scratch = tempfile::tempdir().expect("scratch");
+        let (file, link) = (scratch.path().join("data.json"), scratch.path().join("latest.json"));
+        symlink(&file, &link).expect("links");
+        write_atomic(&file, b"old").expect("writes");
+        write_atomic(&link, b"new").expect("writes");
+        assert_eq!(fs::read(&file).expect("the file behind the link"), b"new");
+        assert!(fs::symlink_metadata(&link).expect("the link").is_symlink());
+
+        let pipe = scratch.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is a standard tool");
+        assert!(made.success());
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::read(pipe).expect("reads")
+        });
+        write_atomic(&pipe, b"through").expect("writes");
+        assert_eq!(reader.join().expect("joins"), b"through");
+        assert!(fs::symlink_metadata(&pipe).expect("the pipe").file_type().is_fifo());
+        assert_eq!(fs::read_dir(scratch.path()).expect("lists").count(), 3, "no temporary is left");
     }
 
     #[test]
