@@ -237,7 +237,12 @@ impl<'a> Engine<'a> {
         self.backend.load(&self.state)?;
         if start_step == 0 {
             self.gaps = GapSums::default();
-            self.show_frame(plan, 0, observer)?;
+            let mut charges = None;
+            if self.answers(plan, 0) {
+                neighbors::rebuild(&mut *self.backend, self.system, &self.state, plan.list_radius)?;
+                charges = self.backend.charges()?;
+            }
+            self.show_frame(plan, 0, charges, observer)?;
         }
         if let Some(lists) = &mut lagged {
             self.order_first_lists(plan, start_step, lists);
@@ -301,7 +306,7 @@ impl<'a> Engine<'a> {
                 }
                 self.lagged_list = lists.at(end);
             }
-            self.show_frame(plan, end, observer)?;
+            self.show_frame(plan, end, done.charges, observer)?;
             if schedule.checkpoint_due(end) && end < schedule.n_steps {
                 let mut electrodes = Vec::new();
                 if self.system.external.electrodes.is_some() {
@@ -404,7 +409,7 @@ impl<'a> Engine<'a> {
         } else {
             Wanted::Sums
         };
-        Batch { chunks, wanted }
+        Batch { chunks, wanted, charges: self.answers(plan, end) }
     }
 
     /// Books what a chunk did; the row of its first step when that was reported.
@@ -431,17 +436,26 @@ impl<'a> Engine<'a> {
         Ok(row)
     }
 
+    /// Does an analysis want the charges of electrodes at a step?
+    fn answers(&self, plan: &StagePlan, step: u64) -> bool {
+        self.system.external.electrodes.is_some() && plan.schedule.sample_due(step)
+    }
+
     /// Hands a frame over when one is due.
-    fn show_frame(&mut self, plan: &StagePlan, step: u64, observer: &mut dyn Observer) -> Result<(), DynamicsError> {
+    ///
+    /// * `charges` – of its electrodes, where an analysis looks at it
+    fn show_frame(
+        &mut self,
+        plan: &StagePlan,
+        step: u64,
+        charges: Option<Vec<f64>>,
+        observer: &mut dyn Observer,
+    ) -> Result<(), DynamicsError> {
         let schedule = &plan.schedule;
         if !schedule.frame_due(step) {
             return Ok(());
         }
         let State { step: now, time, cell, positions, .. } = &self.state;
-        let charges = match (&self.system.external.electrodes, schedule.sample_due(step)) {
-            (Some(_), true) => self.backend.charges_of_frame()?,
-            _ => None,
-        };
         let charges = match (&self.system.external.electrodes, &charges) {
             (None, _) => Charges::OfTopology,
             (Some(_), Some(charges)) => Charges::Current(charges),

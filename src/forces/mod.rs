@@ -259,6 +259,8 @@ pub enum Wanted {
 pub struct Batch {
     pub chunks: Vec<Chunk>,
     pub wanted: Wanted,
+    /// Are the charges at its end wanted as well? See [`Backend::charges`].
+    pub charges: bool,
 }
 
 /// What a batch says about itself.
@@ -269,6 +271,8 @@ pub struct BatchReport {
     /// Largest distance of an atom from where it was when the positions of the neighbor list were taken, nm; where a list
     /// lags behind ([`Backend::list_lag`]).
     pub since_list: Option<f64>,
+    /// `[n_atoms]`, e, of the configuration at its end, found with the list of its steps; where wanted, and where charges answer.
+    pub charges: Option<Vec<f64>>,
 }
 
 /// What a chunk says about itself.
@@ -341,17 +345,6 @@ pub trait Backend {
     fn charges(&mut self) -> Result<Option<Vec<f64>>, ForceError> {
         Ok(None)
     }
-    /// As [`Backend::charges`], of the configuration that `collect` gave last; `None` where they are not known: before there is a list, or
-    /// where the executor is steps ahead.
-    fn charges_of_frame(&mut self) -> Result<Option<Vec<f64>>, ForceError> {
-        if !self.queue().is_empty() {
-            return Ok(None);
-        }
-        match self.charges() {
-            Err(ForceError::NoNeighbors) => Ok(None),
-            charges => charges,
-        }
-    }
     /// Takes `chunk.n_steps` steps.
     fn advance(&mut self, chunk: &Chunk) -> Result<ChunkReport, ForceError>;
     /// Batches queued and not yet collected.
@@ -369,7 +362,9 @@ pub trait Backend {
         if chunks.is_err() {
             self.queue().clear();
         }
-        let report = BatchReport { chunks: chunks?, since_list: None };
+        let chunks = chunks?;
+        let charges = if batch.charges { self.charges()? } else { None };
+        let report = BatchReport { chunks, since_list: None, charges };
         if batch.wanted > Wanted::Sums {
             self.store(state)?;
         }

@@ -11,7 +11,7 @@ use hexaqua::forces::cpu::CpuBackend;
 use hexaqua::forces::reference::integrate::Integrator;
 use hexaqua::neighbor::buffer;
 use hexaqua::system::spec::ThermostatSpec;
-use hexaqua::system::{Coulomb, Frame, Interactions, LjModifier, State, System, Topology};
+use hexaqua::system::{Charges, Coulomb, Frame, Interactions, LjModifier, State, System, Topology};
 use hexaqua::units::BOLTZMANN;
 
 /// A [`Moment`] that was kept.
@@ -34,6 +34,8 @@ pub struct Memory {
     pub checkpoints: Vec<KeptMoment>,
     /// (step, positions)
     pub frames: Vec<(u64, Vec<DVec3>)>,
+    /// (step, `[n_atoms]`, e) of the frames that came with charges of electrodes
+    pub charges: Vec<(u64, Vec<f64>)>,
     pub warnings: Vec<String>,
 }
 
@@ -45,6 +47,9 @@ impl Observer for Memory {
 
     fn frame(&mut self, frame: &Frame<'_>, _: bool, _: bool) -> Result<(), DynamicsError> {
         self.frames.push((frame.step, frame.positions.to_vec()));
+        if let Charges::Current(charges) = frame.charges {
+            self.charges.push((frame.step, charges.to_vec()));
+        }
         Ok(())
     }
 

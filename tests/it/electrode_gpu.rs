@@ -308,3 +308,40 @@ fn runs_with_electrodes_repeat_and_resume_bit_for_bit() {
     let charge = |k: usize| memory.rows[k].energies.electrode_charges[1];
     assert!(charge(0) != charge(memory.rows.len() - 1), "charges are logged and change");
 }
+
+/// An analysis gets every frame with the charges of that very frame, while batches of steps are in flight.
+#[test]
+fn sampled_frames_bring_the_charges_of_their_electrodes() {
+    let (system, state) = moving(capacitor(mesh(), external(true, 0.0, [-0.5, 0.5])));
+    let bath = ThermostatSpec::Csvr { temperature: TEMPERATURE, time_constant: 0.1 };
+    let base = plan(&system, &state, bath, 60, 10);
+    let schedule =
+        Schedule { neighbor: 10, com: 0, couple: 10, samples: vec![4], trajectory: 0, ..base.schedule.clone() };
+    let plan = StagePlan { schedule, list_radius: 0.8, dt: 0.001, ..base };
+    let Some(device) = backend(&system) else { return };
+    assert!(device.depth() > 1, "steps are taken ahead");
+    let mut memory = Memory::default();
+    let mut engine = Engine::new(&system, Box::new(device), state.clone());
+    engine.run_stage(&plan, 0, &mut memory).expect("the run is stable");
+    let steps: Vec<u64> = memory.frames.iter().map(|f| f.0).collect();
+    assert_eq!(steps, (0..=15).map(|k| 4 * k).collect::<Vec<u64>>());
+    assert_eq!(memory.charges.iter().map(|c| c.0).collect::<Vec<u64>>(), steps, "all of them");
+    // the same charges by the f64 twin, and those of the frame before are others
+    let at = |positions: &[DVec3]| {
+        let state = State { positions: positions.to_vec(), ..state.clone() };
+        oracle(&system, &state, 0.8).charges().expect("charges")
+    };
+    let expected: Vec<Vec<f64>> = memory.frames.iter().map(|f| at(&f.1)).collect();
+    let largest = expected[0].iter().fold(0.0, |most: f64, q| most.max(q.abs()));
+    let off = |a: &[f64], b: &[f64]| a.iter().zip(b).fold(0.0, |most: f64, (a, b)| most.max((a - b).abs())) / largest;
+    for (k, (step, charges)) in memory.charges.iter().enumerate() {
+        assert!(off(charges, &expected[k]) < 2e-5, "step {step}: {:.1e}", off(charges, &expected[k]));
+        assert!(k == 0 || off(charges, &expected[k - 1]) > 2e-4, "step {step}: the control shows nothing");
+    }
+    // looking at frames changes nothing of what is logged
+    let Some(device) = backend(&system) else { return };
+    let quiet = StagePlan { schedule: Schedule { samples: Vec::new(), ..plan.schedule.clone() }, ..plan.clone() };
+    let mut unseen = Memory::default();
+    Engine::new(&system, Box::new(device), state.clone()).run_stage(&quiet, 0, &mut unseen).expect("stable");
+    assert_eq!(unseen.rows, memory.rows);
+}

@@ -188,7 +188,7 @@ impl Backend for Watching {
         if batch.wanted > Wanted::Sums {
             self.store(state)?;
         }
-        Ok(BatchReport { chunks, since_list: Some(moved) })
+        Ok(BatchReport { chunks, since_list: Some(moved), charges: None })
     }
 }
 

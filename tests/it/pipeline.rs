@@ -266,7 +266,7 @@ fn outrunning_a_list_widens_the_next_ones() {
 }
 
 fn batch(chunks: &[Chunk]) -> Batch {
-    Batch { chunks: chunks.to_vec(), wanted: Wanted::State }
+    Batch { chunks: chunks.to_vec(), wanted: Wanted::State, charges: false }
 }
 
 /// Two batches on the device at a time are what one after the other is, long ones in parts included.

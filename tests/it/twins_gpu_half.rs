@@ -9,7 +9,7 @@ use hexaqua::dynamics::neighbors;
 use hexaqua::forces::gpu::shader::Shaders;
 use hexaqua::forces::gpu::{GpuBackend, GpuOptions, PairKernel};
 use hexaqua::forces::reference::integrate::Integrator;
-use hexaqua::forces::{Backend, Chunk, ForceError, PRUNE_INTERVAL};
+use hexaqua::forces::{Backend, Batch, Chunk, ForceError, PRUNE_INTERVAL, Wanted};
 use hexaqua::neighbor::packed::PackedList;
 use hexaqua::neighbor::pairs::brute_force;
 use hexaqua::neighbor::{NeighborList, clusters::CLUSTER};
@@ -172,7 +172,7 @@ fn colliding_pairs_are_noticed_and_repeated_with_wide_sums() {
             }
             // two batches in flight: what was queued behind the one that overflowed is repeated too
             for k in 0..2 {
-                let batch = hexaqua::forces::Batch { chunks: vec![tiny(k)], wanted: hexaqua::forces::Wanted::State };
+                let batch = Batch { chunks: vec![tiny(k)], wanted: Wanted::State, charges: false };
                 gpu.enqueue(batch).expect("queues");
                 reference.advance(&tiny(k)).expect("steps");
             }

@@ -56,6 +56,7 @@ pub(super) struct Submitted {
     status: Range<usize>,
     positions: Range<usize>,
     velocities: Option<Range<usize>>,
+    charges: Option<Range<usize>>,
     read_back: ReadBack,
 }
 
@@ -72,6 +73,8 @@ pub(super) struct Outcome {
     pub chunks: Vec<ChunkOutcome>,
     positions: Vec<[i32; 4]>,
     velocities: Option<Vec<[f32; 4]>>,
+    /// Of the atoms, e.
+    charges: Option<Vec<f64>>,
 }
 
 /// Gives out consecutive ranges of a buffer.
@@ -119,6 +122,9 @@ impl GpuBackend {
         let status = layout.take(size_of::<StatusWords>());
         let positions = layout.take(per_atom);
         let velocities = (batch.wanted == Wanted::State).then(|| layout.take(per_atom));
+        // by the buffer of the device
+        let answering = self.electrodes.as_ref().filter(|_| batch.charges).map(|e| e.charges());
+        let charges = answering.map(|(buffer, bytes)| (buffer, layout.take(bytes)));
         let staging = self.context.staging(layout.0);
 
         self.reset_status();
@@ -189,6 +195,13 @@ impl GpuBackend {
         let copy = |encoder: &mut wgpu::CommandEncoder, from: &wgpu::Buffer, to: &Range<usize>| {
             encoder.copy_buffer_to_buffer(from, 0, &staging, to.start as u64, to.len() as u64);
         };
+        if let Some((buffer, charges)) = &charges {
+            // sums of a reported step have been copied: the dipoles among them are made anew here
+            bound.electrode_charges(|d| {
+                d.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
+            });
+            copy(&mut encoder, buffer, charges);
+        }
         copy(&mut encoder, &b.status, &status);
         copy(&mut encoder, &b.positions, &positions);
         if let Some(velocities) = &velocities {
@@ -198,10 +211,22 @@ impl GpuBackend {
         submitting += last;
         self.host.submit += submitting;
         self.host.encode += clock.elapsed() - submitting;
+        let charges = charges.map(|(_, place)| place);
         let steps_since_list = self.steps_since_list;
         self.steps_since_list += steps.len() as u64;
         let bound = bound.clone();
-        Ok(Submitted { batch, bound, slot, steps_since_list, places, status, positions, velocities, read_back })
+        Ok(Submitted {
+            batch,
+            bound,
+            slot,
+            steps_since_list,
+            places,
+            status,
+            positions,
+            velocities,
+            charges,
+            read_back,
+        })
     }
 
     /// Waits for a batch and reads what it sums to.
@@ -237,6 +262,7 @@ impl GpuBackend {
             chunks,
             positions: cast(&bytes[submitted.positions.clone()]),
             velocities: submitted.velocities.as_ref().map(|place| cast(&bytes[place.clone()])),
+            charges: submitted.charges.as_ref().map(|place| self.charges_with(&bytes[place.clone()]).into_owned()),
         })
     }
 
@@ -259,7 +285,7 @@ impl GpuBackend {
             self.submitted.clear();
             self.queued.clear();
         }
-        let outcome = outcome?;
+        let mut outcome = outcome?;
         if failed {
             return Err(self.diagnose(submitted));
         }
@@ -280,7 +306,11 @@ impl GpuBackend {
                 max_displacement: distance(outcome.status.in_chunk_sq),
             })
             .collect();
-        let report = BatchReport { chunks, since_list: Some(distance(outcome.status.since_list_sq)) };
+        let report = BatchReport {
+            chunks,
+            since_list: Some(distance(outcome.status.since_list_sq)),
+            charges: outcome.charges.take(),
+        };
         Ok(Some((batch, report, outcome)))
     }
 

@@ -14,7 +14,7 @@ use super::layout::StatusWords;
 use super::nonbonded::PairKernel;
 use crate::cell::Cell;
 use crate::forces::reference::blame::{AFTER_A_STEP, BEFORE_ANY_STEP, Scene};
-use crate::forces::{Batch, Chunk, ForceError, Wanted};
+use crate::forces::{Batch, Chunk, ForceError};
 use glam::DVec3;
 use std::sync::Arc;
 
@@ -138,7 +138,7 @@ impl GpuBackend {
             for chunk in &failed.batch.chunks {
                 for k in 0..chunk.n_steps {
                     let step = single_step(chunk, k);
-                    let mut submitted = self.submit(Batch { chunks: vec![step], wanted: Wanted::Sums })?;
+                    let mut submitted = self.submit(Batch { chunks: vec![step], ..Batch::default() })?;
                     n_steps += 1;
                     if let Some(fault) = self.outcome(&mut submitted)?.fault(&submitted.batch) {
                         self.steps_since_list = n_steps - 1;

@@ -42,7 +42,7 @@ pub use device::{AdapterSelector, Context, DeviceDescription, DeviceOptions, dev
 pub use nonbonded::PairKernel;
 pub use self_test::{SelfTestReport, self_test};
 
-use super::{Backend, Batch, BatchReport, Chunk, ChunkReport, Evaluation, ForceError, NeighborKind, Wanted};
+use super::{Backend, Batch, BatchReport, Chunk, ChunkReport, Evaluation, ForceError, NeighborKind};
 use crate::cell::Cell;
 use crate::forces::reference::blame::BEFORE_ANY_STEP;
 use crate::forces::reference::dispersion::DispersionCorrection;
@@ -507,7 +507,7 @@ impl Backend for GpuBackend {
             return Ok(ChunkReport::default());
         }
         assert!(self.submitted.is_empty(), "a chunk is taken alone when nothing else is queued");
-        self.enqueue(Batch { chunks: vec![*chunk], wanted: Wanted::Sums })?;
+        self.enqueue(Batch { chunks: vec![*chunk], ..Batch::default() })?;
         let done = self.take_oldest()?;
         Ok(done.and_then(|(_, report, _)| report.chunks.first().copied()).unwrap_or_default())
     }
