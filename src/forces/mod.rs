@@ -10,6 +10,7 @@
 
 pub mod cpu;
 pub mod gpu;
+pub mod overlaps;
 pub mod reference;
 pub mod response;
 

@@ -150,6 +150,18 @@ fn coarse() -> Coulomb {
     Coulomb::Pme { beta: hexaqua::math::ewald_beta(1.0, 1e-6), grid: [32, 32, 48], order: 6 }
 }
 
+/// Every backend has the charges that MetalWalls found. The mesh of the fast ones is [`coarse`] from then on.
+fn assert_charges(case: &mut Case, expected: &[f64]) {
+    let exact = apart(&case.reference().0, expected);
+    println!("reference: {exact:.1e}");
+    assert!(exact < 1e-5, "{exact:.1e}");
+    for (name, charges) in case.fast(coarse(), 1.05) {
+        let fast = apart(&charges, expected);
+        println!("{name}: {fast:.1e}");
+        assert!(fast < 1e-3, "{name}: {fast:.1e}");
+    }
+}
+
 /// Energy of a Thomas-Fermi electrode, ½ q² 4π k_e l²/v.
 fn thomas_fermi(per_nm: f64) -> f64 {
     4.0 * PI * COULOMB * per_nm
@@ -160,14 +172,7 @@ fn metalwalls_gives_the_same_charges_with_thomas_fermi_terms() {
     let (mut case, expected, _) = metalwalls();
     case.electrodes()[0].thomas_fermi = thomas_fermi(0.50625);
     case.electrodes()[1].thomas_fermi = thomas_fermi(0.225);
-    let exact = apart(&case.reference().0, &expected);
-    println!("reference: {exact:.1e}");
-    assert!(exact < 1e-5, "{exact:.1e}");
-    for (name, charges) in case.fast(coarse(), 1.05) {
-        let fast = apart(&charges, &expected);
-        println!("{name}: {fast:.1e}");
-        assert!(fast < 1e-3, "{name}: {fast:.1e}");
-    }
+    assert_charges(&mut case, &expected);
     // one per cent of the term, a thousandth of the width: both are seen
     case.electrodes()[1].thomas_fermi = thomas_fermi(0.225 * 1.01);
     let wrong = apart(&case.reference().0, &expected);
@@ -195,14 +200,7 @@ fn metalwalls_gives_the_same_charges_in_a_field() {
     let plain = case.electrodes().clone();
     *case.electrodes() = single(&mut case, along);
     case.system.external.field_z = 100.0;
-    let exact = apart(&case.reference().0, &expected);
-    println!("reference: {exact:.1e}");
-    assert!(exact < 1e-5, "{exact:.1e}");
-    for (name, charges) in case.fast(coarse(), 1.05) {
-        let fast = apart(&charges, &expected);
-        println!("{name}: {fast:.1e}");
-        assert!(fast < 1e-3, "{name}: {fast:.1e}");
-    }
+    assert_charges(&mut case, &expected);
     *case.electrodes() = plain;
     assert!(apart(&case.reference().0, &expected) > 1e-2, "without the field along the electrodes");
 }

@@ -12,6 +12,7 @@ use crate::cell::Cell;
 use crate::electrode::dense::Matrix;
 use crate::electrode::response::{Response, offsets};
 use crate::forces::ForceError;
+use crate::forces::overlaps::Overlaps;
 use crate::forces::reference::electrode::{Site, check, held, shape};
 use crate::forces::reference::external::Dipole;
 use crate::forces::reference::outer;
@@ -64,8 +65,7 @@ pub(super) struct ConstantPotential {
     held: Vec<f64>,
     screen: Screen,
     near: NearField,
-    /// Pairs of sites whose Gaussians overlap, with their displacement (nm).
-    overlaps: Vec<(u32, u32, DVec3)>,
+    overlaps: Overlaps,
     touching: Vec<Touching>,
     /// e, `[n_sites]`
     pub charges: Vec<f64>,
@@ -90,10 +90,6 @@ impl ConstantPotential {
         let (groups, fixed_sums) = electrodes.fixed_sums();
         let solved = solved(system, electrodes, cell, &sites, &at)?;
         let cutoff = system.interactions.cutoff;
-        let overlap = |i: usize, j: usize| {
-            let d = cell.minimum_image(at[j] - at[i]);
-            (d.length() < (POINT * sites[i].width.hypot(sites[j].width)).min(cutoff)).then_some((i as u32, j as u32, d))
-        };
         let (matrix, stride) = rows_in_f32(&solved);
         Ok(Some(ConstantPotential {
             level,
@@ -107,10 +103,7 @@ impl ConstantPotential {
             held: held(system, electrodes, cell, &sites, &at),
             screen: Screen::new(beta, cutoff),
             near: NearField::default(),
-            overlaps: (0..sites.len())
-                .into_par_iter()
-                .flat_map_iter(|i| (0..i).filter_map(move |j| overlap(i, j)))
-                .collect(),
+            overlaps: Overlaps::new(&sites, &at, cell, POINT, cutoff),
             touching: Vec::new(),
             charges: vec![0.0; sites.len()],
             drive: vec![0.0; sites.len()],
@@ -211,11 +204,9 @@ impl ConstantPotential {
             }
         }
         if all {
-            for &(i, j, d) in &self.overlaps {
-                let (a, b) = (&self.sites[i as usize], &self.sites[j as usize]);
-                let (_, f) = shape(charges[a.atom] * charges[b.atom], 1.0 / a.width.hypot(b.width), d);
-                forces.push((b.atom as u32, f));
-                forces.push((a.atom as u32, -f));
+            for (a, b, (_, f)) in self.overlaps.shapes(&self.sites, charges) {
+                forces.push((b as u32, f));
+                forces.push((a as u32, -f));
             }
         }
         forces
@@ -229,12 +220,8 @@ impl ConstantPotential {
             let site = &self.sites[t.site as usize];
             short += shape(charges[site.atom] * charges[t.atom as usize], 1.0 / site.width, t.d).0;
         }
-        for &(i, j, d) in &self.overlaps {
-            let (a, b) = (&self.sites[i as usize], &self.sites[j as usize]);
-            short += shape(charges[a.atom] * charges[b.atom], 1.0 / a.width.hypot(b.width), d).0;
-        }
-        let own = |s: &Site| 0.5 * charges[s.atom].powi(2) * s.own() - charges[s.atom] * s.potential;
-        (short, self.sites.iter().map(own).sum())
+        short += self.overlaps.shapes(&self.sites, charges).map(|(_, _, (energy, _))| energy).sum::<f64>();
+        (short, self.sites.iter().map(|site| site.energy(charges[site.atom])).sum())
     }
 
     /// Virial of the shape of the Gaussians between an electrode atom and another, kJ/mol.

@@ -17,6 +17,7 @@ use crate::cell::Cell;
 use crate::electrode::dense::Matrix;
 use crate::electrode::response::{Response, offsets};
 use crate::forces::ForceError;
+use crate::forces::overlaps::Overlaps;
 use crate::forces::reference::electrode::{Site, check, held, shape};
 use crate::forces::reference::external::Dipole;
 use crate::forces::response::solved;
@@ -57,8 +58,7 @@ struct Made {
     cell: Cell,
     /// `[n_sites]`, nm
     at: Vec<DVec3>,
-    /// Pairs of sites whose Gaussians overlap, with their displacement (nm).
-    overlaps: Vec<(u32, u32, DVec3)>,
+    overlaps: Overlaps,
     /// S by group, and B
     shares: Vec<Vec<f64>>,
     between: Matrix,
@@ -272,16 +272,7 @@ impl ConstantPotential {
             })
             .collect();
         context.write(&self.terms, &terms);
-        let (sites, cutoff) = (&self.sites, self.cutoff);
-        let overlap = |i: usize, j: usize| {
-            let d = cell.minimum_image(at[j] - at[i]);
-            let reach = T_MAX.sqrt() * sites[i].width.hypot(sites[j].width);
-            (d.length() < reach.min(cutoff)).then_some((i as u32, j as u32, d))
-        };
-        let overlaps = (0..sites.len())
-            .into_par_iter()
-            .flat_map_iter(|i| (0..i).filter_map(|j| overlap(i, j)).collect::<Vec<_>>())
-            .collect();
+        let overlaps = Overlaps::new(&self.sites, &at, cell, T_MAX.sqrt(), self.cutoff);
         let (shares, between) = (response.shares().to_vec(), response.between().clone());
         self.made = Some(Made { cell: *cell, at, overlaps, shares, between });
         Ok(true)
@@ -469,17 +460,12 @@ impl ConstantPotential {
     /// * `charges` – `[n_atoms]`, e
     pub fn energies(&self, charges: &[f64]) -> (f64, f64) {
         let short = self.overlapping(charges).map(|(_, _, (energy, _))| energy).sum();
-        let own = |s: &Site| 0.5 * charges[s.atom].powi(2) * s.own() - charges[s.atom] * s.potential;
-        (short, self.sites.iter().map(own).sum())
+        (short, self.sites.iter().map(|site| site.energy(charges[site.atom])).sum())
     }
 
     /// (atom, atom, energy and force on the second) of pairs of electrode atoms.
     fn overlapping<'a>(&'a self, charges: &'a [f64]) -> impl Iterator<Item = (usize, usize, (f64, DVec3))> + 'a {
-        let overlaps = self.made.iter().flat_map(|made| &made.overlaps);
-        overlaps.map(|&(i, j, d)| {
-            let (a, b) = (&self.sites[i as usize], &self.sites[j as usize]);
-            (a.atom, b.atom, shape(charges[a.atom] * charges[b.atom], 1.0 / a.width.hypot(b.width), d))
-        })
+        self.made.iter().flat_map(|made| made.overlaps.shapes(&self.sites, charges))
     }
 
     /// Adds the forces of shapes on electrode atoms, which do not move and so get none in a step.

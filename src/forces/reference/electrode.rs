@@ -60,6 +60,11 @@ impl Site {
     pub fn own(&self) -> f64 {
         COULOMB * 2.0 / (2f64.sqrt() * self.width * PI.sqrt()) + self.thomas_fermi
     }
+
+    /// Self term of a charge (e) and the work of the source, kJ/mol.
+    pub fn energy(&self, charge: f64) -> f64 {
+        0.5 * charge * charge * self.own() - charge * self.potential
+    }
 }
 
 /// β, when the system can have these electrodes at all.
@@ -286,8 +291,7 @@ impl ConstantPotential {
             forces[j] -= f;
         }
         for site in &self.sites {
-            let q = charges[site.atom];
-            sums.electrode += 0.5 * q * q * site.own() - q * site.potential;
+            sums.electrode += site.energy(charges[site.atom]);
         }
         sums
     }
