@@ -8,11 +8,16 @@
 
 use super::AnalysisError;
 use super::codec::{Reader, Writer};
+use super::equilibration::inefficiency;
 
 /// Complete blocks are merged in pairs when there are this many.
 const MAX_BLOCKS: usize = 20;
 /// Fewer complete blocks than this give no error bar.
 const MIN_BLOCKS: usize = 5;
+/// Fewer blocks than this cannot tell whether they are independent: of five random numbers every sixth set looks like less than four.
+const MIN_JUDGED: usize = MAX_BLOCKS / 2;
+/// Into how many blocks a series that is there as a whole is cut.
+const OF_SERIES: usize = 10;
 
 /// How values whose windows of length τ overlap are correlated: ρ(s) for windows shifted by s.
 ///
@@ -35,11 +40,63 @@ impl Overlap {
     }
 }
 
+/// The blocks behind a standard error.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BlockCount {
+    pub n: usize,
+    /// How many independent ones they are worth: n by the statistical inefficiency of their values in the order of time. A value that
+    /// drifts or changes slowly has few, and an error that is too small.
+    pub independent: f64,
+}
+
+impl BlockCount {
+    /// * `deviations` – of a value with one block left out after the other, in the order of time
+    ///
+    /// `None` for fewer than ten blocks. Of ten independent blocks one set in 170 looks like less than four, of more blocks fewer.
+    fn of(deviations: &[f64]) -> Option<Self> {
+        let n = deviations.len();
+        (n >= MIN_JUDGED).then(|| BlockCount { n, independent: n as f64 / inefficiency(deviations).unwrap_or(1.0) })
+    }
+}
+
 /// A value and its standard error; `None` if there are too few blocks to tell.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
     pub value: f64,
     pub error: Option<f64>,
+    pub blocks: Option<BlockCount>,
+}
+
+impl Estimate {
+    /// A value whose error is known otherwise, or not at all.
+    pub fn with_error(value: f64, error: Option<f64>) -> Self {
+        Estimate { value, error, blocks: None }
+    }
+
+    /// A function of a series of at least one value with its jackknife error over ten blocks; no error for fewer than ten values.
+    pub fn of_series(values: &[f64], of: impl Fn(&[f64]) -> f64) -> Self {
+        let value = of(values);
+        let size = values.len() / OF_SERIES;
+        if size == 0 {
+            return Estimate::with_error(value, None);
+        }
+        let without = |k: usize| {
+            let (before, rest) = values.split_at(k * size);
+            of(&[before, &rest[size..]].concat())
+        };
+        let left: Vec<f64> = (0..OF_SERIES).map(without).collect();
+        let n = OF_SERIES as f64;
+        let mean = left.iter().sum::<f64>() / n;
+        let deviations: Vec<f64> = left.iter().map(|v| from(mean, *v)).collect();
+        let error = ((n - 1.0) / n * deviations.iter().map(|d| d * d).sum::<f64>()).sqrt();
+        Estimate { value, error: Some(error), blocks: BlockCount::of(&deviations) }
+    }
+}
+
+/// How far a value is from another, without rounding: a constant has the error zero and not one of its last digit.
+fn from(origin: f64, value: f64) -> f64 {
+    let d = value - origin;
+    if d.abs() < 1e-12 * origin.abs() { 0.0 } else { d }
 }
 
 /// All sums, and those without each of the blocks: made once for all functions of them whose errors are asked for.
@@ -72,22 +129,20 @@ impl Jackknife {
         }
         let value = value_of(&self.total, self.n_frames as f64)?;
         if self.without.is_empty() {
-            return Some(Estimate { value, error: None });
+            return Some(Estimate::with_error(value, None));
         }
         let frames_left = (self.n_frames - self.length) as f64;
         let without: Option<Vec<f64>> = self.without.iter().map(|sums| value_of(sums, frames_left)).collect();
-        let error = without.map(|values| {
-            let n = values.len() as f64;
-            // Relative to the value, so that a constant has the error zero and not one of rounding.
-            let deviations =
-                values.iter().map(|v| v - value).map(|d| if d.abs() < 1e-12 * value.abs() { 0.0 } else { d });
-            let (sum, sum_sq) = deviations.fold((0.0, 0.0), |(s, q), d| (s + d, q + d * d));
+        let deviations: Option<Vec<f64>> = without.map(|values| values.iter().map(|v| from(value, *v)).collect());
+        let error = deviations.as_ref().map(|deviations| {
+            let n = deviations.len() as f64;
+            let (sum, sum_sq) = deviations.iter().fold((0.0, 0.0), |(s, q), d| (s + d, q + d * d));
             // Each deviation is that of a block from the mean, over N − 1 where N blocks fit into all frames; the last of them may be incomplete.
             let fit = self.n_frames as f64 / self.length as f64;
             let scatter = (sum_sq - sum * sum / n).max(0.0) / (n - 1.0);
             ((fit - 1.0).powi(2) / fit * scatter / (1.0 - self.hidden)).sqrt()
         });
-        Some(Estimate { value, error })
+        Some(Estimate { value, error, blocks: deviations.as_deref().and_then(BlockCount::of) })
     }
 }
 
@@ -308,6 +363,29 @@ mod tests {
         assert!(blocks.jackknife_joined(4, 0.0).without.is_empty(), "three blocks");
     }
 
+    /// Blocks of independent frames are independent; those of a trend, of a slow change and of a constant are what they are.
+    #[test]
+    fn blocks_know_how_many_independent_ones_they_are_worth() {
+        let worth = |at: &dyn Fn(f64, f64) -> f64| {
+            let (mut blocks, mut draws) = (Blocks::new(1), Draws::new(5, Stream::Build, 0));
+            (0..1500).for_each(|k| blocks.add_frame(|slot| slot[0] += at(f64::from(k) / 1500.0, draws.normal())));
+            let count = blocks.estimate(|sums, frames| Some(sums[0] / frames)).and_then(|e| e.blocks);
+            count.expect("more than ten blocks").independent
+        };
+        assert!(worth(&|_, noise| noise) > 6.0);
+        assert!(worth(&|t, noise| noise + 3.0 * t) < 4.0, "a trend");
+        assert!(worth(&|t, noise| noise + if t < 0.4 { 2.0 } else { 0.0 }) < 4.0, "two states");
+        assert_eq!(worth(&|_, _| 6.0), 11.0, "a constant");
+        let few = Estimate::of_series(&[1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 1.0], |v| v[0]);
+        assert_eq!((few.error, few.blocks), (None, None));
+        let rising: Vec<f64> = (0..100).map(f64::from).collect();
+        let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
+        let of_rising = Estimate::of_series(&rising, mean);
+        // Means of ten blocks, 10 apart: their squares about the mean sum up to 8250, over 10 · 9.
+        assert!((of_rising.error.expect("blocks") - (8250.0_f64 / 90.0).sqrt()).abs() < 1e-9);
+        assert!(of_rising.blocks.expect("ten").independent < 4.0);
+    }
+
     #[test]
     fn few_frames_have_a_value_but_no_error() {
         let mut blocks = Blocks::new(1);
@@ -316,6 +394,6 @@ mod tests {
             blocks.add_frame(|slot| slot[0] += 2.0);
         }
         let estimate = blocks.estimate(|sums, frames| Some(sums[0] / frames));
-        assert_eq!(estimate, Some(Estimate { value: 2.0, error: None }));
+        assert_eq!(estimate, Some(Estimate::with_error(2.0, None)));
     }
 }

@@ -10,7 +10,6 @@ use crate::units::{BOLTZMANN, VOLT};
 
 /// One e V⁻¹ nm⁻² in µF/cm².
 const MICROFARAD: f64 = 16.021_766_34;
-const N_BLOCKS: usize = 10;
 
 /// Potential of an electrode, V.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,22 +54,6 @@ fn variance(values: &[f64]) -> f64 {
     values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64
 }
 
-/// A function of a series with its jackknife error over blocks.
-fn estimate(values: &[f64], of: impl Fn(&[f64]) -> f64) -> Estimate {
-    let value = of(values);
-    let size = values.len() / N_BLOCKS;
-    if size == 0 {
-        return Estimate { value, error: None };
-    }
-    let n = N_BLOCKS as f64;
-    let without = |k: usize| {
-        let (before, rest) = values.split_at(k * size);
-        of(&[before, &rest[size..]].concat())
-    };
-    let left: Vec<f64> = (0..N_BLOCKS).map(without).collect();
-    Estimate { value, error: Some(((n - 1.0) * variance(&left)).sqrt()) }
-}
-
 impl Capacitor {
     /// C₀, µF/cm².
     pub fn empty(&self) -> Option<f64> {
@@ -89,18 +72,23 @@ impl Capacitor {
             n_frames: n_lines as u64,
             ..Default::default()
         };
-        let exact = |value: f64| Estimate { value, error: None };
+        let exact = |value: f64| Estimate::with_error(value, None);
         let mut push = |id: &str, label: String, unit: &str, e: Estimate| {
             result.values.push(Quantity::new(id.to_string(), label, e, unit));
         };
         for Terminal { name, charges, .. } in &self.electrodes {
-            push(&format!("electrode_charge({name})"), format!("charge of {name}"), "e", estimate(charges, mean));
+            push(
+                &format!("electrode_charge({name})"),
+                format!("charge of {name}"),
+                "e",
+                Estimate::of_series(charges, mean),
+            );
         }
         let [lower, upper] = self.electrodes.as_slice() else {
             for Terminal { name, level, .. } in &self.electrodes {
                 let (how, potential) = match level {
                     Level::Held(potential) => ("held", exact(*potential)),
-                    Level::Found(potentials) => ("from its charge", estimate(potentials, mean)),
+                    Level::Found(potentials) => ("from its charge", Estimate::of_series(potentials, mean)),
                 };
                 push(&format!("electrode_potential({name})"), format!("potential of {name}, {how}"), "V", potential);
             }
@@ -122,7 +110,7 @@ impl Capacitor {
         let voltage = held.map_or_else(
             || {
                 let between = |line: usize| at(&upper.level, line) - at(&lower.level, line);
-                estimate(&(0..n_lines).map(between).collect::<Vec<f64>>(), mean)
+                Estimate::of_series(&(0..n_lines).map(between).collect::<Vec<f64>>(), mean)
             },
             exact,
         );
@@ -132,7 +120,7 @@ impl Capacitor {
         let drives =
             |v: &Estimate| v.value != 0.0 && (held.is_some() || v.error.is_some_and(|e| 2.0 * e < v.value.abs()));
         if drives(&voltage) {
-            let charge = estimate(&upper.charges, mean);
+            let charge = Estimate::of_series(&upper.charges, mean);
             let value = charge.value / (voltage.value * self.area) * MICROFARAD;
             let relative = |e: Estimate| e.error.map(|error| error / e.value);
             let error = match (relative(charge), relative(voltage)) {
@@ -144,7 +132,7 @@ impl Capacitor {
                 "capacitance_mean",
                 "capacitance from the mean charge".to_string(),
                 "uF/cm2",
-                Estimate { value, error },
+                Estimate::with_error(value, error),
             );
         }
         let empty = self.empty();
@@ -156,7 +144,7 @@ impl Capacitor {
             let thermal = BOLTZMANN * temperature / VOLT; // V
             let of = |q: &[f64]| variance(q) / (thermal * self.area) * MICROFARAD + empty;
             let label = "capacitance from the fluctuations of the charge".to_string();
-            push("capacitance_fluctuations", label, "uF/cm2", estimate(&upper.charges, of));
+            push("capacitance_fluctuations", label, "uF/cm2", Estimate::of_series(&upper.charges, of));
         }
         let from = match held {
             Some(0.0) => "⟨Q⟩/(ΔΨ A), which needs a potential difference".to_string(),

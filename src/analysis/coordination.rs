@@ -8,6 +8,7 @@
 use super::ahead::{Gauge, Reading};
 use super::blocks::{Blocks, Estimate};
 use super::codec::{Reader, Writer};
+use super::digits::number_with_error;
 use super::grid::RadialGrid;
 use super::layers::Layers;
 use super::pairs::PairSearch;
@@ -390,7 +391,7 @@ impl Coordination {
         push(
             format!("shell_radius({center})"),
             format!("{center} shell radius r_min"),
-            Some(Estimate { value: r_min, error: None }),
+            Some(Estimate::with_error(r_min, None)),
             "nm",
         );
         let total = jackknife.estimate(|s, _| Some(self.mean_within(s, all, edge)));
@@ -464,8 +465,10 @@ impl Coordination {
             ..Default::default()
         });
         let how = if self.r_min.is_some() { "given" } else { "first minimum of g(r) of all ligands together" };
-        let around: Vec<String> =
-            edges.iter().map(|&e| format!("{:.3} at {:.3} nm", self.mean_within(sums, all, e), grid.edge(e))).collect();
+        let counted = |e: usize| jackknife.estimate(|s, _| Some(self.mean_within(s, all, e)));
+        let told =
+            |e: usize| counted(e).map(|n| format!("{} at {:.3} nm", number_with_error(n.value, n.error), grid.edge(e)));
+        let around: Vec<String> = edges.into_iter().filter_map(told).collect();
         result.notes.push(format!("r_min = {r_min:.3} nm ({how}); coordination number {}.", around.join(", ")));
         if total_histogram[MAX_COUNT] > 0.0 {
             result.notes.push(format!("The last bin of the histogram means {MAX_COUNT} or more."));

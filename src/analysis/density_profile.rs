@@ -8,6 +8,7 @@
 
 use super::blocks::{Blocks, Estimate};
 use super::codec::{Reader, Writer};
+use super::digits::number_with_error;
 use super::grid::RadialGrid;
 use super::peaks;
 use super::potential_profile::{self, Boundary};
@@ -453,13 +454,15 @@ impl Observable for DensityProfile {
         }
         let (known, current) = self.charged(&sums);
         if let Some((charge, (_, drop))) = &electric {
+            let error = result.values.iter().find(|q| q.id == "potential_drop(z)").and_then(|q| q.error);
+            let drop = number_with_error(*drop, error);
             let net: f64 = charge.iter().sum::<f64>() * dz;
             let (boundary, outside) = match (self.boundary, self.field == 0.0) {
                 (Boundary::Slab, true) => {
-                    (format!("no field in the vacuum, zero below the slab and {drop:.4} V above it"), "")
+                    (format!("no field in the vacuum, zero below the slab and {drop} V above it"), "")
                 }
                 (Boundary::Slab, false) => (
-                    format!("no field of the charges in the vacuum, {drop:.4} V from the lowest matter to the highest"),
+                    format!("no field of the charges in the vacuum, {drop} V from the lowest matter to the highest"),
                     ", with −E z of the field from outside",
                 ),
                 (Boundary::Periodic, is_alone) => (

@@ -15,6 +15,7 @@ pub mod capacitance;
 pub mod codec;
 pub mod coordination;
 pub mod density_profile;
+pub mod digits;
 pub mod distance_counts;
 pub mod equilibration;
 pub mod form_factors;

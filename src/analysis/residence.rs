@@ -194,13 +194,13 @@ impl Observable for Residence {
             result.notes.push(format!("No {ligand} was within {r_min:.3} nm of a {center} in any frame: no time."));
             return vec![result];
         }
-        let exact = |value: f64| Some(Estimate { value, error: None });
+        let exact = |value: f64| Some(Estimate::with_error(value, None));
         let mut push = |kind: &str, label: &str, unit: &str, estimate: Option<Estimate>| {
             let (id, label) = (format!("{kind}({center},{ligand})"), format!("{center} – {ligand} {label}"));
             result.values.extend(estimate.map(|e| Quantity::new(id, label, e, unit)));
         };
         // What was counted in this run is known without an error.
-        push("exchanges", "departures", "1", Some(Estimate { value: departures, error: Some(0.0) }));
+        push("exchanges", "departures", "1", Some(Estimate::with_error(departures, Some(0.0))));
         if departures == 0.0 {
             let bound = "residence time, lower bound at 95 %";
             // Without a bound pair nothing is known.
@@ -212,7 +212,7 @@ impl Observable for Residence {
                 "residence_time_counted",
                 "residence time, pair time over departures",
                 "ps",
-                Some(Estimate { value: pair_time / departures, error }),
+                Some(Estimate::with_error(pair_time / departures, error)),
             );
         }
         let of = format!("({center},{ligand})");

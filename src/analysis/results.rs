@@ -1,6 +1,6 @@
 //! What analyses hand out: tables, figures and named values. Plain data; `report` writes it.
 
-use super::blocks::Estimate;
+use super::blocks::{BlockCount, Estimate};
 use super::grid::RadialGrid;
 
 /// Result of one observable.
@@ -30,13 +30,16 @@ pub struct Quantity {
     pub value: f64,
     /// Standard error; `None` if the run is too short to tell.
     pub error: Option<f64>,
+    /// What the error comes from, where that can tell how much it is worth.
+    pub blocks: Option<BlockCount>,
     /// `1` for a pure number
     pub unit: String,
 }
 
 impl Quantity {
     pub fn new(id: String, label: String, estimate: Estimate, unit: &str) -> Self {
-        Quantity { id, label, value: estimate.value, error: estimate.error, unit: unit.to_string() }
+        let Estimate { value, error, blocks } = estimate;
+        Quantity { id, label, value, error, blocks, unit: unit.to_string() }
     }
 }
 

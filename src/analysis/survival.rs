@@ -52,7 +52,7 @@ impl TimeConstant {
             return;
         }
         let (seen, [end, p]) = (self.seen, self.end);
-        let bound = Estimate { value: seen, error: None };
+        let bound = Estimate::with_error(seen, None);
         let label_of_bound = format!("{label}, at least (P is {p:.2} at {end:.1} ps)");
         result.values.push(Quantity::new(format!("{kind}_at_least{of}"), label_of_bound, bound, "ps"));
         result.notes.push(format!(

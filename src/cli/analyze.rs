@@ -208,7 +208,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     }
     warnings.extend(read.cut_off);
     let files: Vec<String> = args.trajectories.iter().map(|p| p.display().to_string()).collect();
-    let literature = literature::verdicts(&prepared, &quantities)?;
+    let literature = literature::verdicts(&prepared, &quantities, &[])?;
     let mut facts = outcome::system_facts(&prepared);
     facts.extend([("Trajectories".into(), files.join(", ")), ("Frames".into(), n_frames.to_string())]);
     facts.extend(read.joined.spans().map(|spans| ("Time".to_string(), spans)));

@@ -5,6 +5,7 @@
 //! species, whatever size and amounts.
 
 use super::CliError;
+use super::definitions;
 use super::outcome::{references_of, set_point};
 use super::prepare::{self, Prepared};
 use super::validate;
@@ -12,7 +13,7 @@ use crate::analysis::Quantity;
 use crate::build::{BoxReport, Composition};
 use crate::forcefield::{self, Assembled, Library};
 use crate::io::expected;
-use crate::report::{VerdictRow, verdict};
+use crate::report::{Doubt, VerdictRow, verdict};
 use crate::system::Coulomb;
 use crate::system::expected::{Case, CaseSystem, Reference};
 use crate::system::interface::{InterfaceSpec, SurfaceSpec};
@@ -65,7 +66,9 @@ enum Comparison {
 /// Sets the quantities beside the literature where models, composition and state are those of built-in cases.
 ///
 /// References of quantities that this run did not measure are left out and named: an input need not ask for all of them.
-pub fn verdicts(prepared: &Prepared, quantities: &[Quantity]) -> Result<Literature, CliError> {
+///
+/// * `doubts` – of the run
+pub fn verdicts(prepared: &Prepared, quantities: &[Quantity], doubts: &[Doubt]) -> Result<Literature, CliError> {
     let cases = expected::built_in().map_err(CliError::run)?;
     let library = Library::builtin().map_err(CliError::run)?;
     let (mut matching, mut nearest): (Vec<(&Case, &CaseSystem)>, Option<String>) = (Vec::new(), None);
@@ -107,7 +110,12 @@ pub fn verdicts(prepared: &Prepared, quantities: &[Quantity]) -> Result<Literatu
             .into_iter()
             .partition(|r| quantities.iter().any(|q| q.id == r.quantity));
         labels.extend(missing.into_iter().map(|r| r.label));
-        let rows = verdict::judge(&case.name, &system.name, &measured, quantities).map_err(CliError::run)?;
+        let mut rows =
+            verdict::judge(&case.name, &system.name, &measured, quantities, doubts).map_err(CliError::run)?;
+        let (of_case, _, _) = validate::input_of(&system.name, system, &[])?;
+        for row in &mut rows {
+            row.definition = definitions::difference(&row.reference, &prepared.input, quantities, &of_case);
+        }
         literature.rows.extend(rows);
     }
     labels.dedup();
@@ -295,7 +303,7 @@ mod tests {
     }
 
     fn measured(id: &str, value: f64, error: Option<f64>, unit: &str) -> Quantity {
-        Quantity { id: id.into(), label: id.into(), value, error, unit: unit.into() }
+        Quantity { id: id.into(), label: id.into(), value, error, blocks: None, unit: unit.into() }
     }
 
     /// The small version of an input, as its first lines give it.
@@ -306,7 +314,7 @@ mod tests {
     fn the_electrolytes_of_the_inputs_are_set_beside_their_references() {
         let waters = measured("coordination_number(Zn2+,OW)", 5.2, Some(0.1), "1");
         let run = prepared("inputs/znotf2-2m.toml", &SMALL_TRIFLATE);
-        let found = verdicts(&run, std::slice::from_ref(&waters)).expect("readable");
+        let found = verdicts(&run, std::slice::from_ref(&waters), &[]).expect("readable");
         assert_eq!(found.rows.len(), 1, "{found:?}");
         let row = &found.rows[0];
         assert_eq!(
@@ -326,7 +334,7 @@ mod tests {
             measured("coordination_number(Zn2+)", 6.0, Some(0.0), "1"),
             measured("density", 1.20, Some(0.002), "g/cm3"),
         ];
-        let rows = verdicts(&sulfate, &quantities).expect("readable").rows;
+        let rows = verdicts(&sulfate, &quantities, &[]).expect("readable").rows;
         let told: Vec<(&str, &str)> = rows.iter().map(|r| (r.case.as_str(), r.verdict.word())).collect();
         assert_eq!(told, [("density", "FAIL"), ("zn-electrolytes", "PASS")]);
     }
@@ -342,7 +350,7 @@ mod tests {
             [("surface.size", "[\"1.9 nm\", \"2 nm\"]"), ("surface.gap", "\"1.6 nm\""), ("surface.vacuum", "\"4 nm\"")];
         let told = |more: &[(&str, &str)]| -> Vec<(String, &str)> {
             let set: Vec<(&str, &str)> = small.iter().chain(more).copied().collect();
-            let found = verdicts(&prepared("inputs/voh-znotf2-2m-ide.toml", &set), &quantities).expect("readable");
+            let found = verdicts(&prepared("inputs/voh-znotf2-2m-ide.toml", &set), &quantities, &[]).expect("readable");
             found.rows.iter().map(|r| (r.system.clone(), r.verdict.word())).collect()
         };
         let with = [("system.solutes.IDE.count", "1")];
@@ -363,7 +371,7 @@ mod tests {
             let mut set = SMALL_TRIFLATE.to_vec();
             set.retain(|(k, _)| *k != key);
             set.push((key, value));
-            let found = verdicts(&prepared("inputs/znotf2-2m.toml", &set), &waters).expect("readable");
+            let found = verdicts(&prepared("inputs/znotf2-2m.toml", &set), &waters, &[]).expect("readable");
             let note = found.note.expect("a reason");
             assert!(found.rows.is_empty() && note.contains("znotf2-2m") && note.contains(why), "{key}: {note}");
         }

@@ -2,6 +2,7 @@
 
 use super::CliError;
 use super::capacitance;
+use super::doubts;
 use super::literature;
 use super::prepare::{Prepared, total_duration};
 use super::progress::clock;
@@ -9,9 +10,10 @@ use super::recorder::LOG_FILE;
 use super::run::Finished;
 use super::shell;
 use super::side_view;
+use crate::analysis::blocks::Estimate;
 use crate::analysis::{AnalysisResult, Column, Quantity};
 use crate::forces::Backend;
-use crate::io::log::{CHARGE, Log};
+use crate::io::log::Log;
 use crate::io::output::OutputFolder;
 use crate::io::structure;
 use crate::report::{self, RunReport, text};
@@ -20,9 +22,6 @@ use crate::system::external::{Condition, Electrode};
 use crate::system::spec::{Input, StageKind, StageSpec, ThermostatSpec};
 use crate::system::{Coulomb, Interactions, LjModifier};
 use crate::units::{COULOMB, VOLT};
-
-/// A larger share of the analysed stage without a stationary energy is worth a warning. (The best start of a stationary series scatters over its first fifth.)
-const DRIFT: f64 = 0.25;
 
 /// First lines of `run.toml`: what ran, on what.
 pub fn run_header(backend: &dyn Backend) -> String {
@@ -47,8 +46,9 @@ pub fn finish(prepared: &Prepared, folder: &OutputFolder, done: Finished, wall: 
     results.extend(electrodes);
     let mut quantities: Vec<Quantity> = results.iter().flat_map(|r| r.values.iter().cloned()).collect();
     quantities.extend(means_of_log(&prepared.input, &log));
-    let literature = literature::verdicts(prepared, &quantities)?;
-    let drift = drift_warnings(&log, analysed_from);
+    let (drift, mut doubts) = doubts::of_log(&log, analysed_from);
+    doubts.extend(done.doubts.iter().cloned());
+    let literature = literature::verdicts(prepared, &quantities, &doubts)?;
     for warning in done.warnings.iter().chain(&drift) {
         warn!("warning: {warning}");
     }
@@ -85,33 +85,6 @@ fn analysed_from(input: &Input, log: &Log) -> Option<f64> {
     let stage = &input.stages.iter().rfind(is_analysed)?.name;
     let line = log.stages.iter().position(|s| s == stage)?;
     log.column("time")?.get(line).copied()
-}
-
-/// Sentences if the potential energy or the charge of an electrode still drifted in the first part of what was analysed.
-fn drift_warnings(log: &Log, analysed_from: Option<f64>) -> Vec<String> {
-    let (Some(from), Some(time)) = (analysed_from, log.column("time")) else { return Vec::new() };
-    let Some(end) = time.last() else { return Vec::new() };
-    let late = |values: &[f64]| {
-        let start = report::stationary_from(time, values, from)?;
-        ((start - from) / (end - from) > DRIFT).then_some(start)
-    };
-    let charges = log.columns.iter().filter_map(|c| Some((c, c.name.strip_prefix(CHARGE)?)));
-    let watched = log.columns.iter().filter(|c| c.name == "potential").map(|c| (c, "the potential energy".to_string()));
-    let watched = watched.chain(charges.map(|(c, name)| (c, format!("the charge of `{name}`"))));
-    // Two electrodes mirror each other: one sentence for the first that drifts is enough.
-    let mut told = Vec::new();
-    for (column, what) in watched {
-        if let Some(start) = late(&column.values)
-            && !(column.name.starts_with(CHARGE) && told.iter().any(|t: &String| t.starts_with("the charge")))
-        {
-            told.push(format!(
-                "{what} is stationary only from {} ps on, and the analyses began at {} ps: a longer equilibration would help",
-                text::number(start, None),
-                text::number(from, None)
-            ));
-        }
-    }
-    told
 }
 
 /// The verdict table if the system is one of the validation cases, and the measured values that it does not hold.
@@ -196,18 +169,9 @@ pub fn density_quantity(values: &[f64]) -> Option<Quantity> {
 
 /// Mean and block error (ten blocks) of a series.
 pub fn series_quantity(name: &str, unit: &str, values: &[f64]) -> Option<Quantity> {
-    if values.is_empty() {
-        return None;
-    }
     let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
-    let size = values.len() / 10;
-    let error = (size > 0).then(|| {
-        let blocks: Vec<f64> = values.chunks_exact(size).map(mean).collect();
-        let center = mean(&blocks);
-        let n = blocks.len() as f64;
-        (blocks.iter().map(|b| (b - center).powi(2)).sum::<f64>() / (n * (n - 1.0))).sqrt()
-    });
-    Some(Quantity { id: name.into(), label: name.into(), value: mean(values), error, unit: unit.into() })
+    let estimate = (!values.is_empty()).then(|| Estimate::of_series(values, mean))?;
+    Some(Quantity::new(name.into(), name.into(), estimate, unit))
 }
 
 /// The log as the report draws it.

@@ -8,6 +8,7 @@ use super::prepare::Prepared;
 use super::recorder::PistonLog;
 use crate::analysis::selection::select;
 use crate::dynamics::Engine;
+use crate::report::text::number;
 use crate::system::external::Piston;
 use crate::system::spec::{Input, PistonSpec};
 use crate::system::{Coulomb, State, System};
@@ -203,17 +204,18 @@ pub fn fix(engine: &mut Engine<'_>, stage: &str, log: Option<&PistonLog>) -> Opt
         format!(", {:.4} g/cm3 in the accessible height of {:.3} nm", log.density(fixed.gap), fixed.gap - log.excluded)
     });
     let settled = quarters.map_or(String::new(), |q| {
-        let ([third, last], error, deviation) = (q.means, q.error, sums.deviation());
-        format!(", whose quarters have {third:.4} and {last:.4} nm, with a standard deviation of {deviation:.4} nm and {error:.4} nm as the error of their difference")
+        let [third, last, deviation, error] =
+            [q.means[0], q.means[1], sums.deviation(), q.error].map(|x| number(x, Some(q.error)));
+        format!(", whose quarters have {third} and {last} nm, with a standard deviation of {deviation} nm and {error} nm as the error of their difference")
     });
     let told = format!(
         "gap {:.4} nm{density}: mean of the last half of `{stage}`{settled}; the slab is fixed there (it ended at {:.4} nm)",
         fixed.gap, fixed.gap_before
     );
     let warning = quarters.filter(|q| q.still_change()).map(|q| {
-        let [third, last] = q.means;
+        let [third, last] = q.means.map(|gap| number(gap, Some(q.error)));
         format!(
-            "the gap still changed at the end of stage `{stage}`: {third:.4} nm in its third quarter and {last:.4} nm in its last; \
+            "the gap still changed at the end of stage `{stage}`: {third} nm in its third quarter and {last} nm in its last; \
              a longer stage would help"
         )
     });

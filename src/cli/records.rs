@@ -33,6 +33,12 @@ pub struct Row {
     pub allowed: String,
     pub unit: String,
     pub verdict: String,
+    /// Why the run could not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// In what it is defined otherwise than its reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<String>,
     pub citation: String,
 }
 
@@ -49,6 +55,8 @@ pub fn keep(dir: &Path, name: &str, device: &str, minutes: f64, rows: &[VerdictR
         allowed: text::limit(row),
         unit: text::unit(&row.reference.unit).to_string(),
         verdict: row.verdict.word().to_string(),
+        reason: row.reason.clone(),
+        definition: row.definition.clone(),
         citation: row.reference.citation.clone(),
     };
     let record = Record {
@@ -99,7 +107,15 @@ fn section(out: &mut String, dir: &Path, case: &Case, system: &CaseSystem) {
     let _ = write!(out, "{date}, commit {commit}, {device}, {minutes} min ({set}).\n\n");
     out.push_str("| quantity | measured | reference | allowed | unit | verdict | source |\n| --- | --- | --- | --- | --- | --- | --- |\n");
     for r in rows {
-        let cells = [&r.label, &r.measured, &r.reference, &r.allowed, &r.unit, &r.verdict, &r.citation];
+        let verdict = match &r.reason {
+            Some(reason) => format!("{}: {reason}", r.verdict),
+            None => r.verdict.clone(),
+        };
+        let source = match &r.definition {
+            Some(definition) => format!("{}. Here {definition}", r.citation),
+            None => r.citation.clone(),
+        };
+        let cells = [&r.label, &r.measured, &r.reference, &r.allowed, &r.unit, &verdict, &source];
         let _ = writeln!(out, "| {} |", cells.map(|c| c.replace('|', "\\|")).join(" | "));
     }
 }

@@ -17,6 +17,7 @@ use crate::io::input;
 use crate::io::log::LogWriter;
 use crate::io::output::OutputFolder;
 use crate::io::trajectory::{Format, TrajectoryWriter};
+use crate::report::Doubt;
 use crate::system::State;
 use crate::system::external::{Condition, Electrode};
 use crate::system::spec::{DynamicsSpec, StageKind, StageSpec, ThermostatSpec, TrajectorySpec};
@@ -185,6 +186,8 @@ pub struct Finished {
     /// Where pistons were fixed.
     pub pistons: Vec<String>,
     pub warnings: Vec<String>,
+    /// What makes its averages doubtful.
+    pub doubts: Vec<Doubt>,
 }
 
 /// Takes the state of the checkpoint or, without one, that of `prepared`.
@@ -252,15 +255,16 @@ fn run_stages(
         recorder.checkpoint(&engine.moment(0)).map_err(CliError::run)?;
     }
     let mut finished_stages = Vec::new();
-    let (mut warnings, mut pistons) = (Vec::new(), Vec::new());
+    let (mut warnings, mut pistons, mut doubts) = (Vec::new(), Vec::new(), Vec::new());
     if (first_stage, first_step) != (0, 0) {
         let stage = &prepared.input.stages[first_stage].name;
         say!("resumed: stage `{stage}` at step {first_step}, {:.3} ps in all", engine.state.time);
         pistons.extend(piston::fixed_before(prepared, first_stage, &engine.state));
     }
-    let fix = |engine: &mut Engine<'_>, stage: &StageSpec, warnings: &mut Vec<String>, pistons: &mut Vec<String>| {
+    let mut fix = |engine: &mut Engine<'_>, stage: &StageSpec, warnings: &mut Vec<String>| {
         let Some((told, warning)) = piston::fix(engine, &stage.name, prepared.piston_log.as_ref()) else { return };
         say!("piston: {told}");
+        doubts.extend(warning.iter().map(|why| Doubt { of: None, why: why.clone() }));
         warnings.extend(warning);
         pistons.push(told);
     };
@@ -275,7 +279,7 @@ fn run_stages(
                 Some(plan) => engine.conserved_now(plan).map_err(failed)?,
                 None => None,
             };
-            fix(&mut engine, &prepared.input.stages[index - 1], &mut warnings, &mut pistons);
+            fix(&mut engine, &prepared.input.stages[index - 1], &mut warnings);
             (engine.system, engine.backend) = (system_of(index), backend_of(index)?);
         }
         match &stage.kind {
@@ -323,12 +327,12 @@ fn run_stages(
         }
     }
     if let Some(last) = prepared.input.stages.last() {
-        fix(&mut engine, last, &mut warnings, &mut pistons);
+        fix(&mut engine, last, &mut warnings);
     }
     let Engine { state, .. } = engine;
     warnings.append(&mut recorder.warnings);
     let (analyses, stages) = (recorder.analyses, finished_stages);
-    Ok(Finished { analyses, state, device, backend: name, stages, pistons, warnings })
+    Ok(Finished { analyses, state, device, backend: name, stages, pistons, warnings, doubts })
 }
 
 /// The backend of a stage: one for the stages up to the last piston, another for those behind it, `main` if it can be had.

@@ -1,6 +1,7 @@
 //! A run that keeps everything in memory: what validation cases are made of.
 
 use super::CliError;
+use super::doubts::{self, Watched};
 use super::piston;
 use super::prepare::Prepared;
 use super::progress::Progress;
@@ -9,6 +10,7 @@ use crate::analysis::{AnalysisSet, Quantity};
 use crate::dynamics::engine::StagePlan;
 use crate::dynamics::{DynamicsError, Engine, LogRow, Moment, Observer};
 use crate::forces::Backend;
+use crate::report::Doubt;
 use crate::system::Frame;
 use crate::system::external::{Condition, MOST_ELECTRODES};
 use crate::system::spec::StageKind;
@@ -20,6 +22,8 @@ use super::outcome::{density_quantity, series_quantity, temperature_quantity};
 struct Memory {
     analyses: AnalysisSet,
     analyse: bool,
+    /// ps
+    times: Vec<f64>,
     temperatures: Vec<f64>,
     /// g/cm³
     densities: Vec<f64>,
@@ -39,6 +43,7 @@ struct Memory {
 impl Observer for Memory {
     fn log(&mut self, row: &LogRow) -> Result<(), DynamicsError> {
         if self.analyse {
+            self.times.push(row.time);
             self.temperatures.push(row.temperature);
             self.densities.push(self.mass / row.volume * DENSITY_G_CM3);
             self.potentials.push(row.energies.total());
@@ -65,13 +70,21 @@ impl Observer for Memory {
     }
 }
 
-/// Runs all stages and returns every measured quantity, the mean temperature and, under a barostat, the density among them.
-pub fn simulate(name: &str, prepared: &Prepared, backend: Box<dyn Backend>) -> Result<Vec<Quantity>, CliError> {
+/// What a run in memory leaves.
+pub struct Simulated {
+    /// The mean temperature and, under a barostat, the density among them.
+    pub quantities: Vec<Quantity>,
+    pub doubts: Vec<Doubt>,
+}
+
+/// Runs all stages.
+pub fn simulate(name: &str, prepared: &Prepared, backend: Box<dyn Backend>) -> Result<Simulated, CliError> {
     let analyses = prepared.analyses().map_err(CliError::input)?;
     let mass = prepared.system.topology.total_mass();
     let mut memory = Memory {
         analyses,
         analyse: false,
+        times: Vec::new(),
         temperatures: Vec::new(),
         densities: Vec::new(),
         mass,
@@ -84,11 +97,13 @@ pub fn simulate(name: &str, prepared: &Prepared, backend: Box<dyn Backend>) -> R
     let system_of = |stage: usize| prepared.open.get(stage).unwrap_or(&prepared.system);
     let mut backend_of = backends(prepared, backend);
     let mut engine = Engine::new(system_of(0), backend_of(0)?, prepared.state.clone());
+    let mut doubts = Vec::new();
     for (index, stage) in prepared.input.stages.iter().enumerate() {
         if !std::ptr::eq(engine.system, system_of(index)) {
             let before = &prepared.input.stages[index - 1].name;
             if let Some((_, Some(warning))) = piston::fix(&mut engine, before, prepared.piston_log.as_ref()) {
                 warn!("warning: {warning}");
+                doubts.push(Doubt { of: None, why: warning });
             }
             (engine.system, engine.backend) = (system_of(index), backend_of(index)?);
         }
@@ -117,6 +132,9 @@ pub fn simulate(name: &str, prepared: &Prepared, backend: Box<dyn Backend>) -> R
     quantities.extend(temperature_quantity(&memory.temperatures));
     quantities.extend(density_quantity(&memory.densities));
     quantities.extend(series_quantity("pressure", "bar", &memory.pressures));
+    let (warnings, of_series) = memory.doubts(prepared);
+    warnings.iter().for_each(|warning| warn!("warning: {warning}"));
+    doubts.extend(of_series);
     for (k, electrode) in prepared.system.external.electrodes.iter().flat_map(|e| &e.electrodes).enumerate() {
         let charges: Vec<f64> = memory.electrodes.iter().map(|row| row[k]).collect();
         quantities.extend(series_quantity(&format!("electrode_charge({})", electrode.name), "e", &charges));
@@ -126,7 +144,25 @@ pub fn simulate(name: &str, prepared: &Prepared, backend: Box<dyn Backend>) -> R
         }
     }
     quantities.extend(energy_per_molecule(prepared, &memory.potentials));
-    Ok(quantities)
+    Ok(Simulated { quantities, doubts })
+}
+
+impl Memory {
+    /// What was not stationary: sentences, and what is doubtful for it.
+    fn doubts(&self, prepared: &Prepared) -> (Vec<String>, Vec<Doubt>) {
+        let electrodes = prepared.system.external.electrodes.iter().flat_map(|e| &e.electrodes).enumerate();
+        let charges: Vec<(String, Vec<f64>)> = electrodes
+            .map(|(k, e)| (doubts::charge_of(&e.name), self.electrodes.iter().map(|row| row[k]).collect()))
+            .collect();
+        let mut watched = vec![
+            Watched::of_all("the potential energy", &self.potentials),
+            Watched::of_all("the density", &self.densities),
+            Watched::alone("temperature", &self.temperatures),
+            Watched::alone("pressure", &self.pressures),
+        ];
+        watched.extend(charges.iter().map(|(what, values)| Watched::of_all(what.as_str(), values)));
+        doubts::of_series(&self.times, &watched)
+    }
 }
 
 /// Mean potential energy of a molecule, where all of them are of one species; `potential_energy_per_water` if that is water.

@@ -1,15 +1,16 @@
 //! `hexaqua validate`: cases against literature and other engines.
 
 use super::CliError;
+use super::definitions;
 use super::executor::ExecutorArgs;
 use super::outcome;
 use super::prepare;
 use super::records;
-use super::simulate::simulate;
+use super::simulate::{Simulated, simulate};
 use crate::analysis::Quantity;
 use crate::io::input::Locations;
 use crate::io::{expected, input};
-use crate::report::{VerdictRow, text, verdict};
+use crate::report::{Doubt, VerdictRow, text, verdict};
 use crate::system::expected::{CaseSystem, Reference};
 use crate::system::spec::Input;
 use std::collections::BTreeMap;
@@ -131,13 +132,22 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     }
     let mut rows: Vec<VerdictRow> = Vec::new();
     let mut json: Vec<serde_json::Value> = Vec::new();
-    let mut before: BTreeMap<String, Vec<Quantity>> = BTreeMap::new();
+    let mut before: BTreeMap<String, Simulated> = BTreeMap::new();
     for (case, system, name) in full_names().filter(|(_, s, name)| wanted(name, s.long)) {
         let started = Instant::now();
-        let (references, mut measured, device) = measure(&name, system, &overrides, &args.executor)?;
-        measured.extend(changes(&references, &measured, |from| before.get(&format!("{}/{from}", case.name))));
-        before.insert(name.clone(), measured.clone());
-        let judged = verdict::judge(&case.name, &system.name, &references, &measured).map_err(CliError::run)?;
+        let (references, input, run, device) = measure(&name, system, &overrides, &args.executor)?;
+        let earlier = |from: &str| before.get(&format!("{}/{from}", case.name));
+        let mut measured = run.quantities.clone();
+        measured.extend(changes(&references, &measured, |from| earlier(from).map(|run| &run.quantities)));
+        let mut doubts = run.doubts.clone();
+        doubts.extend(doubts_of_changes(&references, |from| earlier(from).map(|run| &run.doubts)));
+        before.insert(name.clone(), run);
+        let judged = verdict::judge(&case.name, &system.name, &references, &measured, &doubts);
+        let mut judged = judged.map_err(CliError::run)?;
+        let (as_it_stands, _, _) = input_of(&name, system, &[])?;
+        for row in &mut judged {
+            row.definition = definitions::difference(&row.reference, &input, &measured, &as_it_stands);
+        }
         if !args.json {
             say!("{name}\n{}", text::verdict_table(&judged));
         }
@@ -145,7 +155,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
             let minutes = started.elapsed().as_secs_f64() / 60.0;
             records::keep(dir, &name, &device, minutes, &judged).map_err(CliError::run)?;
         }
-        json.extend(told(&judged, &device));
+        json.extend(told(&judged, &device, &overrides));
         rows.extend(judged);
     }
     if let Some(dir) = &args.record {
@@ -161,14 +171,18 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     if failed > 0 { Err(CliError::Verdict(failed)) } else { Ok(()) }
 }
 
-/// Rows for `--json`, each with where its value comes from: `device`, `commit`, `version`, `date`.
-fn told(rows: &[VerdictRow], device: &str) -> Vec<serde_json::Value> {
+/// Rows for `--json`, each with where its value comes from: `device`, `commit`, `version`, `date`, and `set`, the keys of the case's
+/// input that `--set` changed with their values.
+fn told(rows: &[VerdictRow], device: &str, overrides: &[(String, String)]) -> Vec<serde_json::Value> {
     let serde_json::Value::Array(mut told) = verdict::to_json(rows) else { return Vec::new() };
+    let set: serde_json::Map<String, serde_json::Value> =
+        overrides.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();
     for row in told.iter_mut().filter_map(serde_json::Value::as_object_mut) {
         row.insert("device".into(), device.into());
         row.insert("commit".into(), records::commit().into());
         row.insert("version".into(), env!("CARGO_PKG_VERSION").into());
         row.insert("date".into(), records::today().into());
+        row.insert("set".into(), set.clone().into());
     }
     told
 }
@@ -190,25 +204,40 @@ fn changes<'a>(
             label: reference.label.clone(),
             value: now.value - then.value,
             error: now.error.zip(then.error).map(|(a, b)| a.hypot(b)),
+            blocks: now.blocks.into_iter().chain(then.blocks).min_by(|a, b| a.independent.total_cmp(&b.independent)),
             unit: now.unit.clone(),
         })
     };
     references.iter().filter_map(change).collect()
 }
 
+/// What is doubtful about the other system of a change.
+///
+/// * `doubts_of` – of a system of this case; `None` if it has not run
+fn doubts_of_changes<'a>(references: &[Reference], doubts_of: impl Fn(&str) -> Option<&'a Vec<Doubt>>) -> Vec<Doubt> {
+    let changes = references.iter().filter_map(|r| Some((&r.quantity, &r.trend.as_ref()?.from)));
+    let of_change = |(quantity, from): (&String, &String)| -> Vec<Doubt> {
+        let is_about = |d: &&Doubt| d.of.as_ref().is_none_or(|of| expected::change_of(of) == *quantity);
+        let about = doubts_of(from).into_iter().flatten().filter(is_about);
+        about.map(|d| Doubt { of: Some(quantity.clone()), why: format!("in {from} {}", d.why) }).collect()
+    };
+    changes.flat_map(of_change).collect()
+}
+
 /// Runs one system of a case; `asked` overrides keys of its input, also those that the system sets. Returns the references, that of the
-/// temperature at the set point, what was measured, and the device.
+/// temperature at the set point, the input, what the run left, and the device.
 fn measure(
     name: &str,
     system: &CaseSystem,
     asked: &[(String, String)],
     executor: &ExecutorArgs,
-) -> Result<(Vec<Reference>, Vec<Quantity>, String), CliError> {
+) -> Result<(Vec<Reference>, Input, Simulated, String), CliError> {
     let prepared = prepare_case(name, system, asked)?;
     let backend = executor.backend(&prepared.system)?;
     let references = outcome::references_of(system, &prepared.input);
     let device = format!("{}, {}", backend.name(), backend.device());
-    Ok((references, simulate(name, &prepared, backend)?, device))
+    let run = simulate(name, &prepared, backend)?;
+    Ok((references, prepared.input, run, device))
 }
 
 /// The system of a case, built from its input.
@@ -336,12 +365,12 @@ mod tests {
         let case = expected::parse("expected.toml", text).expect("readable");
         let references = &case.systems[0].references;
         let peak = |value: f64, error: Option<f64>| {
-            vec![Quantity { id: "peak".into(), label: "peak".into(), value, error, unit: "nm".into() }]
+            vec![Quantity { id: "peak".into(), label: "peak".into(), value, error, blocks: None, unit: "nm".into() }]
         };
         let verdict = |dense: f64, dilute: Option<f64>, error: Option<f64>| {
             let (mut measured, other) = (peak(dense, error), dilute.map(|v| peak(v, error)));
             measured.extend(changes(references, &measured, |from| other.as_ref().filter(|_| from == "dilute")));
-            let rows = verdict::judge("c", "dense", references, &measured).expect("units agree");
+            let rows = verdict::judge("c", "dense", references, &measured, &[]).expect("units agree");
             text::verdict_table(&rows);
             rows[0].verdict
         };

@@ -17,6 +17,7 @@
 //! uncertainty = 0.001            # standard uncertainty; optional
 //! unit = "nm"
 //! tolerance = 0.002              # optional; else 2 sqrt(error² + uncertainty²) decides
+//! r_min = 0.28                   # nm, bin_width = 0.002 (nm, or degrees of angles): optional, as the source states them for itself
 //! status = "computed"            # verified | computed | criterion | recalled
 //! comparable = true              # optional; false: shown, never decides
 //! citation = "…"
@@ -126,6 +127,8 @@ struct ReferenceTable {
     uncertainty: Option<f64>,
     unit: String,
     tolerance: Option<f64>,
+    r_min: Option<f64>,
+    bin_width: Option<f64>,
     status: StatusWord,
     #[serde(default = "yes")]
     comparable: bool,
@@ -196,6 +199,8 @@ fn trend(raw: TrendTable) -> Result<Reference, ExpectedError> {
         uncertainty: None,
         unit: raw.unit,
         tolerance: None,
+        r_min: None,
+        bin_width: None,
         status: status(&raw.status),
         trend: Some(Trend { from: raw.from, rises: matches!(raw.change, ChangeWord::Rises) }),
         comparable: true,
@@ -216,6 +221,8 @@ fn reference(file: &str, raw: ReferenceTable) -> Result<Reference, ExpectedError
         Some("has a value that is not a number")
     } else if !positive(raw.uncertainty) || !positive(raw.tolerance) {
         Some("has a negative or infinite uncertainty or tolerance")
+    } else if [raw.r_min, raw.bin_width].into_iter().flatten().any(|v| !(v > 0.0 && v.is_finite())) {
+        Some("has an r_min or bin_width that is no positive number")
     } else if raw.citation.trim().is_empty() {
         Some("has no citation")
     } else if raw.comparable && status != Status::Recalled && raw.uncertainty.is_none() && raw.tolerance.is_none() {
@@ -233,6 +240,8 @@ fn reference(file: &str, raw: ReferenceTable) -> Result<Reference, ExpectedError
         uncertainty: raw.uncertainty,
         unit: raw.unit,
         tolerance: raw.tolerance,
+        r_min: raw.r_min,
+        bin_width: raw.bin_width,
         status,
         trend: None,
         comparable: raw.comparable,

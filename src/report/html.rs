@@ -3,7 +3,7 @@
 
 use super::RunReport;
 use super::svg::{self, DARK_PALETTE, PALETTE, escape};
-use super::text::{chemical, limit, number, number_with_error, source_number, sources, stated, unit};
+use super::text::{chemical, limit, number_with_error, source_number, sources, stated, unit};
 use super::verdict::{Verdict, VerdictRow, tally};
 use crate::analysis::{AnalysisResult, Column, Figure, Table};
 use std::fmt::Write;
@@ -112,15 +112,14 @@ fn verdict_section(out: &mut String, rows: &[VerdictRow]) {
         let allowed = limit(row);
         let allowed = if allowed.starts_with('±') { with_unit(allowed) } else { allowed };
         let class = verdict_class(row.verdict);
-        let note = match reference.note.as_str() {
-            "" => String::new(),
-            note => format!("<small>{}</small>", printed(note)),
-        };
+        let reason = row.reason.as_ref().map_or(String::new(), |why| format!("<small>{}</small>", printed(why)));
+        let notes = [Some(reference.note.as_str()).filter(|note| !note.is_empty()), row.definition.as_deref()];
+        let note: String = notes.into_iter().flatten().map(|n| format!("<small>{}</small>", printed(n))).collect();
         let _ = writeln!(
             out,
             "<tr class=\"{class}\"><th scope=\"row\">{}{note}</th><td data-label=\"This run\">{}</td>\
              <td data-label=\"Reference\">{}</td><td data-label=\"Allowed\">{}</td>\
-             <td data-label=\"Verdict\"><span class=\"badge {class}\">{}</span></td>\
+             <td data-label=\"Verdict\"><span class=\"badge {class}\">{}</span>{reason}</td>\
              <td data-label=\"Source\"><a href=\"#source-{index}\">[{index}]</a></td></tr>",
             printed(&reference.label),
             escape(&measured),
@@ -135,7 +134,7 @@ fn verdict_section(out: &mut String, rows: &[VerdictRow]) {
     }
     out.push_str(
         "</ol>\n<p class=\"note\">PASS and FAIL compare only with values that were read in their source or calculated by other means. \
-         <em>recalled</em>: the reference is quoted from memory. <em>n/a</em>: it belongs to another system or method, or was not \
+         <em>inconclusive</em>: the run cannot tell, for the reason beside it. <em>recalled</em>: the reference is quoted from memory. <em>n/a</em>: it belongs to another system or method, or was not \
          measured. Allowed: the tolerance stated with the reference, else twice the combined standard uncertainty.</p>\n</section>\n",
     );
 }
@@ -151,10 +150,15 @@ fn figure_section(out: &mut String, heading: &str, figures: &[Figure]) {
     out.push_str("</div>\n</section>\n");
 }
 
-/// All rows of a table.
+/// All rows of a table; a column `± …` goes with the one before it.
 fn whole_table(out: &mut String, table: &Table) {
+    let is_error = |column: &&Column| column.name.starts_with("± ");
+    let with_errors: Vec<(&Column, Option<&Column>)> = (table.columns.iter().enumerate())
+        .filter(|(_, column)| !is_error(column))
+        .map(|(k, column)| (column, table.columns.get(k + 1).filter(is_error)))
+        .collect();
     out.push_str("<div class=\"wide\"><table class=\"whole\">\n<thead><tr>");
-    for column in &table.columns {
+    for (column, _) in &with_errors {
         let unit = match unit(&column.unit) {
             "" => String::new(),
             unit => format!(" ({unit})"),
@@ -163,8 +167,11 @@ fn whole_table(out: &mut String, table: &Table) {
     }
     out.push_str("</tr></thead>\n<tbody>\n");
     for row in 0..table.columns.first().map_or(0, |c| c.values.len()) {
-        let cell = |c: &Column| c.values.get(row).map_or(String::new(), |v| number(*v, None));
-        let cells: String = table.columns.iter().map(|c| format!("<td>{}</td>", escape(&cell(c)))).collect();
+        let at = |c: &Column| c.values.get(row).copied();
+        let cell = |(value, error): &(&Column, Option<&Column>)| {
+            at(value).map_or(String::new(), |v| number_with_error(v, error.and_then(at)))
+        };
+        let cells: String = with_errors.iter().map(|c| format!("<td>{}</td>", escape(&cell(c)))).collect();
         let _ = writeln!(out, "<tr>{cells}</tr>");
     }
     out.push_str("</tbody></table></div>\n");

@@ -1,6 +1,7 @@
 //! Figures of the log: temperature, energies and the conserved quantity against time, with the start of the stationary part marked.
 
 use super::text;
+use crate::analysis::blocks::Estimate;
 use crate::analysis::equilibration;
 use crate::analysis::{Axis, Column, Figure, Mark, Series, SeriesKind};
 
@@ -41,14 +42,15 @@ pub fn figures(log: &[Column], analysed_from: Option<f64>) -> Vec<Figure> {
             ..Default::default()
         }
     };
-    // Means are those of the analysed part, as the tables have them.
+    // Means are those of the analysed part, with their errors, as the tables have them.
     let analysed_mean = |column: &Column| {
         let part = time.values.iter().zip(&column.values).filter(|(t, _)| **t >= from - 1e-9).map(|(_, v)| *v);
-        mean(&part.collect::<Vec<f64>>())
+        Estimate::of_series(&part.collect::<Vec<f64>>(), mean)
     };
+    let told = |e: Estimate| text::number_with_error(e.value, e.error);
     let mut figures = Vec::new();
     if let Some(temperature) = column("temperature") {
-        let title = format!("Temperature, mean {:.2} {}", analysed_mean(temperature), temperature.unit);
+        let title = format!("Temperature, mean {} {}", told(analysed_mean(temperature)), temperature.unit);
         let window = (temperature.values.len() / 40).max(1);
         let average = Column { values: running_mean(&temperature.values, window), ..temperature.clone() };
         let lines = vec![
@@ -60,7 +62,7 @@ pub fn figures(log: &[Column], analysed_from: Option<f64>) -> Vec<Figure> {
     let charges: Vec<&Column> = columns.iter().filter(|c| c.name.starts_with("charge_")).collect();
     if let Some(last) = charges.last() {
         let name = |c: &Column| c.name.trim_start_matches("charge_").to_string();
-        let title = format!("Charge of electrodes, mean of {} {:+.4} {}", name(last), analysed_mean(last), last.unit);
+        let title = format!("Charge of electrodes, mean of {} {} {}", name(last), told(analysed_mean(last)), last.unit);
         let lines = charges.iter().enumerate().map(|(k, column)| series(name(column), k + 1, column, 0.0)).collect();
         figures.push(figure("electrode-charge", title, Axis::new("Q", &last.unit), lines, Some(last)));
     }
@@ -72,7 +74,7 @@ pub fn figures(log: &[Column], analysed_from: Option<f64>) -> Vec<Figure> {
             .enumerate()
             .map(|(color, c)| {
                 let mean = analysed_mean(c);
-                series(format!("{} (mean {mean:.0})", c.name), color, c, mean)
+                series(format!("{} (mean {})", c.name, told(mean)), color, c, mean.value)
             })
             .collect();
         figures.push(figure(

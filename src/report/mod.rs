@@ -13,7 +13,7 @@ pub mod verdict;
 pub use log::stationary_from;
 pub use shell_view::{ShellView, ViewAtom};
 pub use side_view::SideView;
-pub use verdict::{Verdict, VerdictRow};
+pub use verdict::{Doubt, Verdict, VerdictRow};
 
 use crate::analysis::{AnalysisResult, Column, Figure, Table};
 use std::fs;

@@ -7,26 +7,7 @@ use crate::system::expected::Reference;
 /// Widest line printed.
 const WIDTH: usize = 120;
 
-/// A value rounded to what its error supports: two digits of the error, or four significant digits without one.
-pub fn number(value: f64, error: Option<f64>) -> String {
-    if !value.is_finite() {
-        return "not a number".to_string();
-    }
-    let decimals = match error.filter(|e| *e > 0.0 && e.is_finite()) {
-        Some(e) => 1.0 - e.log10().floor(),
-        None if value == 0.0 || value.fract() == 0.0 => 0.0,
-        None => 3.0 - value.abs().log10().floor(),
-    };
-    format!("{value:.*}", decimals.clamp(0.0, 9.0) as usize)
-}
-
-/// `0.20761 ± 0.00012`, or the value alone.
-pub fn number_with_error(value: f64, error: Option<f64>) -> String {
-    match error.filter(|e| e.is_finite()) {
-        Some(e) if e > 0.0 => format!("{} ± {}", number(value, error), number(e, error)),
-        _ => number(value, None),
-    }
-}
+pub use crate::analysis::digits::{number, number_with_error};
 
 /// A reference as its source states it: all its digits, no more.
 pub fn stated(reference: &Reference) -> String {
@@ -136,6 +117,15 @@ pub fn verdict_table(rows: &[VerdictRow]) -> String {
     for (k, source) in sources.iter().enumerate() {
         text.push_str(&wrapped(&format!("[{}] {source}", k + 1), WIDTH, "    "));
     }
+    for row in rows {
+        if let Some(reason) = &row.reason {
+            let told = format!("{}, {}: {reason}", row.reference.label, row.verdict.word());
+            text.push_str(&wrapped(&told, WIDTH, "    "));
+        }
+        if let Some(definition) = &row.definition {
+            text.push_str(&wrapped(&format!("{}, definition: {definition}", row.reference.label), WIDTH, "    "));
+        }
+    }
     // What agrees needs no comment.
     for row in rows.iter().filter(|r| r.verdict != Verdict::Pass && !r.reference.note.is_empty()) {
         text.push_str(&wrapped(&format!("{}: {}", row.reference.label, row.reference.note), WIDTH, "    "));
@@ -212,16 +202,6 @@ fn wrapped(text: &str, width: usize, indent: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_show_what_their_error_supports() {
-        assert_eq!(number_with_error(0.207_612, Some(0.000_123)), "0.20761 ± 0.00012");
-        assert_eq!(number_with_error(297.93, Some(0.85)), "297.93 ± 0.85");
-        assert_eq!(number_with_error(297.93, Some(12.0)), "298 ± 12");
-        assert_eq!(number_with_error(6.0, Some(0.0)), "6");
-        assert_eq!(number_with_error(0.2076, None), "0.2076");
-        assert_eq!(number_with_error(f64::NAN, None), "not a number");
-    }
 
     #[test]
     fn charges_are_raised_and_nothing_else_is() {

@@ -3,34 +3,47 @@
 //! A reference may decide (`PASS`, `FAIL`) only if it was read in its source or calculated for the purpose, and only if it
 //! speaks of the same thing. Recalled values and values of another system or method are shown without a verdict.
 //!
-//! **The rule**, for all cases: a value passes if |value − reference| ≤ allowed. `allowed` is the tolerance stated with the reference if
-//! there is one; otherwise 2 √(error² + uncertainty²), the 95 % interval of the difference of two independent
-//! estimates. See [`allowed`].
+//! **The rule**, for all cases: a value passes if |value − reference| ≤ allowed, and fails otherwise. `allowed` is the tolerance stated with the
+//! reference if there is one; otherwise 2 √(error² + uncertainty²), the 95 % interval of the difference of two independent
+//! estimates. See [`allowed`]. A reference that states a direction only passes or fails where the change exceeds two standard errors, and a
+//! change whose other system was not run is not judged. A value that was not measured, or is no number, fails.
 //!
-//! A bad enough run would agree with anything. Where our own error is unknown, exceeds the stated tolerance or, without one, twice the uncertainty of the
-//! reference, agreement is therefore `inconclusive`: run longer. A difference beyond `allowed` still fails. A reference that states a direction only passes or fails where the change exceeds two standard errors; smaller ones are
-//! inconclusive, and a change whose other system was not run is not judged. An exact reference (uncertainty 0) sets no scale of its own and is judged by the error alone.
+//! **A run that cannot tell is `inconclusive`**, whichever way it points, and says why:
+//!
+//! 1. its own error is unknown, because it has fewer than five blocks;
+//! 2. it agrees, and its error exceeds the stated tolerance or, without one, twice the uncertainty of the reference: such a run would agree with
+//!    anything. (An exact reference, of uncertainty 0, sets no scale of its own and is judged by the error alone.)
+//! 3. it misses a stated tolerance by less than 2 √(error² + uncertainty²);
+//! 4. a change is smaller than two of its errors;
+//! 5. its blocks are worth fewer than four independent ones, and a value within 3.2 errors, corrected for that, would be judged otherwise. (A block that is like
+//!    the one before it adds nothing; 3.2 is Student's t for 95 % and three degrees of freedom.)
+//! 6. the run was not stationary: see [`Doubt`].
 
 use crate::analysis::Quantity;
 use crate::system::expected::{Reference, Status};
 
+/// Errors within which two estimates agree.
+const ERRORS: f64 = 2.0;
+/// Fewer independent blocks than this make an error that is not to be trusted.
+const INDEPENDENT: f64 = 4.0;
+/// Student's t for 95 % and three degrees of freedom.
+const STUDENT: f64 = 3.18;
+
 /// Largest accepted |value − reference| for a measured value with the standard error `error`: the rule above.
 pub fn allowed(reference: &Reference, error: Option<f64>) -> f64 {
-    let from_uncertainties = || 2.0 * error.unwrap_or(0.0).hypot(reference.uncertainty.unwrap_or(0.0));
-    reference.tolerance.unwrap_or_else(from_uncertainties)
+    reference.tolerance.unwrap_or_else(|| ERRORS * combined(reference, error.unwrap_or(0.0)))
 }
 
-/// Is our own error what makes the difference acceptable? See the module's rule.
-fn too_uncertain(reference: &Reference, error: Option<f64>) -> bool {
-    let from_uncertainty = reference.uncertainty.filter(|u| *u > 0.0).map(|u| 2.0 * u);
-    reference.tolerance.or(from_uncertainty).is_some_and(|most| error.is_none_or(|error| error > most))
+/// √(error² + uncertainty²)
+fn combined(reference: &Reference, error: f64) -> f64 {
+    error.hypot(reference.uncertainty.unwrap_or(0.0))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     Pass,
     Fail,
-    /// Agrees, but the measured value is less certain than the comparison asks for, or its error is unknown.
+    /// The run cannot tell.
     Inconclusive,
     /// The reference is from memory.
     Recalled,
@@ -38,37 +51,67 @@ pub enum Verdict {
     NotApplicable,
 }
 
+/// Something that makes averages of a run doubtful, whatever their errors say: it was not stationary.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Doubt {
+    /// Id of the one quantity that it concerns. `None` for all of the run, but for what is true in every single frame.
+    pub of: Option<String>,
+    /// In words, to stand behind the name of a quantity.
+    pub why: String,
+}
+
+/// Quantities that what surrounds them need not be stationary for: the thermostat holds the one, the electrodes the other in every step, and
+/// the last is a property of molecules.
+const HELD: [&str; 3] = ["temperature", "potential_drop(", "dipole_moment("];
+
+impl Doubt {
+    fn concerns(&self, quantity: &str) -> bool {
+        // A change of a quantity is no better than the quantity.
+        let bare = quantity.strip_prefix("change(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(quantity);
+        match &self.of {
+            Some(id) => id == quantity || id == bare,
+            None => !HELD.iter().any(|held| bare.starts_with(held)),
+        }
+    }
+}
+
 impl Verdict {
-    /// Judges a measured value (with its standard error) against a reference. A reference that decides and was not measured is a
-    /// failure: a case that lost an analysis must not pass.
+    /// Judges a measured value (with its standard error) against a reference.
     pub fn of(measured: Option<(f64, Option<f64>)>, reference: &Reference) -> Self {
+        let (id, unit) = (reference.quantity.clone(), reference.unit.clone());
+        let quantity = |(value, error)| Quantity { label: id.clone(), id, value, error, blocks: None, unit };
+        Self::with_reason(measured.map(quantity).as_ref(), reference, &[]).0
+    }
+
+    /// Judges a measured value against a reference; where the run cannot tell, says why. A reference that decides and was not measured is a
+    /// failure: a case that lost an analysis must not pass.
+    pub fn with_reason(measured: Option<&Quantity>, reference: &Reference, doubts: &[Doubt]) -> (Self, Option<String>) {
         if !reference.comparable {
-            return Verdict::NotApplicable;
+            return (Verdict::NotApplicable, None);
         }
         if reference.status == Status::Recalled {
-            return Verdict::Recalled;
+            return (Verdict::Recalled, None);
         }
-        if let Some(trend) = &reference.trend {
-            return match measured {
-                None => Verdict::NotApplicable,
-                Some((value, Some(error))) if value.abs() > 2.0 * error => match (value > 0.0) == trend.rises {
-                    true => Verdict::Pass,
-                    false => Verdict::Fail,
-                },
-                Some(_) => Verdict::Inconclusive,
-            };
-        }
-        let Some((value, error)) = measured else {
-            return Verdict::Fail;
+        let Some(quantity) = measured else {
+            return (if reference.trend.is_some() { Verdict::NotApplicable } else { Verdict::Fail }, None);
         };
-        // Room for the rounding of decimal numbers in files, so that 0.21 ± 0.01 includes 0.2.
-        let rounding = 1e-9 * reference.value.abs().max(1e-9);
-        // A NaN fails.
-        let agrees = (value - reference.value).abs() <= allowed(reference, error) + rounding;
-        match agrees {
-            false => Verdict::Fail,
-            true if too_uncertain(reference, error) => Verdict::Inconclusive,
-            true => Verdict::Pass,
+        if !quantity.value.is_finite() {
+            return (Verdict::Fail, Some("it is not a number".to_string()));
+        }
+        let Some(error) = quantity.error.filter(|e| e.is_finite()) else {
+            let why = "its error is unknown: the run is too short for five blocks";
+            return (Verdict::Inconclusive, Some(why.to_string()));
+        };
+        let (verdict, why) = by_numbers(quantity.value, error, reference);
+        let why = why.or_else(|| of_few_blocks(quantity, error, reference, verdict));
+        let doubted = || doubts.iter().find(|d| d.concerns(&reference.quantity)).map(|d| d.why.clone());
+        match (why.or_else(doubted), verdict) {
+            (Some(why), _) => (Verdict::Inconclusive, Some(why)),
+            (None, Verdict::Fail) if error == 0.0 && reference.tolerance.is_some_and(|t| t > 0.0) => {
+                let why = "it did not change once in this run, which says nothing of slower changes";
+                (Verdict::Fail, Some(why.to_string()))
+            }
+            (None, _) => (verdict, None),
         }
     }
 
@@ -83,6 +126,51 @@ impl Verdict {
     }
 }
 
+/// Where a value points, and why its error forbids to say so.
+fn by_numbers(value: f64, error: f64, reference: &Reference) -> (Verdict, Option<String>) {
+    let told = |x: f64| super::text::number(x, Some(x));
+    if let Some(trend) = &reference.trend {
+        let verdict = if (value > 0.0) == trend.rises { Verdict::Pass } else { Verdict::Fail };
+        let why = || format!("it is smaller than two of its errors, {}", told(ERRORS * error));
+        return (verdict, (value.abs() <= ERRORS * error).then(why));
+    }
+    // Room for the rounding of decimal numbers in files, so that 0.21 ± 0.01 includes 0.2.
+    let rounding = 1e-9 * reference.value.abs().max(1e-9);
+    let excess = (value - reference.value).abs() - allowed(reference, Some(error)) - rounding;
+    if excess <= 0.0 {
+        let why = match (reference.tolerance, reference.uncertainty.filter(|u| *u > 0.0)) {
+            (Some(tolerance), _) if error > tolerance => {
+                Some(format!("its error, {}, exceeds the tolerance of {tolerance}", told(error)))
+            }
+            (None, Some(u)) if error > ERRORS * u => {
+                Some(format!("its error, {}, exceeds twice the uncertainty of the reference, {u}", told(error)))
+            }
+            _ => None,
+        };
+        return (Verdict::Pass, why);
+    }
+    let room = ERRORS * combined(reference, error);
+    let why = || format!("it misses the tolerance by {}, less than two combined errors, {}", told(excess), told(room));
+    (Verdict::Fail, (reference.tolerance.is_some() && excess <= room).then(why))
+}
+
+/// Why the blocks of a value are too few to say where it points.
+fn of_few_blocks(quantity: &Quantity, error: f64, reference: &Reference, verdict: Verdict) -> Option<String> {
+    let blocks = quantity.blocks.filter(|b| b.independent < INDEPENDENT)?;
+    let corrected = error * (blocks.n as f64 / blocks.independent).sqrt();
+    let ends = [-1.0, 1.0].map(|side| quantity.value + side * STUDENT * corrected);
+    let stands = ends.iter().all(|&end| by_numbers(end, error, reference).0 == verdict);
+    // Both ends may lie beyond a reference between them.
+    let is_around =
+        verdict == Verdict::Fail && reference.trend.is_none() && (ends[0]..=ends[1]).contains(&reference.value);
+    (!stands || is_around).then(|| {
+        format!(
+            "its {} blocks are worth {:.1} independent ones, less than {INDEPENDENT:.0}: it drifts or changes slowly, and its error is larger than stated",
+            blocks.n, blocks.independent
+        )
+    })
+}
+
 /// One line of the verdict table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VerdictRow {
@@ -94,7 +182,13 @@ pub struct VerdictRow {
     pub value: Option<f64>,
     /// Standard error of `value`.
     pub error: Option<f64>,
+    /// Independent blocks that the error comes from, where that is known.
+    pub independent_blocks: Option<f64>,
     pub verdict: Verdict,
+    /// Why the run cannot tell, or what to know of a failure.
+    pub reason: Option<String>,
+    /// In what the quantity of the run is defined otherwise than the reference.
+    pub definition: Option<String>,
 }
 
 /// A reference whose unit is not the one the quantity is measured in.
@@ -111,11 +205,13 @@ pub struct UnitMismatch {
 /// Sets every reference beside the measured quantity of the same id.
 ///
 /// * `case`, `system` – names, for the table
+/// * `doubts` – of the run that measured them
 pub fn judge(
     case: &str,
     system: &str,
     references: &[Reference],
     measured: &[Quantity],
+    doubts: &[Doubt],
 ) -> Result<Vec<VerdictRow>, UnitMismatch> {
     references
         .iter()
@@ -128,20 +224,24 @@ pub fn judge(
                     measured_unit: quantity.unit.clone(),
                 });
             }
+            let (verdict, reason) = Verdict::with_reason(found, reference, doubts);
             Ok(VerdictRow {
                 case: case.to_string(),
                 system: system.to_string(),
                 reference: reference.clone(),
                 value: found.map(|q| q.value),
                 error: found.and_then(|q| q.error),
-                verdict: Verdict::of(found.map(|q| (q.value, q.error)), reference),
+                independent_blocks: found.and_then(|q| q.blocks).map(|b| b.independent),
+                verdict,
+                reason,
+                definition: None,
             })
         })
         .collect()
 }
 
-/// One object for every row: `case`, `system`, `quantity`, `label`, `value`, `uncertainty`, `reference`, `reference_uncertainty`, `tolerance` (as
-/// stated, or null), `allowed` (what decided; null where nothing is decided), `unit`, `status`, `comparable`, `citation`, `note`, `verdict`.
+/// One object for every row: `case`, `system`, `quantity`, `label`, `value`, `uncertainty`, `independent_blocks`, `reference`, `reference_uncertainty`, `tolerance` (as
+/// stated, or null), `allowed` (what decided; null where nothing is decided), `unit`, `status`, `comparable`, `citation`, `note`, `definition`, `verdict`, `reason`.
 pub fn to_json(rows: &[VerdictRow]) -> serde_json::Value {
     rows.iter()
         .map(|row| {
@@ -154,6 +254,7 @@ pub fn to_json(rows: &[VerdictRow]) -> serde_json::Value {
                 "label": reference.label,
                 "value": row.value,
                 "uncertainty": row.error,
+                "independent_blocks": row.independent_blocks,
                 "reference": reference.value,
                 "reference_uncertainty": reference.uncertainty,
                 "tolerance": reference.tolerance,
@@ -163,7 +264,9 @@ pub fn to_json(rows: &[VerdictRow]) -> serde_json::Value {
                 "comparable": reference.comparable,
                 "citation": reference.citation,
                 "note": reference.note,
+                "definition": row.definition,
                 "verdict": row.verdict.word(),
+                "reason": row.reason,
             })
         })
         .collect()

@@ -311,6 +311,24 @@ impl Default for OctahedralitySpec {
 }
 
 impl AnalysisSpec {
+    /// Its name in an input, `[analysis.NAME]`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            AnalysisSpec::Rdf { .. } => "rdf",
+            AnalysisSpec::Coordination { .. } => "coordination",
+            AnalysisSpec::Angles { .. } => "angles",
+            AnalysisSpec::DensityProfile(_) => "density-profile",
+            AnalysisSpec::IonPairs(_) => "ion-pairs",
+            AnalysisSpec::HydrogenBonds(_) => "hydrogen-bonds",
+            AnalysisSpec::Msd(_) => "msd",
+            AnalysisSpec::Residence(_) => "residence",
+            AnalysisSpec::PairDistribution(_) => "pair-distribution",
+            AnalysisSpec::Fsqt(_) => "fsqt",
+            AnalysisSpec::Orientation(_) => "orientation",
+            AnalysisSpec::Octahedrality(_) => "octahedrality",
+        }
+    }
+
     /// Time between sampled frames, ps.
     pub fn every(&self) -> f64 {
         match self {

@@ -69,6 +69,9 @@ pub struct Reference {
     /// Largest accepted difference; `None` = from the uncertainties.
     pub tolerance: Option<f64>,
     pub status: Status,
+    /// Where the shell ends that the source counts (nm), and how wide its bins are (nm, or ° of angles), where it states them.
+    pub r_min: Option<f64>,
+    pub bin_width: Option<f64>,
     /// The source states a direction and no number: how the quantity changes from another system to this one.
     pub trend: Option<Trend>,
     /// Does the value speak of the same system and method? If not it is shown without a verdict.

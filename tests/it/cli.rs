@@ -414,6 +414,8 @@ fn validate_exits_with_0_when_all_agrees_and_with_3_when_a_value_differs() {
         assert!(rows[0][key].as_str().is_some_and(|text| !text.is_empty()), "{key}: {}", rows[0]);
     }
     assert_eq!(rows[0]["system"], "spce/li-merz-iod");
+    let set = serde_json::json!({"stage.equilibrate.duration": "4 ps", "stage.production.duration": "16 ps"});
+    assert!(rows.as_array().expect("rows").iter().all(|row| row["set"] == set), "{}", rows[0]);
     assert!(rows[0].get("allowed").is_some() && rows[0].get("tolerance").is_some());
     let found = verdicts(&out);
     assert!(found.len() == 8 && found.iter().all(|(_, v)| v != "FAIL"), "{found:?}");

@@ -1,10 +1,11 @@
 //! Verdicts, reference files and the written report: the rule, the skeleton, the files.
 
 use crate::analysis::hydrated_zinc;
+use hexaqua::analysis::blocks::BlockCount;
 use hexaqua::analysis::{AnalysisSet, Column, Quantity};
 use hexaqua::forcefield::{Library, WaterModel};
 use hexaqua::io::expected;
-use hexaqua::report::{self, RunReport, Verdict, verdict};
+use hexaqua::report::{self, Doubt, RunReport, Verdict, verdict};
 use hexaqua::system::Frame;
 use hexaqua::system::expected::{Reference, Status};
 use hexaqua::system::spec::AnalysisSpec;
@@ -17,6 +18,8 @@ fn reference(value: f64, uncertainty: Option<f64>, tolerance: Option<f64>, statu
         uncertainty,
         unit: "nm".to_string(),
         tolerance,
+        r_min: None,
+        bin_width: None,
         status,
         trend: None,
         comparable: true,
@@ -26,7 +29,7 @@ fn reference(value: f64, uncertainty: Option<f64>, tolerance: Option<f64>, statu
 }
 
 fn quantity(id: &str, value: f64, error: Option<f64>, unit: &str) -> Quantity {
-    Quantity { id: id.to_string(), label: id.to_string(), value, error, unit: unit.to_string() }
+    Quantity { id: id.to_string(), label: id.to_string(), value, error, blocks: None, unit: unit.to_string() }
 }
 
 #[test]
@@ -37,12 +40,17 @@ fn the_rule_passes_and_fails_where_it_says() {
     assert_eq!(of(0.2076 + 0.002_23, &known), Verdict::Pass);
     assert_eq!(of(0.2076 + 0.002_25, &known), Verdict::Fail);
     assert_eq!(of(0.2076 - 0.002_25, &known), Verdict::Fail);
-    // Without an error of its own the value has half a micrometre less room.
-    assert_eq!(Verdict::of(Some((0.2076 + 0.002_1, None)), &known), Verdict::Fail);
 
     let stated = reference(6.0, None, Some(0.1), Status::Verified);
     assert_eq!(of(6.1, &stated), Verdict::Pass);
-    assert_eq!(of(5.899, &stated), Verdict::Fail);
+    // A miss by less than two errors is none: 2 · 0.0005.
+    assert_eq!(of(5.899_01, &stated), Verdict::Inconclusive);
+    assert_eq!(of(5.898_9, &stated), Verdict::Fail);
+    // The uncertainty of the reference counts as well: 2 √(0.0005² + 0.01²) = 0.020025.
+    let uncertain = reference(6.0, Some(0.01), Some(0.1), Status::Verified);
+    assert_eq!(of(6.12, &uncertain), Verdict::Inconclusive);
+    assert_eq!(of(6.120_1, &uncertain), Verdict::Fail);
+    assert_eq!(of(6.1, &uncertain), Verdict::Pass);
     assert_eq!(of(f64::NAN, &stated), Verdict::Fail);
     let exact = reference(6.0, None, Some(0.0), Status::Verified);
     assert_eq!(Verdict::of(Some((6.0, Some(0.0))), &exact), Verdict::Pass);
@@ -64,14 +72,77 @@ fn a_value_much_less_certain_than_its_reference_does_not_pass() {
     assert_eq!(of(0.1, &stated), Verdict::Pass);
     assert_eq!(of(0.11, &stated), Verdict::Inconclusive);
     assert_eq!(Verdict::of(Some((6.0, None)), &stated), Verdict::Inconclusive);
-    assert_eq!(Verdict::of(Some((6.2, None)), &stated), Verdict::Fail);
+    assert_eq!(Verdict::of(Some((6.2, None)), &stated), Verdict::Inconclusive);
+    assert_eq!(Verdict::of(Some((6.0, Some(f64::NAN))), &stated), Verdict::Inconclusive);
     let criterion = reference(6.0, None, Some(0.0), Status::Criterion);
     assert_eq!(of(0.0, &criterion), Verdict::Pass);
     let exact = reference(298.15, Some(0.0), None, Status::Computed);
     assert_eq!(of(0.5, &exact), Verdict::Pass);
     assert_eq!(Verdict::of(Some((299.2, Some(0.5))), &exact), Verdict::Fail);
-    let rows = verdict::judge("case", "system", &[known], &[quantity("first_peak(Zn2+,OW)", 0.2076, Some(0.01), "nm")]);
-    assert_eq!(verdict::tally(&rows.expect("same unit")), "1 inconclusive");
+    let poor = [quantity("first_peak(Zn2+,OW)", 0.2076, Some(0.01), "nm")];
+    let rows = verdict::judge("case", "system", &[known], &poor, &[]).expect("same unit");
+    assert_eq!(verdict::tally(&rows), "1 inconclusive");
+    let why = rows[0].reason.as_deref().expect("a reason");
+    assert!(why.contains("its error, 0.010, exceeds twice the uncertainty of the reference, 0.001"), "{why}");
+    assert!(report::text::verdict_table(&rows).contains(&format!("Zn–O first peak, inconclusive: {why}")));
+    let page = report::page(&RunReport { verdicts: rows, ..RunReport::default() });
+    assert!(page.contains("exceeds twice the uncertainty"), "{page}");
+}
+
+/// A value whose blocks are alike has a larger error than it states. Where that could turn the verdict there is none; where it could not, it stands.
+#[test]
+fn few_independent_blocks_decide_only_what_they_can() {
+    let stated = reference(6.0, None, Some(0.1), Status::Verified);
+    let of = |value: f64, independent: f64| {
+        let blocks = Some(BlockCount { n: 12, independent });
+        let measured = Quantity { blocks, ..quantity("first_peak(Zn2+,OW)", value, Some(0.01), "nm") };
+        let (verdict, why) = Verdict::with_reason(Some(&measured), &stated, &[]);
+        assert_eq!(why.is_some(), verdict == Verdict::Inconclusive, "{why:?}");
+        verdict
+    };
+    // 3.18 · 0.01 √(12/3) = 0.0636
+    for (value, many, few) in [
+        (6.0, Verdict::Pass, Verdict::Pass),
+        (6.03, Verdict::Pass, Verdict::Pass),
+        (6.05, Verdict::Pass, Verdict::Inconclusive),
+        (6.15, Verdict::Fail, Verdict::Inconclusive),
+        (6.2, Verdict::Fail, Verdict::Fail),
+    ] {
+        assert_eq!((of(value, 9.0), of(value, 3.0)), (many, few), "{value}");
+    }
+    // Around a narrow tolerance both ends miss it, on either side.
+    let narrow = reference(6.0, None, Some(0.001), Status::Verified);
+    let blocks = Some(BlockCount { n: 12, independent: 2.0 });
+    let measured = Quantity { blocks, ..quantity("first_peak(Zn2+,OW)", 6.004, Some(0.001), "nm") };
+    let (verdict, why) = Verdict::with_reason(Some(&measured), &narrow, &[]);
+    assert_eq!(verdict, Verdict::Inconclusive);
+    assert!(why.expect("a reason").contains("12 blocks are worth 2.0 independent ones"));
+}
+
+#[test]
+fn a_run_that_was_not_stationary_decides_nothing_about_what_depends_on_it() {
+    let known = reference(0.2076, Some(0.001), None, Status::Computed);
+    let held = Reference {
+        quantity: "potential_drop(z)".into(),
+        unit: "V".into(),
+        ..reference(2.0, None, Some(0.01), Status::Criterion)
+    };
+    let measured = [
+        quantity("first_peak(Zn2+,OW)", 0.2076, Some(0.0001), "nm"),
+        quantity("potential_drop(z)", 2.0006, Some(0.0001), "V"),
+    ];
+    let told = |doubt: Doubt| -> Vec<(Verdict, Option<String>)> {
+        let rows =
+            verdict::judge("case", "system", &[known.clone(), held.clone()], &measured, &[doubt]).expect("units");
+        rows.into_iter().map(|row| (row.verdict, row.reason)).collect()
+    };
+    let why = "the gap still changed".to_string();
+    let all = told(Doubt { of: None, why: why.clone() });
+    assert_eq!(all, [(Verdict::Inconclusive, Some(why.clone())), (Verdict::Pass, None)]);
+    let other = told(Doubt { of: Some("temperature".into()), why: why.clone() });
+    assert_eq!(other, [(Verdict::Pass, None), (Verdict::Pass, None)]);
+    let own = told(Doubt { of: Some("potential_drop(z)".into()), why: why.clone() });
+    assert_eq!(own, [(Verdict::Pass, None), (Verdict::Inconclusive, Some(why))]);
 }
 
 #[test]
@@ -93,7 +164,7 @@ fn a_deciding_reference_that_was_not_measured_fails() {
     }
     let known = reference(0.2076, Some(0.001), None, Status::Computed);
     let other = [quantity("second_peak(Zn2+,OW)", 0.2076, None, "nm")];
-    let rows = verdict::judge("case", "system", &[known], &other).expect("same unit");
+    let rows = verdict::judge("case", "system", &[known], &other, &[]).expect("same unit");
     assert!(verdict::any_failed(&rows) && rows[0].value.is_none());
     assert!(report::text::verdict_table(&rows).contains("not measured"));
 }
@@ -102,18 +173,18 @@ fn a_deciding_reference_that_was_not_measured_fails() {
 fn rows_find_their_quantity_and_units_must_agree() {
     let known = reference(0.2076, Some(0.001), None, Status::Computed);
     let measured = [quantity("first_peak(Zn2+,OW)", 0.25, Some(0.001), "nm")];
-    let rows = verdict::judge("case", "system", std::slice::from_ref(&known), &measured).expect("same unit");
+    let rows = verdict::judge("case", "system", std::slice::from_ref(&known), &measured, &[]).expect("same unit");
     assert!(verdict::any_failed(&rows));
     let json = verdict::to_json(&rows);
     let expected = serde_json::json!([{
         "case": "case", "system": "system", "quantity": "first_peak(Zn2+,OW)", "label": "Zn–O first peak", "value": 0.25,
-        "uncertainty": 0.001, "reference": 0.2076, "reference_uncertainty": 0.001, "tolerance": null,
+        "uncertainty": 0.001, "independent_blocks": null, "reference": 0.2076, "reference_uncertainty": 0.001, "tolerance": null,
         "allowed": 2.0 * 0.001_f64.hypot(0.001), "unit": "nm", "status": "computed", "comparable": true,
-        "citation": "A. Author, J. Test 1 (2000) 1", "note": "", "verdict": "FAIL",
+        "citation": "A. Author, J. Test 1 (2000) 1", "note": "", "definition": null, "verdict": "FAIL", "reason": null,
     }]);
     assert_eq!(json, expected);
     let in_angstrom = [quantity("first_peak(Zn2+,OW)", 2.08, None, "angstrom")];
-    assert!(verdict::judge("case", "system", &[known], &in_angstrom).is_err());
+    assert!(verdict::judge("case", "system", &[known], &in_angstrom, &[]).is_err());
 }
 
 #[test]
@@ -197,6 +268,7 @@ fn faults_of_reference_files_are_named() {
         ("status = \"computed\"", "status = \"guessed\"", "guessed"),
         ("uncertainty = 0.001\n", "", "neither an uncertainty nor a tolerance"),
         ("uncertainty = 0.001\n", "uncertainty = -0.001\n", "negative"),
+        ("uncertainty = 0.001\n", "uncertainty = 0.001\nr_min = 0\n", "r_min or bin_width"),
         ("label = \"Zn–O first peak\"\n", "label = \"Zn–O first peak\"\nlabbel = 1\n", "labbel"),
     ] {
         let bad = good.replacen(from, to, 1);
@@ -236,8 +308,8 @@ pub fn sample_report() -> RunReport {
     let case = &expected::built_in().expect("readable")[0];
     let mut measured: Vec<Quantity> = results.iter().flat_map(|r| r.values.clone()).collect();
     measured.push(quantity("temperature", 297.6, Some(0.7), "K"));
-    let verdicts =
-        verdict::judge(&case.name, &case.systems[0].name, &case.systems[0].references, &measured).expect("units agree");
+    let verdicts = verdict::judge(&case.name, &case.systems[0].name, &case.systems[0].references, &measured, &[])
+        .expect("units agree");
     let time: Vec<f64> = (0..2000).map(|k| 0.04 * f64::from(k)).collect();
     let noise = |k: f64, a: f64| a * ((12.9898 * k).sin() * 43758.5453).fract();
     let column = |label: &str, unit: &str, f: &dyn Fn(f64) -> f64| {

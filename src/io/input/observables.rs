@@ -88,23 +88,6 @@ pub(super) fn default_of(kind: &str) -> Option<AnalysisSpec> {
     })
 }
 
-pub(super) fn kind_of(spec: &AnalysisSpec) -> &'static str {
-    match spec {
-        AnalysisSpec::Rdf { .. } => "rdf",
-        AnalysisSpec::Coordination { .. } => "coordination",
-        AnalysisSpec::Angles { .. } => "angles",
-        AnalysisSpec::DensityProfile(_) => "density-profile",
-        AnalysisSpec::IonPairs(_) => "ion-pairs",
-        AnalysisSpec::HydrogenBonds(_) => "hydrogen-bonds",
-        AnalysisSpec::Msd(_) => "msd",
-        AnalysisSpec::Residence(_) => "residence",
-        AnalysisSpec::PairDistribution(_) => "pair-distribution",
-        AnalysisSpec::Fsqt(_) => "fsqt",
-        AnalysisSpec::Orientation(_) => "orientation",
-        AnalysisSpec::Octahedrality(_) => "octahedrality",
-    }
-}
-
 /// Declares the keys of `spec` to `keys`, in the order of the guide.
 pub(super) fn declare(spec: &mut AnalysisSpec, keys: &mut impl Keys) {
     use Dimension::{Angle, InverseLength, Length, Time, Viscosity};
@@ -484,7 +467,7 @@ mod tests {
         let guide = include_str!("../../../inputs/README.md");
         for kind in KINDS {
             let mut spec = default_of(kind).expect(kind);
-            assert_eq!(kind_of(&spec), kind);
+            assert_eq!(spec.kind(), kind);
             let mut names = Names::default();
             declare(&mut spec, &mut names);
             for name in names.0 {

@@ -477,6 +477,6 @@ fn write_stage(text: &mut Lines, stage: &StageSpec, base: &DynamicsSpec) {
 
 fn write_analysis(text: &mut Lines, analysis: &AnalysisSpec) {
     text.head("[[analysis]]");
-    text.head(&format!("[analysis.{}]", observables::kind_of(analysis)));
+    text.head(&format!("[analysis.{}]", analysis.kind()));
     observables::declare(&mut analysis.clone(), text);
 }

@@ -1,0 +1,139 @@
+//! What makes averages of a run doubtful: series that were not stationary while it was analysed.
+
+use crate::analysis::equilibration;
+use crate::io::log::{CHARGE, Log};
+use crate::report::{Doubt, text};
+
+/// A larger share of the analysed stage without a stationary series is worth a warning. (The best start of a stationary series scatters over its first fifth.)
+const DRIFT: f64 = 0.25;
+/// Errors by which the mean changes without the part before: less is no reason to doubt an average.
+const SHIFT: f64 = 2.0;
+
+/// A series of the analysed part of a run.
+pub struct Watched<'a> {
+    /// For people, e.g. `the potential energy`.
+    pub what: String,
+    /// Id of the one quantity that is its mean, where nothing else depends on it.
+    pub of: Option<&'static str>,
+    pub values: &'a [f64],
+}
+
+impl<'a> Watched<'a> {
+    /// A series that all of the run depends on.
+    pub fn of_all(what: impl Into<String>, values: &'a [f64]) -> Self {
+        Watched { what: what.into(), of: None, values }
+    }
+
+    pub fn alone(of: &'static str, values: &'a [f64]) -> Self {
+        Watched { what: format!("the {of}"), of: Some(of), values }
+    }
+}
+
+/// A series that becomes stationary late.
+struct Late {
+    /// First and stationary time, ps
+    times: [f64; 2],
+    /// Is the mean of all another than that of the stationary part, beyond its error?
+    matters: bool,
+}
+
+impl Late {
+    /// * `time` – ps
+    fn find(time: &[f64], values: &[f64]) -> Option<Self> {
+        let found = equilibration::detect(values)?;
+        let times = [*time.first()?, *time.get(found.start)?];
+        if (times[1] - times[0]) / (time.last()? - times[0]) <= DRIFT {
+            return None;
+        }
+        let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
+        let rest = &values[found.start..];
+        let (all, center) = (mean(values), mean(rest));
+        let variance = rest.iter().map(|v| (v - center).powi(2)).sum::<f64>() / rest.len() as f64;
+        Some(Late { times, matters: (all - center).abs() > SHIFT * (variance / found.n_effective).sqrt() })
+    }
+
+    fn told(&self, what: &str) -> String {
+        let [from, start] = self.times.map(|t| text::number(t, None));
+        let rest = match self.matters {
+            true => "a longer equilibration would help",
+            false => "its mean is the same without the part before, within two errors",
+        };
+        format!("{what} is stationary only from {start} ps on, and the analyses began at {from} ps: {rest}")
+    }
+}
+
+/// What to warn of, and what to doubt, in that order.
+///
+/// * `time` – of the analysed part, ps
+pub fn of_series(time: &[f64], watched: &[Watched<'_>]) -> (Vec<String>, Vec<Doubt>) {
+    let (mut warnings, mut doubts) = (Vec::new(), Vec::new());
+    for Watched { what, of, values } in watched {
+        let Some(late) = Late::find(time, values) else { continue };
+        let told = late.told(what);
+        if late.matters {
+            doubts.push(Doubt { of: of.map(String::from), why: told.clone() });
+        }
+        // Two electrodes mirror each other: one sentence for the first that drifts is enough. The mean of one quantity is in doubt by itself.
+        let is_second = |t: &String| t.starts_with(CHARGE_OF) && what.starts_with(CHARGE_OF);
+        if of.is_none() && !warnings.iter().any(is_second) {
+            warnings.push(told);
+        }
+    }
+    (warnings, doubts)
+}
+
+const CHARGE_OF: &str = "the charge of";
+
+/// The charge of an electrode, as it is called.
+pub fn charge_of(electrode: &str) -> String {
+    format!("{CHARGE_OF} `{electrode}`")
+}
+
+/// Of the log of a run.
+///
+/// * `analysed_from` – ps
+pub fn of_log(log: &Log, analysed_from: Option<f64>) -> (Vec<String>, Vec<Doubt>) {
+    let (Some(from), Some(time)) = (analysed_from, log.column("time")) else { return Default::default() };
+    let Some(first) = time.iter().position(|t| *t >= from - 1e-9) else { return Default::default() };
+    let mut watched = Vec::new();
+    for column in &log.columns {
+        let values = &column.values[first..];
+        watched.extend(match (column.name.as_str(), column.name.strip_prefix(CHARGE)) {
+            ("potential", _) => Some(Watched::of_all("the potential energy", values)),
+            ("density", _) => Some(Watched::of_all("the density", values)),
+            ("temperature", _) => Some(Watched::alone("temperature", values)),
+            (_, Some(electrode)) => Some(Watched::of_all(charge_of(electrode), values)),
+            _ => None,
+        });
+    }
+    of_series(&time[first..], &watched)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{Draws, Stream};
+
+    #[test]
+    fn a_series_that_relaxes_is_doubted_and_noise_is_not() {
+        let mut draws = Draws::new(29, Stream::Build, 0);
+        let time: Vec<f64> = (0..400).map(|k| 20.0 + 0.25 * f64::from(k)).collect();
+        let noise: Vec<f64> = time.iter().map(|_| draws.normal()).collect();
+        let relaxing = |height: f64| -> Vec<f64> {
+            noise.iter().zip(&time).map(|(x, t)| x + height * (-(t - 20.0) / 15.0).exp()).collect()
+        };
+        let judged = |values: &[f64], of: Option<&'static str>| {
+            of_series(&time, &[Watched { what: "the density".into(), of, values }])
+        };
+        assert_eq!(judged(&noise, None), (vec![], vec![]));
+        let (warnings, doubts) = judged(&relaxing(30.0), None);
+        assert!(warnings[0].contains("the analyses began at 20 ps: a longer equilibration"), "{warnings:?}");
+        assert_eq!((doubts.len(), doubts[0].of.as_deref(), &doubts[0].why), (1, None, &warnings[0]));
+        let (warnings, doubts) = judged(&relaxing(30.0), Some("density"));
+        assert!(warnings.is_empty() && doubts[0].of.as_deref() == Some("density"));
+        // Two electrodes: one sentence.
+        let falling = relaxing(30.0);
+        let both = [charge_of("lower"), charge_of("upper")].map(|what| Watched::of_all(what, &falling));
+        assert_eq!(of_series(&time, &both).0.len(), 1);
+    }
+}
