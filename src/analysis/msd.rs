@@ -4,12 +4,16 @@
 //! cell between two frames, also at constant pressure (S. von Bülow, J. T. Bullerjahn, G. Hummer, J. Chem. Phys. 153, 021101 (2020)). The motion
 //! of the centre of mass of all that moves is taken out; what is frozen stays where it is. D is the slope of MSD(t) over a stated window divided by 2d.
 //!
+//! The slope of ln MSD over ln t in that window says whether it is a diffusion coefficient at all: 1 in the limit of long times, 2 for free flight, less than 1 in
+//! a cage or between walls. An offset from the cage, MSD = c + 2d D t, leaves D as it is and takes c/(2d D t) of the exponent, so that up to a tenth is let pass.
+//!
 //! Box size: D₀ = D + 2.837297 k_B T/(6π η L) (I.-C. Yeh, G. Hummer, J. Phys. Chem. B 108, 15873 (2004)), for cubes, with the model's viscosity.
 //! Conductivity: Nernst–Einstein (1/(V k_B T)) Σ N_i z_i² D_i, and Einstein–Helfand from the collective displacement of charge
 //! ⟨|Σ z_i Δr_i|²⟩/(6 V k_B T t); their ratio measures how independently the ions move.
 
 use super::blocks::{Blocks, Estimate, Jackknife, Overlap};
 use super::codec::{Reader, Writer};
+use super::digits::number_with_error;
 use super::lags::{LagGrid, Origins, line, no_error};
 use super::particles::Molecules;
 use super::results::{self, AnalysisResult, Axis, Column, Figure, Quantity, Series, SeriesKind, Table};
@@ -30,6 +34,8 @@ const YEH_HUMMER: f64 = 2.837_297;
 const DIFFUSION: f64 = 1000.0;
 /// One e² nm⁻³ kJ⁻¹ mol nm² ps⁻¹ in S/m: e² N_A/(1e-9 m · 1e3 J · 1e-12 s).
 const CONDUCTIVITY: f64 = 1.602_176_634e-19 * 1.602_176_634e-19 * AVOGADRO * 1e18;
+/// The exponent of MSD(t) may be off 1 by this before D is called in question.
+const EXPONENT_WITHIN: f64 = 0.1;
 /// A cell with a larger empty part (nm along z) holds a slab.
 const VACUUM: f64 = 1.0;
 /// Particles handled by one task.
@@ -130,14 +136,28 @@ impl Msd {
         rows.filter_map(mean).collect()
     }
 
-    /// Slope of the sum of the chosen components in the fit window over 2d, nm²/ps.
-    fn slope(&self, sums: &[f64], k: usize, components: &[usize]) -> Option<f64> {
-        let (from, to) = (self.spec.fit_from?, self.spec.fit_to?);
+    /// Lag (ps) and sum of the chosen components (nm²) in the fit window.
+    fn fitted(&self, sums: &[f64], k: usize, components: &[usize]) -> Vec<[f64; 2]> {
+        let (from, to) = (self.spec.fit_from.unwrap_or(0.0), self.fit_to());
         let inside = |p: &&[f64; 4]| (from..=to * (1.0 + 1e-9)).contains(&p[0]);
         let curve = self.curve(sums, k);
-        let points: Vec<[f64; 2]> =
-            curve.iter().filter(inside).map(|p| [p[0], components.iter().map(|c| p[1 + c]).sum()]).collect();
+        curve.iter().filter(inside).map(|p| [p[0], components.iter().map(|c| p[1 + c]).sum()]).collect()
+    }
+
+    /// Slope of the sum of the chosen components in the fit window over 2d, nm²/ps.
+    fn slope(&self, sums: &[f64], k: usize, components: &[usize]) -> Option<f64> {
+        let points = self.fitted(sums, k, components);
         line(&points).map(|(slope, _)| slope / (2.0 * components.len() as f64))
+    }
+
+    /// d ln MSD/d ln t in the fit window: the least-squares line through the logarithms, every lag with the same weight.
+    fn exponent(&self, sums: &[f64], k: usize, components: &[usize]) -> Option<f64> {
+        let points = self.fitted(sums, k, components);
+        if points.iter().any(|[t, msd]| *t <= 0.0 || *msd <= 0.0) {
+            return None;
+        }
+        let logarithms: Vec<[f64; 2]> = points.iter().map(|p| p.map(f64::ln)).collect();
+        line(&logarithms).map(|(slope, _)| slope)
     }
 
     /// k_B T, kJ/mol
@@ -176,6 +196,21 @@ impl Msd {
         let edge = volume.cbrt() * 1e-9; // m
         Some(YEH_HUMMER * joule / (6.0 * std::f64::consts::PI * viscosity * edge) * 1e9)
     }
+}
+
+/// What is said of a diffusion coefficient whose displacements do not grow in proportion to time.
+fn doubt(name: &str, direction: &str, exponent: Estimate) -> Option<String> {
+    let off = exponent.value - 1.0;
+    let why = match off < 0.0 {
+        true => "still in the cage of their neighbors, or held by walls: a later fit_from and a longer run would tell",
+        false => "still in free flight, or carried along: a later fit_from, or the drift, would tell",
+    };
+    let told = number_with_error(exponent.value, exponent.error);
+    (off.abs() > EXPONENT_WITHIN).then(|| {
+        format!(
+            "D of {name}{direction} is in question: over the fit MSD grows as t to the power {told}, and diffusion is 1 within {EXPONENT_WITHIN}; they are {why}"
+        )
+    })
 }
 
 /// The fit window: as given, or a fraction of the longest lag to all of it; ps.
@@ -264,6 +299,13 @@ impl Observable for Msd {
         let d = |k: usize, components: &'static [usize]| {
             jackknife.estimate(|s, _| Some(DIFFUSION * self.slope(s, k, components)?))
         };
+        let is_bulk = self.not_bulk(&sums, frames).is_none();
+        // Between walls no motion is diffusion in all directions.
+        let directions: &[(&str, &str, &[usize])] = match is_bulk {
+            true => &[("msd_exponent", "", &[0, 1, 2])],
+            false => &[("msd_exponent_lateral", ", xy", &[0, 1]), ("msd_exponent_z", ", z", &[2])],
+        };
+        let mut doubtful = Vec::new();
         for (k, name) in self.names.iter().enumerate() {
             push("diffusion", name, format!("{name} diffusion coefficient"), UNIT, d(k, &[0, 1, 2]));
             push("diffusion_lateral", name, format!("{name} diffusion coefficient, xy"), UNIT, d(k, &[0, 1]));
@@ -273,6 +315,11 @@ impl Observable for Msd {
                 Some(DIFFUSION * self.slope(s, k, &[0, 1, 2])? + shift)
             });
             push("diffusion_corrected", name, format!("{name} diffusion coefficient, infinite box"), UNIT, corrected);
+            for &(kind, direction, components) in directions {
+                let found = jackknife.estimate(|s, _| self.exponent(s, k, components));
+                push(kind, name, format!("{name} d ln MSD/d ln t over the fit{direction}"), "1", found);
+                doubtful.extend(found.and_then(|e| doubt(name, direction, e)));
+            }
         }
         let nernst_einstein = |s: &[f64], f: f64| {
             let per = |(k, species): (usize, &Option<(f64, usize)>)| match species {
@@ -286,7 +333,6 @@ impl Observable for Msd {
             // ⟨|ΔM|²⟩ grows as 6 t V k_B T σ, and the slope is already over 2d.
             Some(CONDUCTIVITY * self.slope(s, self.groups.len(), &[0, 1, 2])? / (s[0] / f * self.thermal()))
         };
-        let is_bulk = self.not_bulk(&sums, frames).is_none();
         if self.all_ions && is_bulk {
             let both = |s: &[f64], f: f64| Some((nernst_einstein(s, f)?, helfand(s, f)?));
             let (ne, eh) = (jackknife.estimate(nernst_einstein), jackknife.estimate(helfand));
@@ -336,6 +382,7 @@ impl Observable for Msd {
             ..Default::default()
         });
         self.describe(&mut result, &sums, frames);
+        result.notes.extend(doubtful);
         vec![result]
     }
 
