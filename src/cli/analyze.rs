@@ -199,6 +199,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
             read.runs.join("; ")
         ));
     }
+    warnings.extend(read.joined.uneven());
     if read.elsewhere > 0 {
         warnings.push(format!(
             "in {} of the frames the electrodes do not stand where they stand in the first one: their charges are not known there, and those frames are \

@@ -1,6 +1,7 @@
 //! Which frames of several trajectories belong to one run, and whether they are of the system of the input.
 
 use crate::cell::Cell;
+use crate::report::text::number;
 use crate::system::{State, Topology};
 use glam::DVec3;
 
@@ -22,9 +23,67 @@ pub enum Next {
     Begins(String),
 }
 
+/// Intervals between frames that are told apart, of which there may be many where a program chose its own times.
+const MOST_INTERVALS: usize = 64;
+/// Relative difference of two intervals that are the same: times in files are rounded.
+const EQUAL: f64 = 1e-2;
+
+/// Intervals between frames that are equal.
+#[derive(Debug)]
+struct Interval {
+    /// The first of them, their sum, and the time behind which the first comes, ps
+    first: f64,
+    sum: f64,
+    behind: f64,
+    n: u64,
+}
+
+/// How often frames are how far apart.
+#[derive(Debug, Default)]
+struct Intervals {
+    kinds: Vec<Interval>,
+}
+
+impl Intervals {
+    fn add(&mut self, from: f64, to: f64) {
+        // Two units in the last place of single precision.
+        let (interval, rounding) = (to - from, 2.0 * f64::from(f32::EPSILON) * to.abs());
+        let same = |kind: &&mut Interval| (kind.first - interval).abs() <= EQUAL * kind.first + rounding;
+        if let Some(kind) = self.kinds.iter_mut().find(same) {
+            kind.n += 1;
+            kind.sum += interval;
+        } else if self.kinds.len() < MOST_INTERVALS {
+            self.kinds.push(Interval { first: interval, sum: interval, behind: from, n: 1 });
+        }
+    }
+
+    /// A sentence if they are not all the same.
+    fn told(&self) -> Option<String> {
+        let usual = self.kinds.iter().max_by_key(|kind| kind.n).filter(|_| self.kinds.len() > 1)?;
+        let side = |is_longer: bool| -> Option<String> {
+            let others =
+                || self.kinds.iter().filter(|k| k.first != usual.first && (k.first > usual.first) == is_longer);
+            let first = others().min_by(|a, b| a.behind.total_cmp(&b.behind))?;
+            let n: u64 = others().map(|k| k.n).sum();
+            let (are, comparison) =
+                (if n == 1 { "interval is" } else { "intervals are" }, if is_longer { "longer" } else { "shorter" });
+            let missing = if is_longer { ": frames are missing" } else { "" };
+            let [interval, behind] = [first.first, first.behind].map(|t| number(t, None));
+            Some(format!("{n} {are} {comparison}, the first {interval} ps behind {behind} ps{missing}"))
+        };
+        let sides: Vec<String> = [true, false].into_iter().filter_map(side).collect();
+        Some(format!(
+            "the frames are not evenly spaced: most are {} ps apart, and {}. Averages weigh every frame alike, and what is followed in time is not seen in between",
+            number(usual.sum / usual.n as f64, None),
+            sides.join("; ")
+        ))
+    }
+}
+
 /// Follows the times of frames from file to file.
 #[derive(Debug, Default)]
 pub struct Joined {
+    intervals: Intervals,
     file: usize,
     time: Option<f64>,
     step: Option<f64>,
@@ -47,7 +106,11 @@ impl Joined {
             return next;
         }
         let begins = self.n_runs == 0 || matches!(next, Next::Begins(_));
-        self.step = time.zip(self.time).filter(|_| !begins).map(|(now, last)| now - last).or(self.step);
+        let interval = time.zip(self.time).filter(|_| !begins);
+        if let Some((now, last)) = interval {
+            self.intervals.add(last, now);
+        }
+        self.step = interval.map(|(now, last)| now - last).or(self.step);
         if begins {
             self.n_runs += 1;
             self.spans.push([time, time]);
@@ -83,6 +146,11 @@ impl Joined {
             }
             _ => Next::Continues,
         }
+    }
+
+    /// A sentence if frames of one run are not equally far apart.
+    pub fn uneven(&self) -> Option<String> {
+        self.intervals.told()
     }
 
     pub fn n_runs(&self) -> usize {
@@ -152,6 +220,34 @@ mod tests {
         assert_eq!(timeless.next(1, None, &at(0.0)), Next::Continues);
         assert_eq!(timeless.next(1, None, &at(0.0)), Next::Continues);
         begins(timeless.next(2, None, &at(0.0)), "no times");
-        assert_eq!(timeless.spans(), None);
+        assert_eq!((timeless.spans(), timeless.uneven()), (None, None));
+    }
+
+    #[test]
+    fn missing_frames_are_noticed() {
+        let told = |times: &[f64]| {
+            let mut joined = Joined::default();
+            for &time in times {
+                // As in files: single precision.
+                assert_eq!(joined.next(1, Some(f64::from(time as f32)), &[]), Next::Continues);
+            }
+            joined.uneven()
+        };
+        let even: Vec<f64> = (0..2000).map(|k| 10_000.0 + 0.1 * f64::from(k)).collect();
+        assert_eq!(told(&even), None);
+        let holes: Vec<f64> =
+            even.iter().enumerate().filter(|(k, _)| ![1, 500, 501].contains(k)).map(|(_, t)| *t).collect();
+        let text = told(&holes).expect("two holes");
+        assert!(
+            text.contains("most are 0.1000 ps apart, and 2 intervals are longer, the first 0.2")
+                && text.contains("behind 10000 ps: frames are missing"),
+            "{text}"
+        );
+        let text = told(&[0.0, 1.0, 2.0, 2.5, 3.5, 4.5]).expect("a short step");
+        assert!(
+            text.contains("most are 1 ps apart, and 1 interval is shorter, the first 0.5000 ps behind 2 ps")
+                && !text.contains("missing"),
+            "{text}"
+        );
     }
 }

@@ -33,6 +33,7 @@ mod held;
 pub mod import;
 mod interface;
 mod interrupt;
+mod intervals;
 mod joined;
 mod literature;
 mod molecules;

@@ -5,7 +5,7 @@ use super::piston;
 use super::prepare::{self, Prepared};
 use super::progress::{Progress, clock};
 use super::recorder::{KINETIC, LOG_FILE, OpenTrajectory, Recorder, chain, gaps, lagged_list};
-use super::{CliError, InputArgs, interrupt, outcome};
+use super::{CliError, InputArgs, interrupt, intervals, outcome};
 use crate::analysis::AnalysisSet;
 use crate::dynamics::engine::StagePlan;
 use crate::dynamics::minimise::{MinimisePlan, minimise};
@@ -65,6 +65,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let input_hash = fnv1a(complete_input.as_bytes());
     let checkpoint = if args.resume { Some(load_checkpoint(&path, input_hash)?) } else { None };
     let mut prepared = prepare::prepare(input, &locations)?;
+    prepared.warnings.extend(intervals::notes(&prepared.input));
     if let Some(c) = &checkpoint
         && is_complete(&prepared, c)
         && path.join("report.html").exists()

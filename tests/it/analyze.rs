@@ -60,6 +60,27 @@ fn a_trajectory_that_is_cut_off_is_used_up_to_there() {
 }
 
 /// A file that is damaged takes none of those behind it with it.
+/// A frame that somebody took out of the middle of a file is missed.
+#[test]
+fn frames_that_are_missing_are_noticed() {
+    let folder = tempfile::tempdir().expect("scratch folder");
+    let whole = std::fs::read(root().join(TRAJECTORY)).expect("fixture");
+    let (_, stderr) = analyze(0, &[INPUT, TRAJECTORY]);
+    assert!(!stderr.contains("evenly"), "{stderr}");
+    // Frames begin with the number 1995 and that of the atoms.
+    let starts: Vec<usize> = (0..whole.len() - 8).filter(|&k| whole[k..k + 8] == whole[..8]).collect();
+    assert_eq!(starts.len(), 25);
+    let holed = folder.path().join("holed.xtc");
+    std::fs::write(&holed, [&whole[..starts[9]], &whole[starts[11]..]].concat()).expect("written");
+    let (_, stderr) = analyze(0, &[INPUT, &holed.display().to_string()]);
+    assert!(
+        stderr.contains("the frames are not evenly spaced")
+            && stderr.contains("and 1 interval is longer, the first 0."),
+        "{stderr}"
+    );
+    assert!(stderr.contains("frames are missing"), "{stderr}");
+}
+
 #[test]
 fn files_behind_a_damaged_one_are_read() {
     let folder = tempfile::tempdir().expect("scratch folder");
