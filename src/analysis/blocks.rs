@@ -17,7 +17,7 @@ const MIN_BLOCKS: usize = 5;
 /// Fewer blocks than this cannot tell whether they are independent: of five random numbers every sixth set looks like less than four.
 const MIN_JUDGED: usize = MAX_BLOCKS / 2;
 /// Into how many blocks a series that is there as a whole is cut.
-const OF_SERIES: usize = 10;
+pub const OF_SERIES: usize = 10;
 
 /// How values whose windows of length τ overlap are correlated: ρ(s) for windows shifted by s.
 ///
@@ -74,7 +74,7 @@ impl Estimate {
     }
 
     /// A function of a series of at least one value with its jackknife error over ten blocks; no error for fewer than ten values.
-    pub fn of_series(values: &[f64], of: impl Fn(&[f64]) -> f64) -> Self {
+    pub fn of_series<T: Copy>(values: &[T], of: impl Fn(&[T]) -> f64) -> Self {
         let value = of(values);
         let size = values.len() / OF_SERIES;
         if size == 0 {

@@ -1,10 +1,12 @@
 //! Capacitance of two electrodes held at a potential, from their charges in the lines of a log or in frames.
 //!
-//! From the mean, C = ⟨Q⟩/(ΔΨ A): the integral capacitance of the whole cell. From the fluctuations, C = β⟨δQ²⟩/A + C₀: the differential one. Charges that
-//! follow the electrolyte at once lack the fluctuations of the electrode itself, and C₀, the capacitance of the empty cell, stands for them
-//! (L. Scalfi et al., Phys. Chem. Chem. Phys. 22, 10480 (2020)); it follows from the matrix of the electrodes. Errors are jackknife estimates over ten blocks.
+//! From the mean, C = ⟨Q⟩/(ΔΨ A): the integral capacitance of the whole cell. From the fluctuations, C = β⟨δQ δX⟩/A + C₀: the differential one, with
+//! X = −∂H/∂ΔΨ. That is Q, and Q − M/L_z where a finite field −ΔΨ/L_z goes with the potential and acts on M = Σ q z: layers that screen it make the two
+//! fluctuate alike, single layers back to back do not. Charges that follow the electrolyte at once lack the fluctuations of the electrode itself, and C₀, the
+//! capacitance of the empty cell, stands for them (L. Scalfi et al., Phys. Chem. Chem. Phys. 22, 10480 (2020)); it follows from the matrix of the electrodes.
+//! Errors are jackknife estimates over ten blocks.
 
-use super::blocks::Estimate;
+use super::blocks::{Estimate, OF_SERIES};
 use super::results::{AnalysisResult, Quantity};
 use crate::units::{BOLTZMANN, VOLT};
 
@@ -28,6 +30,14 @@ pub struct Terminal {
     pub charges: Vec<f64>,
 }
 
+/// What a potential difference acts on besides the charges of electrodes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Carried {
+    Nothing,
+    /// The dipole of all charges by the height of the cell, M/L_z, e, `[n_lines]`; `None` where it is not known.
+    Dipole(Option<Vec<f64>>),
+}
+
 /// What is known of a cell with electrodes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Capacitor {
@@ -37,6 +47,7 @@ pub struct Capacitor {
     pub area: f64,
     /// Of the empty cell, C₀, as the charge of the upper electrode by the potential between the two, e/V; `None` where it is not known
     pub empty: Option<f64>,
+    pub carried: Carried,
     /// What a line is: `lines of the log`, `frames`
     pub lines: &'static str,
     /// K; `None` leaves the fluctuations out
@@ -49,9 +60,9 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-fn variance(values: &[f64]) -> f64 {
-    let mean = mean(values);
-    values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64
+fn covariance(pairs: &[[f64; 2]]) -> f64 {
+    let [a, b] = [0, 1].map(|k| pairs.iter().map(|p| p[k]).sum::<f64>() / pairs.len() as f64);
+    pairs.iter().map(|p| (p[0] - a) * (p[1] - b)).sum::<f64>() / pairs.len() as f64
 }
 
 impl Capacitor {
@@ -92,8 +103,9 @@ impl Capacitor {
                 };
                 push(&format!("electrode_potential({name})"), format!("potential of {name}, {how}"), "V", potential);
             }
+            let scale = if self.electrodes.iter().any(|e| matches!(e.level, Level::Found(_))) { SCALE } else { "" };
             let note = format!(
-                "Charges and potentials from {n_lines} {}, errors from a jackknife over ten blocks. {SCALE}",
+                "Charges and potentials from {n_lines} {}, errors from a jackknife over ten blocks. {scale}",
                 self.lines
             );
             result.notes.push(note);
@@ -139,24 +151,46 @@ impl Capacitor {
         if let Some(empty) = empty {
             push("capacitance_empty", "capacitance of the empty cell".to_string(), "uF/cm2", exact(empty));
         }
-        let fluctuates = self.temperature.zip(empty).filter(|_| held.is_some());
-        if let Some((temperature, empty)) = fluctuates {
+        let driven: Option<Vec<[f64; 2]>> = match &self.carried {
+            Carried::Nothing => Some(upper.charges.iter().map(|&q| [q, q]).collect()),
+            Carried::Dipole(Some(moments)) => {
+                Some(upper.charges.iter().zip(moments).map(|(&q, m)| [q, q - m]).collect())
+            }
+            Carried::Dipole(None) => None,
+        };
+        let fluctuates = self.temperature.zip(empty).zip(driven).filter(|_| held.is_some() && n_lines >= OF_SERIES);
+        if let Some(((temperature, empty), driven)) = &fluctuates {
             let thermal = BOLTZMANN * temperature / VOLT; // V
-            let of = |q: &[f64]| variance(q) / (thermal * self.area) * MICROFARAD + empty;
+            let of = |pairs: &[[f64; 2]]| covariance(pairs) / (thermal * self.area) * MICROFARAD + empty;
             let label = "capacitance from the fluctuations of the charge".to_string();
-            push("capacitance_fluctuations", label, "uF/cm2", Estimate::of_series(&upper.charges, of));
+            push("capacitance_fluctuations", label, "uF/cm2", Estimate::of_series(driven, of));
         }
         let from = match held {
             Some(0.0) => "⟨Q⟩/(ΔΨ A), which needs a potential difference".to_string(),
             Some(_) => "⟨Q⟩/(ΔΨ A)".to_string(),
             None => format!("⟨Q⟩/(ΔΨ A) with ΔΨ at the atoms of what has a given charge. {SCALE}"),
         };
-        let fluctuations = match fluctuates {
-            Some(_) => {
-                "; from the fluctuations: β⟨δQ²⟩/A + C₀, the last of the empty cell by the matrix of the electrodes. Fluctuations need \
-                 many relaxation times of the electrolyte, nanoseconds for salts"
+        let fluctuations = match (&fluctuates, &self.carried) {
+            (Some(_), carried) => {
+                let formula = match carried {
+                    Carried::Nothing => "β⟨δQ²⟩/A + C₀",
+                    Carried::Dipole(_) => {
+                        "β⟨δQ δ(Q − M/L)⟩/A + C₀ with M = Σ q z of all charges, which the field acts on"
+                    }
+                };
+                format!(
+                    "; from the fluctuations: {formula}, the last of the empty cell by the matrix of the electrodes. Fluctuations need \
+                     many relaxation times of the electrolyte, nanoseconds for salts"
+                )
             }
-            None => "",
+            (None, Carried::Dipole(None)) if held.is_some() => {
+                "; fluctuations need the dipole of all charges, the column `dipole_z` of the log, which is not there"
+                    .to_string()
+            }
+            (None, _) if held.is_some() && n_lines < OF_SERIES => {
+                format!("; fluctuations need {OF_SERIES} {}", self.lines)
+            }
+            (None, _) => String::new(),
         };
         result.notes.push(format!(
             "Of the whole cell, for {:.3} nm² of one electrode: two interfaces in series. From the mean: {from}{fluctuations}. {n_lines} {}; errors from a \
@@ -189,6 +223,7 @@ mod tests {
             ],
             area,
             empty: Some(by_volt),
+            carried: Carried::Nothing,
             lines: "lines of the log",
             temperature: Some(temperature),
         };
@@ -218,6 +253,38 @@ mod tests {
         assert!(value(&unknown, "capacitance_mean").is_some());
     }
 
+    /// A finite field acts on the dipole too: where a part of it follows the charge, that part of the fluctuations is left out.
+    #[test]
+    fn in_a_finite_field_charges_fluctuate_with_what_the_field_acts_on() {
+        let (area, temperature, empty, leaks) = (10.0, 300.0, 0.2, 0.1);
+        let mut draws = Draws::new(4, Stream::Build, 0);
+        let charges: Vec<f64> = (0..4000).map(|_| 0.05 * draws.normal()).collect();
+        let of = |carried: Carried, n: usize| {
+            let electrodes = [-1.0, 1.0].map(|sign| Terminal {
+                name: if sign < 0.0 { "lower" } else { "upper" }.into(),
+                level: Level::Held(0.0),
+                charges: charges[..n].iter().map(|q| sign * q).collect(),
+            });
+            let electrodes = electrodes.to_vec();
+            Capacitor { electrodes, area, empty: Some(empty), carried, lines: "frames", temperature: Some(temperature) }
+                .result()
+                .expect("charges")
+        };
+        let value = |r: &AnalysisResult| r.values.iter().find(|q| q.id == "capacitance_fluctuations").map(|q| q.value);
+        let without = value(&of(Carried::Nothing, 4000)).expect("charges fluctuate");
+        let variance = charges.iter().map(|q| q * q).sum::<f64>() / 4000.0 - mean(&charges).powi(2);
+        let expected = variance / (BOLTZMANN * temperature / VOLT * area) * MICROFARAD;
+        assert!((without - empty / area * MICROFARAD - expected).abs() < 1e-9 * without, "{without} {expected}");
+        let moments = |n: usize| Some(charges[..n].iter().map(|q| 3.0 + leaks * q).collect::<Vec<f64>>());
+        let with = value(&of(Carried::Dipole(moments(4000)), 4000)).expect("charges fluctuate");
+        assert!((without - with - leaks * expected).abs() < 1e-9 * without, "{without} {with}");
+        // without what the field acts on there is no value, nor from a few lines
+        let unknown = of(Carried::Dipole(None), 4000);
+        assert!(value(&unknown).is_none() && unknown.notes[0].contains("dipole_z"), "{:?}", unknown.notes);
+        let short = of(Carried::Dipole(moments(9)), 9);
+        assert!(value(&short).is_none() && short.notes[0].contains("need 10 frames"), "{:?}", short.notes);
+    }
+
     #[test]
     fn given_charges_and_three_electrodes_are_told_too() {
         let terminal =
@@ -226,6 +293,7 @@ mod tests {
             electrodes,
             area: 10.0,
             empty: Some(0.1),
+            carried: Carried::Nothing,
             lines: "frames",
             temperature: Some(300.0),
         };

@@ -45,7 +45,7 @@ pub fn film(request: &SolutionRequest, vacuum: f64, walls: [Option<Face>; 2]) ->
     // centres of heavy atoms keep to `room`, the volume of the liquid ends at `ends`; both as distances from an end of the box
     let taken = |wall: Option<Face>, behind: f64| match wall {
         Some(face) => {
-            let inside = face.z.abs() - behind;
+            let inside = face.z - behind;
             ((inside + CLEARANCE).max(0.5 * APART), (inside + 0.5 * face.sigma).max(0.0))
         }
         None => (0.5 * APART, 0.0),
@@ -133,6 +133,10 @@ mod tests {
         assert!((far.accessible - 3.0).abs() < 1e-12);
         let half = built(Extent::CellAndDensity(liquid, 1.2), Quantity::Fill, [face(4.5), None]).expect("room");
         assert!((half.accessible - 1.33).abs() < 1e-12 && heights(&half).0 >= 4.78 - 1e-9);
+        // nor do walls behind the ends of the cell
+        let outside =
+            built(Extent::CellAndDensity(liquid, 1.2), Quantity::Fill, [face(-3.3), face(12.3)]).expect("room");
+        assert!((outside.accessible - 3.0).abs() < 1e-12, "{}", outside.accessible);
         let none = built(Extent::Cell(liquid), Quantity::Count(5), [face(5.9), None]);
         assert!(matches!(none, Err(BuildError::GapTooSmall { .. })), "{none:?}");
     }

@@ -2,7 +2,7 @@
 
 use super::capacitance::{self, Reading};
 use super::executor::ThreadArgs;
-use super::frame_charges::FrameCharges;
+use super::frame_charges::{FrameCharges, first_frame};
 use super::joined::{Joined, Next, broken_bond};
 use super::literature;
 use super::outcome;
@@ -12,6 +12,7 @@ use super::relay::{self, Fault, Positions, Relay};
 use super::rigid::Rigid;
 use super::{CliError, InputArgs};
 use crate::analysis::{AnalysisSet, Quantity};
+use crate::cell::Cell;
 use crate::io::output::OutputFolder;
 use crate::io::trajectory::TrajectoryError;
 use crate::report::{self, RunReport};
@@ -158,13 +159,20 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     if let Some(dir) = &args.out {
         OutputFolder::check_free(dir).map_err(CliError::input)?;
     }
-    let prepared = prepare::prepare_file(&args.input)?;
+    let mut prepared = prepare::prepare_file(&args.input)?;
+    let first =
+        prepared.system.external.electrodes.as_ref().and_then(|_| first_frame(&prepared.state, &args.trajectories));
+    if let (Some(first), Some(_)) = (&first, prepared.input.interface.finite_field) {
+        // the potential is held: in a cell of another height another field does it
+        let height = |cell: &Cell| cell.vectors().z_axis.z;
+        prepared.system.external.field_z *= height(&prepared.state.cell) / height(&first.cell);
+    }
     let mut analyses = prepared.analyses().map_err(CliError::input)?;
     if analyses.is_empty() {
         return Err(CliError::Input("the input holds no [[analysis]]; add one, for example [analysis.rdf]".into()));
     }
     let every = prepared.input.analyses.iter().map(|a| a.every()).fold(f64::INFINITY, f64::min);
-    let electrodes = FrameCharges::new(&prepared, &args.trajectories)?;
+    let electrodes = FrameCharges::new(&prepared, first.as_ref())?;
     let read =
         sample(&args.trajectories, &prepared.system, &prepared.state, electrodes.as_ref(), every, &mut analyses)?;
     let Read { n_frames, skipped, repeated, .. } = read;

@@ -3,10 +3,10 @@
 use super::outcome::set_point;
 use super::prepare::Prepared;
 use crate::analysis::AnalysisResult;
-use crate::analysis::capacitance::{Capacitor, Level, Terminal};
+use crate::analysis::capacitance::{Capacitor, Carried, Level, Terminal};
 use crate::cell::Cell;
 use crate::forces::response::empty_capacitance;
-use crate::io::log::{CHARGE, Log, POTENTIAL};
+use crate::io::log::{CHARGE, DIPOLE, Log, POTENTIAL};
 use crate::system::external::{Condition, Electrode, MOST_ELECTRODES};
 use crate::units::VOLT;
 use glam::DVec3;
@@ -18,6 +18,8 @@ pub struct Reading {
     pub charges: [f64; MOST_ELECTRODES],
     /// V
     pub potentials: [f64; MOST_ELECTRODES],
+    /// Σ q z of all charges, e nm, where it is known
+    pub dipole_z: Option<f64>,
 }
 
 /// The readings of a log; empty if a column is missing.
@@ -35,8 +37,10 @@ pub fn of_log(prepared: &Prepared, log: &Log, from: Option<f64>) -> Vec<Reading>
     let (Some(time), Some(charges), Some(potentials)) = (log.column("time"), charges, potentials) else {
         return Vec::new();
     };
+    let dipole = log.column(DIPOLE);
     let reading = |line: usize| {
-        let mut reading = Reading { charges: [0.0; MOST_ELECTRODES], potentials: [0.0; MOST_ELECTRODES] };
+        let dipole_z = dipole.map(|dipole| dipole[line]).filter(|m| m.is_finite());
+        let mut reading = Reading { charges: [0.0; MOST_ELECTRODES], potentials: [0.0; MOST_ELECTRODES], dipole_z };
         for (k, electrode) in electrodes.iter().enumerate() {
             reading.charges[k] = charges[k][line];
             reading.potentials[k] =
@@ -75,9 +79,9 @@ pub fn of(
         };
         Terminal { name: electrode.name.clone(), level, charges: readings.iter().map(|r| r.charges[k]).collect() }
     };
+    let finite_field = prepared.input.interface.finite_field.is_some();
     let empty = match order[..] {
         [lower, upper] if !readings.is_empty() => {
-            let finite_field = prepared.input.interface.finite_field.is_some();
             let between = [lower, upper];
             let empty = empty_capacitance(&prepared.system, electrodes, cell, positions, between, finite_field);
             empty.ok().map(|capacitance| capacitance * VOLT)
@@ -85,10 +89,15 @@ pub fn of(
         _ => None,
     };
     let vectors = cell.vectors();
+    let by_height = |r: &Reading| r.dipole_z.map(|moment| moment / vectors.z_axis.z);
     Capacitor {
         electrodes: order.iter().map(terminal).collect(),
         area: vectors.x_axis.cross(vectors.y_axis).length(),
         empty,
+        carried: match finite_field {
+            true => Carried::Dipole(readings.iter().map(by_height).collect()),
+            false => Carried::Nothing,
+        },
         lines,
         temperature: set_point(&prepared.input),
     }

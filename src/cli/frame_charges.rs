@@ -1,16 +1,21 @@
 //! Charges of electrodes in frames of a trajectory, which holds none: they follow from the positions.
 //!
 //! The matrix is that of the electrodes where they were built, or, where the first frame has them elsewhere (a piston has closed the gap), of that
-//! frame. Frames in which they stand elsewhere again have no charges: so what is found in a frame depends on nothing but the frame.
+//! frame. Frames in which they stand elsewhere again have no charges: so what is found in a frame depends on nothing but the frame. Heights count, in the
+//! dipole of a slab and in a finite field, and a file may hold them in any image: they are counted from the vacuum below the slab, or from between the backs
+//! of electrodes that meet at the boundary.
 
 use super::CliError;
 use super::capacitance::Reading;
+use super::interface::widest_gap;
 use super::prepare::Prepared;
 use super::rigid::Rigid;
 use crate::cell::Cell;
 use crate::forces::cpu::CpuBackend;
+use crate::forces::reference::external::Dipole;
 use crate::forces::{Backend, ForceError, electrode_charges};
-use crate::io::trajectory::TrajectoryReader;
+use crate::io::trajectory::{TrajectoryFrame, TrajectoryReader};
+use crate::system::external::Electrode;
 use crate::system::{State, System};
 use crate::units::VOLT;
 use glam::DVec3;
@@ -33,8 +38,8 @@ pub struct FrameCharges<'a> {
     positions: Vec<DVec3>,
     /// Their shape, and that of other slabs, is the one that was built.
     slabs: Rigid,
-    /// Heights belong into one cell from here on, nm: with a slab correction, which counts them.
-    bottom: Option<f64>,
+    /// Heights belong into one cell from here on, nm: where they count.
+    edge: Option<f64>,
     backend: Mutex<(CpuBackend, State)>,
     fault: Mutex<Option<ForceError>>,
 }
@@ -52,13 +57,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl<'a> FrameCharges<'a> {
     /// Makes the matrix, or takes it from the cache; `None` without electrodes.
-    pub fn new(prepared: &'a Prepared, paths: &[PathBuf]) -> Result<Option<Self>, CliError> {
+    ///
+    /// * `first` – of the frames; without it electrodes stand where they were built
+    pub fn new(prepared: &'a Prepared, first: Option<&TrajectoryFrame>) -> Result<Option<Self>, CliError> {
         let (system, built) = (&prepared.system, &prepared.state);
         let Some(electrodes) = &system.external.electrodes else { return Ok(None) };
         let atoms: Vec<u32> = electrodes.atoms().collect();
-        let heights = || built.positions.iter().map(|r| r.z);
-        let (low, high) = (heights().fold(f64::INFINITY, f64::min), heights().fold(f64::NEG_INFINITY, f64::max));
-        let vacuum = built.cell.vectors().z_axis.z - (high - low);
         let backend = CpuBackend::new(system, Some(rayon::current_num_threads())).map_err(CliError::input)?;
         let state = State::at_rest(built.cell, built.positions.clone());
         let mut found = FrameCharges {
@@ -67,20 +71,25 @@ impl<'a> FrameCharges<'a> {
             cell: built.cell,
             positions: built.positions.clone(),
             slabs: Rigid::new(&system.topology, built),
-            bottom: system.external.slab_correction.then_some(low - 0.5 * vacuum),
+            edge: None,
             backend: Mutex::new((backend, state)),
             fault: Mutex::new(None),
         };
-        // what is wrong with a file is told when it is read
-        let first = TrajectoryReader::open(paths, built.n_atoms(), Some(built.cell)).and_then(|mut r| r.next_frame());
-        if let Ok(Some(mut first)) = first
-            && !found.stands_in(&first.cell, &first.positions)
-        {
+        let moved = first.filter(|first| !found.stands_in(&first.cell, &first.positions));
+        let mut there = moved.map_or(built.positions.clone(), |first| first.positions.clone());
+        if let Some(first) = moved {
             found.cell = first.cell;
-            found.slabs.restore(&first.cell, &mut first.positions);
-            for &atom in &found.atoms {
-                found.positions[atom as usize] = found.gathered(first.positions[atom as usize]);
-            }
+            found.slabs.restore(&first.cell, &mut there);
+        }
+        found.edge = match prepared.input.interface.finite_field {
+            Some(_) => lower_back(&electrodes.electrodes, &built.positions, &found.cell, &there),
+            None => system.external.slab_correction.then(|| {
+                let (vacuum, bottom) = widest_gap(&found.cell, &there);
+                bottom - 0.5 * vacuum
+            }),
+        };
+        for &atom in &found.atoms {
+            found.positions[atom as usize] = found.gathered(there[atom as usize]);
         }
         let mut state = State::at_rest(found.cell, found.positions.clone());
         let mut own = lock(&found.backend);
@@ -117,9 +126,9 @@ impl<'a> FrameCharges<'a> {
     }
 
     fn gathered(&self, r: DVec3) -> DVec3 {
-        let Some(bottom) = self.bottom else { return r };
+        let Some(edge) = self.edge else { return r };
         let c = self.cell.vectors().z_axis;
-        r - c * ((r.z - bottom) / c.z).floor()
+        r - c * ((r.z - edge) / c.z).floor()
     }
 
     fn stands_in(&self, cell: &Cell, positions: &[DVec3]) -> bool {
@@ -164,7 +173,30 @@ impl<'a> FrameCharges<'a> {
         let reading = Reading {
             charges: electrode_charges(&self.system.external, &charges),
             potentials: backend.electrode_potentials().map(|potential| potential / VOLT),
+            dipole_z: Some(Dipole::new(&state.positions, &charges).moment),
         };
         Ok(Some(Found { charges, reading }))
     }
+}
+
+/// The first frame of a trajectory; what is wrong with a file is told when it is read.
+pub fn first_frame(built: &State, paths: &[PathBuf]) -> Option<TrajectoryFrame> {
+    TrajectoryReader::open(paths, built.n_atoms(), Some(built.cell)).and_then(|mut r| r.next_frame()).ok().flatten()
+}
+
+/// The height in the middle between the backs of two electrodes that meet across the boundary, below the lower one, nm; `None` but for two electrodes.
+///
+/// * `built` – `[n_atoms]`, nm: where the lower one stands lower
+/// * `there` – `[n_atoms]`, nm: both somewhere else, in whatever image
+fn lower_back(electrodes: &[Electrode], built: &[DVec3], cell: &Cell, there: &[DVec3]) -> Option<f64> {
+    let [a, b] = electrodes else { return None };
+    let mean = |e: &Electrode| e.atoms.iter().map(|&i| built[i as usize].z).sum::<f64>() / e.atoms.len() as f64;
+    let (lower, upper) = if mean(a) <= mean(b) { (a, b) } else { (b, a) };
+    let height = cell.vectors().z_axis.z;
+    let first = *lower.atoms.first()? as usize;
+    // an electrode keeps its shape: heights above its first atom are those that were built
+    let lowest = lower.atoms.iter().map(|&i| built[i as usize].z - built[first].z).fold(f64::INFINITY, f64::min);
+    let bottom = there[first].z + lowest;
+    let below = |&i: &u32| (bottom - there[i as usize].z).rem_euclid(height);
+    Some(bottom - 0.5 * upper.atoms.iter().map(below).fold(height, f64::min))
 }

@@ -22,6 +22,8 @@ pub struct InterfaceError {
 const NEUTRAL: f64 = 1e-3;
 /// Empty height of the cell from which a slab counts as one, nm.
 const LEAST_VACUUM: f64 = 1.0;
+/// Atoms of one layer are level to this, nm
+const ONE_LAYER: f64 = 0.05;
 /// A larger voltage may be a slip of the unit, V.
 const MOST_VOLTAGE: f64 = 10.0;
 
@@ -180,11 +182,38 @@ fn doubts(spec: &InterfaceSpec, electrodes: &Electrodes, system: &System, state:
     if voltage > MOST_VOLTAGE {
         doubts.push(format!("between the electrodes stand {voltage} V: experiments with water have one or two"));
     }
-    let (vacuum, _) = widest_gap(state);
-    if !spec.slab_correction && spec.finite_field.is_none() && vacuum >= LEAST_VACUUM {
+    let heights = |e: &Electrode| e.atoms.iter().map(|&i| state.positions[i as usize].z).collect::<Vec<f64>>();
+    let mean = |e: &&Electrode| heights(e).iter().sum::<f64>() / e.atoms.len().max(1) as f64;
+    let outermost = (electrodes.electrodes.iter().min_by(|a, b| mean(a).total_cmp(&mean(b))))
+        .zip(electrodes.electrodes.iter().max_by(|a, b| mean(a).total_cmp(&mean(b))));
+    if let Some((lower, upper)) = outermost.filter(|_| !spec.slab_correction && spec.finite_field.is_none()) {
+        let (vacuum, _) = widest_gap(&state.cell, &state.positions);
+        // of given charges nobody knows
+        let is_alike = lower.condition == upper.condition && matches!(lower.condition, Condition::Potential(_));
+        if !is_alike || vacuum >= LEAST_VACUUM {
+            let backs = if vacuum >= LEAST_VACUUM {
+                format!("its {vacuum:.2} nm of vacuum")
+            } else {
+                "the boundary".to_string()
+            };
+            doubts.push(format!(
+                "the cell is periodic along z, so {backs} is a capacitor between the backs of `{}` and `{}`: write slab_correction = true in \
+                 [external] with a vacuum, or finite_field without one",
+                lower.name, upper.name
+            ));
+        }
+    }
+    let ends = |e: &Electrode| {
+        let ends = |(low, high): (f64, f64), z: f64| (low.min(z), high.max(z));
+        heights(e).into_iter().fold((f64::INFINITY, f64::NEG_INFINITY), ends)
+    };
+    if spec.finite_field.is_some()
+        && let Some(thin) = electrodes.electrodes.iter().find(|e| ends(e).1 - ends(e).0 < ONE_LAYER)
+    {
         doubts.push(format!(
-            "the cell is periodic along z, so its {vacuum:.2} nm of vacuum is a capacitor between the backs of the electrodes: write \
-             slab_correction = true in [external], or finite_field without the vacuum"
+            "`{}` is one layer of atoms, which does not screen the field of the liquid from the other electrode's back: in a finite field the charge is that of \
+             both sides, 12 % more for empty graphene; two layers screen it",
+            thin.name
         ));
     }
     doubts
@@ -352,10 +381,10 @@ fn drop_inner_pairs(electrodes: &Electrodes, system: &mut System) -> usize {
 }
 
 /// The largest empty part of the cell along z: its height and where it ends, nm.
-fn widest_gap(state: &State) -> (f64, f64) {
-    let height = state.cell.vectors().z_axis.z;
+pub(super) fn widest_gap(cell: &Cell, positions: &[DVec3]) -> (f64, f64) {
+    let height = cell.vectors().z_axis.z;
     let wrapped = |z: f64| z - height * (z / height).floor();
-    let mut heights: Vec<f64> = state.positions.iter().map(|r| wrapped(r.z)).collect();
+    let mut heights: Vec<f64> = positions.iter().map(|r| wrapped(r.z)).collect();
     heights.sort_by(f64::total_cmp);
     let Some((&first, &last)) = heights.first().zip(heights.last()) else { return (height, 0.0) };
     let mut widest = (first + height - last, first);
@@ -370,7 +399,7 @@ fn widest_gap(state: &State) -> (f64, f64) {
 /// Moves molecules by whole heights of the cell so that the slab is not cut; returns the height of the vacuum, nm.
 fn gather_slab(topology: &Topology, state: &mut State) -> f64 {
     let height = state.cell.vectors().z_axis.z;
-    let (vacuum, bottom) = widest_gap(state);
+    let (vacuum, bottom) = widest_gap(&state.cell, &state.positions);
     // nothing to do where the slab lies in one piece already; else its lower edge stays inside the cell
     let edge = bottom - 0.5 * vacuum;
     let extent = |positions: &[DVec3]| {

@@ -171,7 +171,7 @@ fn is_that_interface(prepared: &Prepared, system: &CaseSystem) -> Result<bool, C
     let surface = |input: &Input| {
         let species = |s: &SurfaceSpec| s.monolayers.iter().map(|m| m.species.clone()).collect::<Vec<_>>();
         let coating = |s: &SurfaceSpec| s.coating.as_ref().map(|c| c.material.clone());
-        input.interface.surface.as_ref().map(|s| (s.material.clone(), coating(s), species(s)))
+        input.interface.surface.as_ref().map(|s| (s.material.clone(), s.slabs, coating(s), species(s)))
     };
     let potentials = |input: &Input| -> Vec<_> { input.interface.electrodes.iter().map(|e| e.condition).collect() };
     let solutes = |input: &Input| {

@@ -117,6 +117,7 @@ pub fn prepare(input: Input, locations: &Locations) -> Result<Prepared, CliError
                 let film = build::film(&request, input.system.vacuum, faces(&input.interface));
                 let film = film.map_err(|e| at("system", &e))?;
                 layers = describe_film(&input.system, &film);
+                warnings.extend(narrowed(geometry, &film));
                 film.liquid
             } else {
                 build::solution(&request).map_err(|e| at("system", &e))?
@@ -143,6 +144,20 @@ fn faces(interface: &InterfaceSpec) -> [Option<build::Face>; 2] {
         innermost.map(|wall| build::Face { z: wall.z, sigma: wall.sigma })
     };
     [on(1.0), on(-1.0)]
+}
+
+/// A density that fixed a box for all molecules holds no more where walls take a part of it.
+fn narrowed(geometry: &GeometrySpec, film: &build::Film) -> Option<String> {
+    let GeometrySpec::Density(asked) = geometry else { return None };
+    let cell = film.liquid.cell;
+    let volume = cell.vectors().x_axis.cross(cell.vectors().y_axis).length() * film.accessible;
+    let between = film.liquid.report.density * cell.volume() / volume;
+    (between > 1.02 * asked).then(|| {
+        format!(
+            "walls take a part of the box that {asked:.4} g/cm3 made for the molecules, and leave {between:.4} g/cm3 between them: give `box` beside the \
+             density and one species without a number, which fills what is left"
+        )
+    })
 }
 
 /// What a film is made of, from below.
@@ -180,7 +195,7 @@ fn finish(input: Input, locations: &Locations, parts: Parts, layers: Vec<String>
     let at = |key: &str, error: &dyn std::fmt::Display| CliError::input(locations.explain(key, &error.to_string()));
     let Parts { assembled, topology, state, restraints, room, mut warnings } = parts;
     let mut composition = BoxReport::new(&topology.species, &topology.species_counts(), state.cell);
-    if input.interface.has_surface() {
+    if input.interface.has_surface() || input.system.vacuum > 0.0 {
         let mut is_slab = vec![false; topology.species.len()];
         for molecule in &topology.molecules {
             is_slab[molecule.species as usize] |= topology.frozen[molecule.first_atom as usize];

@@ -8,7 +8,7 @@ use crate::dynamics::piston::GapSums;
 use crate::dynamics::{DynamicsError, LaggedList, ListOrigin, LogRow, Moment, Observer};
 use crate::forces::ForceError;
 use crate::io::checkpoint::Checkpoint;
-use crate::io::log::{self, LogWriter, READINGS};
+use crate::io::log::{self, DIPOLE, LogWriter, OF_PISTON};
 use crate::io::output::OutputFolder;
 use crate::io::trajectory::TrajectoryWriter;
 use crate::system::{Frame, Topology};
@@ -76,6 +76,8 @@ pub struct Recorder<'a> {
     pub electrodes: Vec<String>,
     /// Of these, those of given charge: (place, name).
     pub of_given_charge: Vec<(usize, String)>,
+    /// Does a fluctuation take the dipole as well, as in a finite field?
+    pub has_dipole: bool,
     /// In a run with a piston.
     pub piston: Option<PistonLog>,
     pub folder: &'a OutputFolder,
@@ -142,7 +144,10 @@ impl Observer for Recorder<'_> {
             let values = energies.piston_reading.map_or([f64::NAN; 3], |reading| {
                 [reading.gap, log.density(reading.gap), reading.pressure * PRESSURE_BAR]
             });
-            readings.extend(READINGS.iter().zip(values).map(|((name, _), value)| (*name, value)));
+            readings.extend(OF_PISTON.into_iter().zip(values));
+        }
+        if self.has_dipole {
+            readings.push((DIPOLE, energies.dipole_z.unwrap_or(f64::NAN)));
         }
         let terms = energies.terms();
         let charges: Vec<(&str, f64)> =

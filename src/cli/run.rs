@@ -233,6 +233,7 @@ fn run_stages(
         topology: &system.topology,
         electrodes: electrodes.iter().map(|e| e.name.clone()).collect(),
         of_given_charge: electrodes.iter().enumerate().filter(is_given).map(|(k, e)| (k, e.name.clone())).collect(),
+        has_dipole: prepared.input.interface.finite_field.is_some(),
         piston: prepared.piston_log,
         folder,
         log: log.map_err(CliError::run)?,

@@ -93,6 +93,8 @@ pub struct Energies {
     pub electrode_charges: [f64; MOST_ELECTRODES],
     /// Not an energy: potential of every electrode, held or found, see [`crate::system::external::Electrodes::potentials`], kJ mol⁻¹ e⁻¹.
     pub electrode_potentials: [f64; MOST_ELECTRODES],
+    /// Not an energy: Σ q z of all charges, e nm; with electrodes.
+    pub dipole_z: Option<f64>,
     /// Not energies: where a piston is and what it feels.
     pub piston_reading: Option<PistonReading>,
     /// Σ of the pair potentials at the cutoff over the pairs inside it. Not part of the total: the conserved quantity

@@ -46,7 +46,7 @@ pub struct LogRow<'a> {
     pub charges: &'a [(&'a str, f64)],
     /// Electrodes of given charge and their potentials, V, the same in every row of a file; NaN where they are not known.
     pub potentials: &'a [(&'a str, f64)],
-    /// Of a piston, by the names in [`READINGS`], the same in every row of a file; NaN where there is none.
+    /// By the names in [`READINGS`], the same in every row of a file; NaN where there is none.
     pub readings: &'a [(&'static str, f64)],
 }
 
@@ -153,9 +153,15 @@ pub const CHARGE: &str = "charge_";
 /// Begins the names of columns with potentials of electrodes of given charge.
 pub const POTENTIAL: &str = "potential_";
 
-/// What a piston does, with units: the gap that it closes, the density of the liquid in the accessible part of it, and what the
-/// slab feels from everything else.
-pub const READINGS: [(&str, &str); 3] = [("gap", "nm"), ("liquid_density", "g/cm3"), ("wall_pressure", "bar")];
+/// What a piston does: the gap that it closes, the density of the liquid in the accessible part of it, and what the slab feels
+/// from everything else.
+pub const OF_PISTON: [&str; 3] = ["gap", "liquid_density", "wall_pressure"];
+/// Σ q z of all charges, in a finite field.
+pub const DIPOLE: &str = "dipole_z";
+
+/// Readings that are no energies, with units.
+const READINGS: [(&str, &str); 4] =
+    [(OF_PISTON[0], "nm"), (OF_PISTON[1], "g/cm3"), (OF_PISTON[2], "bar"), (DIPOLE, "e nm")];
 
 /// Column names and units in the order of the file.
 fn columns(terms: impl Iterator<Item = String>) -> Vec<(String, &'static str)> {

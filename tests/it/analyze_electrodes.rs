@@ -2,6 +2,7 @@
 
 use crate::support::systems::ion;
 use glam::DVec3;
+use hexaqua::cell::Cell;
 use hexaqua::io::checkpoint::{Checkpoint, FILE_NAME};
 use hexaqua::io::structure;
 use hexaqua::io::trajectory::{Format, TrajectoryReader, TrajectoryWriter};
@@ -62,14 +63,14 @@ fn value(folder: &Path, id: &str) -> Option<f64> {
 }
 
 /// Every frame of a trajectory again, changed and in another format.
-fn rewrite(from: &Path, start: &Path, to: &Path, format: Format, change: &dyn Fn(&mut [DVec3])) -> usize {
+fn rewrite(from: &Path, start: &Path, to: &Path, format: Format, change: &dyn Fn(&Cell, &mut [DVec3])) -> usize {
     let n_atoms = structure::read_structure(start).expect("a structure").positions.len();
     let topology = Topology::new(vec!["X".into()], vec![ion("X", "C", 0, 0.0, 12.0)], &vec![0; n_atoms]);
     let mut reader = TrajectoryReader::open(&[from.to_path_buf()], n_atoms, None).expect("opens");
     let mut writer = TrajectoryWriter::create(to, format, &topology).expect("opens");
     let mut n_frames = 0;
     while let Some(mut frame) = reader.next_frame().expect("reads") {
-        change(&mut frame.positions);
+        change(&frame.cell, &mut frame.positions);
         writer.write(frame.step, frame.time.expect("a time"), &frame.cell, &frame.positions).expect("writes");
         n_frames += 1;
     }
@@ -116,7 +117,7 @@ fn charges_found_anew_are_those_of_the_run() {
 
     // rounded coordinates: what the note says, at random
     let (xtc, start) = (at("rounded.xtc"), at("run").join("final.gro"));
-    let n_frames = rewrite(&trr, &start, &xtc, Format::Xtc, &|_| {});
+    let n_frames = rewrite(&trr, &start, &xtc, Format::Xtc, &|_, _| {});
     assert_eq!(n_frames, N_FRAMES);
     let said = analyze("xtc", &[&xtc], &[]);
     let off: f64 = (said.split("off by about ").nth(1).and_then(|s| s.split(' ').next()))
@@ -139,7 +140,7 @@ fn charges_found_anew_are_those_of_the_run() {
     // frames with an electrode elsewhere have no charges, and say so
     let moved = at("moved.xtc");
     let top = |positions: &[DVec3]| positions.iter().fold(f64::MIN, |top, r| top.max(r.z));
-    let up = |positions: &mut [DVec3]| {
+    let up = |_: &Cell, positions: &mut [DVec3]| {
         let highest = top(positions);
         positions.iter_mut().filter(|r| r.z > highest - 0.01).for_each(|r| r.z += 0.01);
     };
@@ -147,6 +148,71 @@ fn charges_found_anew_are_those_of_the_run() {
     let said = analyze("moved", &[&xtc, &moved], &[]);
     assert!(said.contains(&format!("in {N_FRAMES} of the frames the electrodes do not stand")), "{said}");
     assert_eq!(value(&at("moved"), "electrode_charge(upper)"), Some(again));
+}
+
+/// Shifts a frame along z and puts every atom into the cell.
+fn shifted(by: f64) -> impl Fn(&Cell, &mut [DVec3]) {
+    move |cell: &Cell, positions: &mut [DVec3]| {
+        let height = cell.vectors().z_axis.z;
+        positions.iter_mut().for_each(|r| r.z = (r.z + by * height).rem_euclid(height));
+    }
+}
+
+/// Frames of other programs hold atoms in whatever image: electrodes that the boundary of the cell cuts have the charges of whole ones, with a slab correction
+/// and in a finite field, which goes with the height of the cell that frames bring.
+#[test]
+fn the_boundary_of_the_cell_may_cut_what_is_analyzed() {
+    let scratch = tempfile::tempdir().expect("scratch");
+    let at = |name: &str| scratch.path().join(name);
+    let text = |path: PathBuf| path.to_string_lossy().into_owned();
+    let slab = write_input(scratch.path(), "potential = \"0 V\"", "potential = \"2 V\"");
+    let field = at("field.toml");
+    let mut changed = std::fs::read_to_string(&slab).expect("written");
+    let press = changed.find("[[stage]]\nname = \"press\"").expect("a stage with a piston");
+    let after = changed.find("[[stage]]\nname = \"equilibrate\"").expect("a stage behind it");
+    changed.replace_range(press..after, ""); // without vacuum there is none
+    for (from, to) in [
+        ("slab_correction = true", "finite_field = \"2 V\""),
+        ("vacuum = \"4 nm\"", "vacuum = \"0.335 nm\""),
+        ("potential = \"0 V\"\n", ""),
+        ("potential = \"2 V\"\n", ""),
+    ] {
+        assert_eq!(changed.matches(from).count(), 1, "{from}");
+        changed = changed.replace(from, to);
+    }
+    std::fs::write(&field, changed).expect("written");
+    for (name, input) in [("slab", text(slab)), ("field", text(field))] {
+        let run = at(&format!("run-{name}"));
+        hexaqua(&["run", &input, "--backend", "cpu", "--out", &text(run.clone())]);
+        let (trr, start) = (run.join("trajectory.trr"), run.join("final.gro"));
+        let values = |out: &str| {
+            ["electrode_charge(lower)", "electrode_charge(upper)", "capacitance_empty", "capacitance_fluctuations"]
+                .map(|id| value(&at(out), id).unwrap_or_else(|| panic!("{id} of {out}")))
+        };
+        let whole = format!("whole-{name}");
+        hexaqua(&["analyze", &input, &text(trr.clone()), "--out", &text(at(&whole))]);
+        let expected = values(&whole);
+        let of_run = value(&run, "capacitance_fluctuations").expect("of the log");
+        assert!((expected[3] / of_run - 1.0).abs() < 1e-3, "{name}: {expected:?}, {of_run} in the run");
+        // half a cell cuts the liquid; a little cuts an electrode
+        for by in [0.5, 0.93, 0.97] {
+            let (cut, out) = (at(&format!("{name}-{by}.trr")), format!("{name}-{by}"));
+            assert_eq!(rewrite(&trr, &start, &cut, Format::Trr, &shifted(by)), N_FRAMES);
+            hexaqua(&["analyze", &input, &text(cut), "--out", &text(at(&out))]);
+            let found = values(&out);
+            println!("{name} shifted by {by}: {found:?}, whole {expected:?}");
+            for (a, b) in found.iter().zip(&expected) {
+                assert!((a - b).abs() < 1e-4 * b.abs(), "{name} shifted by {by}: {found:?}, whole {expected:?}");
+            }
+        }
+        // an input of another height, with the liquid and the electrodes of the frames
+        if name == "field" {
+            hexaqua(&["analyze", &input, &text(trr), "--set", "surface.vacuum=0.5 nm", "--out", &text(at("other"))]);
+            for (a, b) in values("other").iter().zip(&expected) {
+                assert!((a - b).abs() < 1e-4 * b.abs(), "built higher: {a} {b}");
+            }
+        }
+    }
 }
 
 #[test]

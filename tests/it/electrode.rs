@@ -141,6 +141,31 @@ fn a_finite_field_charges_electrodes_as_a_slab_does() {
     assert!((backs / by_slab - 1.0).abs() > 0.3, "{backs}");
 }
 
+/// What a potential by a finite field does to a force is what the atom does to Q − M/L, for −∂H/∂ΔΨ is that: fluctuations of a charge belong with it and not
+/// with the charge alone, where single layers stand back to back.
+#[test]
+fn a_finite_field_acts_on_the_charge_less_the_dipole() {
+    let at = |volts: f64, by: f64, atom: usize| {
+        let mut c = capacitor(converged(), finite_field(volts));
+        c.positions[atom].z += by;
+        let (charges, evaluation) = solve(&c);
+        let moment = evaluation.energies.dipole_z.expect("electrodes");
+        let expected: f64 = charges.iter().zip(&c.positions).map(|(q, r)| q * r.z).sum();
+        assert!((moment - expected).abs() < 1e-9 * expected.abs().max(1.0), "{moment} {expected}");
+        let charge: f64 = charges[PER_LAYER..N_ELECTRODE].iter().sum();
+        (evaluation.forces[atom].z, charge, charge - moment / HEIGHT)
+    };
+    for atom in [N_ELECTRODE, N_ELECTRODE + 2] {
+        let by_volt = (at(1.0, 0.0, atom).0 - at(0.0, 0.0, atom).0) / VOLT;
+        let h = 1e-4;
+        let ((_, q_above, x_above), (_, q_below, x_below)) = (at(0.0, h, atom), at(0.0, -h, atom));
+        let (by_height, of_charge) = ((x_above - x_below) / (2.0 * h), (q_above - q_below) / (2.0 * h));
+        println!("atom {atom}: force {by_volt} e/nm, Q - M/L {by_height}, Q {of_charge}");
+        assert_relative("by the height of the atom", by_height, by_volt, 1e-6);
+        assert!((of_charge / by_volt - 1.0).abs() > 0.005, "the charge alone is another number: {of_charge}");
+    }
+}
+
 /// A slab with a net charge: its field is not the same on both sides of an electrode's layers.
 #[test]
 fn layers_of_a_charged_slab_share_their_charge() {

@@ -131,6 +131,8 @@ fn charges_forces_and_energies_match_the_twin() {
                 assert!((a - b).abs() < allowed, "{name}, {level:?}, {term}: {a} and {b}, {allowed:.1e} allowed");
             }
             assert_eq!(cpu.energies.terms().len(), twin.energies.terms().len());
+            let [dipole, expected] = [cpu.energies.dipole_z, twin.energies.dipole_z].map(|m| m.expect("electrodes"));
+            assert!((dipole - expected).abs() < 5e-6, "{name}: {dipole} e nm and {expected}");
             assert_relative(name, cpu.energies.total(), twin.energies.total(), 2e-6);
         }
     }

@@ -81,6 +81,8 @@ fn charges_forces_and_energies_match_the_twin_on_the_device() {
                 assert!((a - b).abs() < allowed, "{name}, {term}: {a} and {b}, {allowed:.1e} allowed");
             }
             assert_eq!(gpu.energies.terms().len(), twin.energies.terms().len());
+            let [dipole, expected] = [gpu.energies.dipole_z, twin.energies.dipole_z].map(|m| m.expect("electrodes"));
+            assert!((dipole - expected).abs() < 5e-6, "{name}: {dipole} e nm and {expected}");
             assert_relative(&name, gpu.energies.total(), twin.energies.total(), 5e-6);
             for (a, b) in gpu.energies.electrode_potentials.iter().zip(twin.energies.electrode_potentials) {
                 // what drives charges is summed in single precision

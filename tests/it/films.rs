@@ -61,6 +61,39 @@ fn a_film_is_built_between_its_walls() {
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(2) && text.contains(words), "{changes:?}: {text}");
     }
+    // a vacuum is a surface: no dispersion correction, no barostat
+    let scratch = tempfile::tempdir().expect("scratch");
+    let film = |more: &str| {
+        let path = scratch.path().join("film.toml");
+        let input = "[system]\nwater = { model = \"SPC/E\", molecules = 200 }\nbox = [\"2 nm\", \"2 nm\", \"2 nm\"]\nvacuum = \"4 nm\"\n";
+        std::fs::write(&path, format!("{input}{more}")).expect("written");
+        let run =
+            Command::new(env!("CARGO_BIN_EXE_hexaqua")).args(["energy", "--backend", "reference"]).arg(&path).output();
+        let run = run.expect("starts");
+        let text = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
+        (run.status.code(), text)
+    };
+    let (code, text) = film("");
+    assert!(code == Some(0) && text.contains("lj") && !text.contains("dispersion_correction"), "{text}");
+    let (code, text) = film("[nonbonded]\ndispersion_correction = true\n");
+    assert!(code == Some(2) && text.contains("there is a surface"), "{text}");
+    let bath =
+        "[dynamics.thermostat.csvr]\ntemperature = \"298.15 K\"\n[dynamics.barostat.c-rescale]\npressure = \"1 bar\"\n";
+    let (code, text) = film(bath);
+    assert!(code == Some(2) && text.contains("cannot tell a slab from its vacuum"), "{text}");
+    // a density makes a box for all molecules, of which walls take a part
+    let wall = "[[wall]]\nz = \"2 nm\"\nside = \"above\"\n[wall.nine-three]\nsigma = \"0.34 nm\"\nepsilon = \"28 K\"\ndensity = \"114 /nm3\"\n";
+    let narrowed = |wall: &str| {
+        let path = scratch.path().join("narrow.toml");
+        let input =
+            "[system]\nwater = { model = \"SPC/E\", molecules = 200 }\ndensity = \"0.997 g/cm3\"\nvacuum = \"4 nm\"\n";
+        std::fs::write(&path, format!("{input}{wall}")).expect("written");
+        let run = Command::new(env!("CARGO_BIN_EXE_hexaqua")).arg("build").arg(&path).output().expect("starts");
+        String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr)
+    };
+    let text = narrowed(wall);
+    assert!(text.contains("walls take a part of the box that 0.9970 g/cm3 made"), "{text}");
+    assert!(!narrowed("").contains("walls take"), "there are none");
     let output = hexaqua("build", "graphite-water", &["system.vacuum=4 nm"], &[]);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(2) && text.contains("`vacuum` beside [surface]"), "{text}");

@@ -316,18 +316,50 @@ fn coverages_and_sizes_that_cannot_be_name_themselves() {
 fn electrodes_that_are_seldom_meant_are_warned_about() {
     // without a piston, which needs its vacuum
     const NAME: &str = "graphite-znso4-1m";
-    const BACKS: &str = "a capacitor between the backs of the electrodes";
+    const BACKS: &str = "a capacitor between the backs of `lower` and `upper`";
     let (code, text) = said(NAME, &[]);
     assert!(code == Some(0) && !text.contains(BACKS) && !text.contains("stand"), "{text}");
     assert!(!text.contains("Werder"), "a source is no warning: {text}");
     let (code, text) = said(NAME, &["external.slab_correction=false", "electrode.upper.potential=50 V"]);
     assert!(code == Some(0) && text.contains(BACKS) && text.contains("stand 50 V"), "{text}");
-    assert!(!text.contains("lose them"), "carbon has no charges to lose: {text}");
+    assert!(text.contains("nm of vacuum is") && !text.contains("lose them"), "carbon has no charges to lose: {text}");
+    // without vacuum the capacitor is a worse one; electrodes held alike have none
+    let scratch = tempfile::tempdir().expect("scratch");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("inputs");
+    let joined = |volts: u32| {
+        let name = "graphite-water-finite-field";
+        let mut input = std::fs::read_to_string(root.join(format!("{name}.toml"))).expect("an input");
+        for (from, to) in [
+            ("finite_field = \"1 V\"", "slab_correction = false".to_string()),
+            ("atoms = \"lower\"", "atoms = \"lower\"\npotential = \"0 V\"".to_string()),
+            ("atoms = \"upper\"", format!("atoms = \"upper\"\npotential = \"{volts} V\"")),
+        ] {
+            assert_eq!(input.matches(from).count(), 1, "{from}");
+            input = input.replace(from, &to);
+        }
+        let path = scratch.path().join("joined.toml");
+        std::fs::write(&path, input).expect("written");
+        let mut arguments = small(name);
+        arguments[0] = path.to_string_lossy().into_owned();
+        arguments.extend(["--set", "surface.vacuum=0.335 nm"].map(String::from));
+        let mut all = vec!["build"];
+        all.extend(arguments.iter().map(String::as_str));
+        let output = hexaqua(&all);
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, text) = joined(1);
+    assert!(code == Some(0) && text.contains(BACKS) && text.contains("so the boundary is"), "{text}");
+    let (code, text) = joined(0);
+    assert!(code == Some(0) && !text.contains("a capacitor between"), "{text}");
+    // one layer does not screen the backs of a finite field
+    let screens = |layers: &str| said("graphite-water-finite-field", &[&format!("surface.layers={layers}")]);
+    let (code, text) = screens("1");
+    assert!(code == Some(0) && text.contains("`lower` is one layer of atoms"), "{text}");
+    let (code, text) = screens("2");
+    assert!(code == Some(0) && !text.contains("one layer of atoms"), "{text}");
     let (code, text) = said(NAME, &["electrode.lower.atoms=lower and z < 2.2 nm"]);
     assert!(code == Some(2) && text.contains("index 1-160"), "{text}");
     // An oxide as an electrode: charges that are replaced.
-    let scratch = tempfile::tempdir().expect("scratch");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("inputs");
     let input = std::fs::read_to_string(root.join(format!("{NAME}.toml"))).expect("an input");
     let path = scratch.path().join("rutile.toml");
     std::fs::write(&path, input.replace("material = \"graphite\"", "material = \"tio2-rutile\"")).expect("written");

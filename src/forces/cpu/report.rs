@@ -69,6 +69,7 @@ impl Engine {
                 energies.coulomb_real = energies.coulomb_real.map(|e| e + short_range);
                 energies.electrode = Some(electrode);
                 virial += electrodes.shape_virial(charges);
+                energies.dipole_z = Some(outside.moment);
                 energies.electrode_charges = electrode_charges(external, charges);
                 energies.electrode_potentials = electrodes.potentials(spec);
             }

@@ -293,7 +293,8 @@ impl ExternalTerms {
         let [wall, wall_virial, shape, _, xx, yy, zz, _, xy, xz, yz, _] =
             sum_partials::<EXTERNAL_PARTIALS>(&cast::<f32>(partials));
         let external = &self.external;
-        let mut sums = ExternalSums { slab_correction: None, field: None, wall: None, virial: DMat3::ZERO };
+        let moment = dipole.moment;
+        let mut sums = ExternalSums { slab_correction: None, field: None, wall: None, moment, virial: DMat3::ZERO };
         if external.slab_correction {
             let energy = dipole.slab_energy(cell);
             sums.slab_correction = Some(energy);

@@ -110,6 +110,7 @@ impl GpuBackend {
             if let Some(electrodes) = &self.electrodes {
                 let (overlaps, own) = electrodes.energies(&charges);
                 energies.electrode = Some(own);
+                energies.dipole_z = Some(sums.moment);
                 energies.electrode_charges = electrode_charges(&self.system.external, &charges);
                 energies.electrode_potentials = electrodes.potentials(&cast::<f32>(drive));
                 energies.coulomb_real = energies.coulomb_real.map(|e| e + shapes + overlaps);

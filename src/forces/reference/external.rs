@@ -22,6 +22,8 @@ pub struct ExternalSums {
     pub slab_correction: Option<f64>,
     pub field: Option<f64>,
     pub wall: Option<f64>,
+    /// Σ q z of all charges, e nm
+    pub moment: f64,
     /// kJ/mol
     pub virial: DMat3,
 }
@@ -83,8 +85,9 @@ pub fn add_forces(
     positions: &[DVec3],
     forces: &mut [DVec3],
 ) -> ExternalSums {
-    let mut sums = ExternalSums { slab_correction: None, field: None, wall: None, virial: DMat3::ZERO };
     let dipole = Dipole::new(positions, charges);
+    let moment = dipole.moment;
+    let mut sums = ExternalSums { slab_correction: None, field: None, wall: None, moment, virial: DMat3::ZERO };
     if external.slab_correction {
         let energy = dipole.slab_energy(cell);
         sums.slab_correction = Some(energy);

@@ -246,6 +246,7 @@ impl ReferenceBackend {
         }
         if let Some(sums) = electrode {
             energies.electrode = Some(sums.electrode);
+            energies.dipole_z = Some(outside.moment);
             energies.electrode_charges = electrode_charges(&self.system.external, charges);
             energies.electrode_potentials =
                 charged.as_ref().map_or([0.0; MOST_ELECTRODES], |(_, potentials)| *potentials);

@@ -180,16 +180,16 @@ pub(super) fn check(
     interface: &InterfaceSpec,
     nonbonded: &mut NonbondedSpec,
     stages: &[StageSpec],
-    has_barostat: bool,
+    (has_vacuum, has_barostat): (bool, bool),
 ) {
     let faults = top.faults;
     let place = |path: &[&str]| place_of(top, path);
-    if interface.has_surface() && nonbonded.dispersion_correction {
+    if (interface.has_surface() || has_vacuum) && nonbonded.dispersion_correction {
         match top.get("nonbonded").and_then(|n| n.get("dispersion_correction")) {
             Some(node) => faults.add(
                 &node.place,
                 "a dispersion correction assumes that matter is the same everywhere, and there is a surface",
-                "remove it: with a slab correction, a wall or an electrode it is off",
+                "remove it: with a vacuum, a slab, a wall or an electrode it is off",
             ),
             None => nonbonded.dispersion_correction = false,
         }
@@ -215,7 +215,7 @@ pub(super) fn check(
                 "a barostat would move the cell under the electrodes, whose matrix holds for where they are",
                 help,
             );
-        } else if interface.slab_correction || !interface.walls.is_empty() {
+        } else if interface.slab_correction || !interface.walls.is_empty() || has_vacuum {
             let help = "run at constant volume";
             faults.add(&at, "a barostat cannot tell a slab from its vacuum, nor move a wall", help);
         }

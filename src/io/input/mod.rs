@@ -123,7 +123,8 @@ fn interpret(document: &Document, origin: &str, base_dir: &Path) -> Result<Input
     let base = dynamics::RawDynamics::read_top(&top);
     let dynamics = base.resolve(&faults, "[dynamics]", has_water);
     let stages = stages::read(&top, &base, &dynamics, has_water);
-    interface::check(&top, &interface, &mut nonbonded, &stages, dynamics.barostat.is_some());
+    let has_vacuum = system.as_ref().is_some_and(|s| s.vacuum > 0.0);
+    interface::check(&top, &interface, &mut nonbonded, &stages, (has_vacuum, dynamics.barostat.is_some()));
     piston::check(&top, &interface, &stages);
     let analyses = analysis::read(&top, &stages, base_dir);
     match system {
