@@ -345,6 +345,19 @@ fn the_virial_is_the_derivative_of_the_energy_by_strain() {
     }
 }
 
+/// Where nothing moves there is no virial: also an ion that stands in the Gaussian of an electrode atom, frozen beside it.
+#[test]
+fn frozen_neighbors_of_an_electrode_have_no_virial() {
+    let mut c = capacitor(converged(), external(true, 0.0, [-0.5, 0.5]));
+    c.positions[N_ELECTRODE] = c.positions[5] + DVec3::new(0.02, 0.0, 0.12);
+    let of = |c: &Capacitor| solve(c).1.virial.to_cols_array().into_iter().fold(0.0, |most: f64, w| most.max(w.abs()));
+    let moving = of(&c);
+    c.system.topology.frozen.fill(true);
+    let frozen = of(&c);
+    println!("{frozen:.1e} kJ/mol where all is frozen, {moving:.1e} where it moves");
+    assert!(frozen < 1e-9 * moving, "{frozen:e} {moving:e}");
+}
+
 #[test]
 fn the_mesh_gives_the_same_charges() {
     let terms = || external(true, 0.0, [-0.5, 0.5]);

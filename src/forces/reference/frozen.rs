@@ -6,6 +6,7 @@
 //! as a quadratic form of these, and taken off. Forces between frozen and moving atoms stay, and so do those on a piston from
 //! outside of it: its own virial does not change where it goes.
 
+use super::electrode::shape;
 use super::external::Dipole;
 use super::pair::{coulomb_term, lennard_jones_terms};
 use super::{bonded, ewald, exclusions, outer, pme::Pme};
@@ -72,6 +73,11 @@ impl FrozenVirial {
             .map(|(i, j)| (place[i].min(place[j]), place[i].max(place[j])))
             .filter(|(_, j)| *j != u32::MAX)
             .collect();
+        // of electrode atoms, nm
+        let mut widths = vec![None; topology.n_atoms()];
+        for electrode in system.external.electrodes.iter().flat_map(|e| &e.electrodes) {
+            electrode.atoms.iter().for_each(|&i| widths[i as usize] = Some(electrode.gaussian_width));
+        }
         let mut constant = DMat3::ZERO;
         let mut pairs = Vec::new();
         for (k, l) in linked_cells(&at, cell, &bare(atoms.len()), cutoff).pairs {
@@ -84,7 +90,12 @@ impl FrozenVirial {
             let [a, b] = [i, j].map(|i| topology.type_ids[i] as usize);
             let (lj, c4) = lennard_jones_terms(interactions, system.pair_table.get(a, b), r_sq);
             constant += outer(d, d) * (lj.force_over_r + c4.force_over_r);
-            pairs.push((k, l, outer(d, d) * coulomb_term(interactions, COULOMB, r_sq).force_over_r));
+            let mut of_units = outer(d, d) * coulomb_term(interactions, COULOMB, r_sq).force_over_r;
+            // shapes of two Gaussians are in nobody's virial
+            if let (Some(width), None) | (None, Some(width)) = (widths[i], widths[j]) {
+                of_units += outer(d, shape(1.0, 1.0 / width, d).1);
+            }
+            pairs.push((k, l, of_units));
         }
         for (k, l) in excluded {
             let d = cell.minimum_image(at[k as usize] - at[l as usize]);
