@@ -51,7 +51,7 @@ pub fn apply(
     }
     let mut electrodes = electrodes(spec, system, net_charge_allowed)?;
     if let Some((potential, electrodes)) = spec.finite_field.zip(electrodes.as_mut()) {
-        hold_apart(potential, electrodes, system, state)?;
+        warnings.extend(hold_apart(potential, electrodes, system, state)?);
     }
     if let Some(electrodes) = &electrodes {
         warnings.extend(doubts(spec, electrodes, system, state));
@@ -109,13 +109,14 @@ pub fn apply(
     Ok(warnings)
 }
 
-/// Gives the electrodes of a finite-field cell their potentials: the upper one stands `potential` (V) above the lower one.
+/// Gives the electrodes of a finite-field cell their potentials: the upper one stands `potential` (V) above the lower one. Returns a warning where a vacuum is
+/// behind them.
 fn hold_apart(
     potential: f64,
     electrodes: &mut Electrodes,
     system: &System,
     state: &State,
-) -> Result<(), InterfaceError> {
+) -> Result<Option<String>, InterfaceError> {
     let [first, second] = &mut electrodes.electrodes[..] else {
         let message =
             format!("`finite_field` acts between two electrodes, and there are {}", electrodes.electrodes.len());
@@ -150,7 +151,13 @@ fn hold_apart(
         );
         return Err(fault("external.finite_field", message));
     }
-    Ok(())
+    let apart = state.cell.vectors().z_axis.z - (top - bottom);
+    Ok((apart >= LEAST_VACUUM).then(|| {
+        format!(
+            "behind the electrodes of a finite field are {apart:.2} nm of vacuum, which do nothing but make the mesh larger: let their backs meet, 0.335 nm apart for \
+             graphite"
+        )
+    }))
 }
 
 /// What is allowed and seldom meant, about electrodes before they are made bare.

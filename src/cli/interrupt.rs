@@ -1,22 +1,54 @@
-//! What a run says when it is interrupted from the keyboard.
+//! What happens when a run is interrupted, from the keyboard or by a queueing system.
 //!
-//! Files of a run are whole at any moment up to the last checkpoint, so there is nothing to save: it is told how to go on.
+//! SIGINT and SIGTERM are remembered while steps are taken: the engine stops at the next neighbor list and writes a checkpoint. At any other moment, and at
+//! the second signal, the process ends at once: files of a run are whole up to the last checkpoint.
 
-/// Ends the process at SIGINT with exit code 130 and words on how to continue; elsewhere the system's own way stays.
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
+
+/// The signal that came, or 0.
+static ASKED: AtomicI32 = AtomicI32::new(0);
+/// Does somebody look at it?
+static IS_WATCHED: AtomicBool = AtomicBool::new(false);
+
+/// Exit code of a process that a signal ended, less the signal.
+pub const SIGNALLED: u8 = 128;
+
+/// From here on a signal ends the process with exit code 128 + signal and words on how to continue, or is remembered; elsewhere the system's own way stays.
 #[cfg(unix)]
-pub fn say_how_to_continue() {
-    extern "C" fn ended(_: libc::c_int) {
-        let words = b"\ninterrupted; the last checkpoint is kept: the same command with --resume continues from it\n";
+pub fn listen() {
+    extern "C" fn asked(signal: libc::c_int) {
+        let later = IS_WATCHED.load(SeqCst) && ASKED.swap(signal, SeqCst) == 0;
+        let words: &[u8] = match later {
+            true => b"\ninterrupted: a checkpoint is written first; once more ends the run at once\n",
+            false => b"\ninterrupted; the last checkpoint is kept: the same command with --resume continues from it\n",
+        };
         // SAFETY: both calls are allowed in a signal handler
         unsafe {
             libc::write(libc::STDERR_FILENO, words.as_ptr().cast(), words.len());
-            libc::_exit(130);
+            if !later {
+                libc::_exit(libc::c_int::from(SIGNALLED) + signal);
+            }
         }
     }
-    let handler = ended as extern "C" fn(libc::c_int);
-    // SAFETY: the handler touches nothing of the program
-    unsafe { libc::signal(libc::SIGINT, handler as libc::sighandler_t) };
+    let handler = asked as extern "C" fn(libc::c_int);
+    for signal in [libc::SIGINT, libc::SIGTERM] {
+        // SAFETY: the handler touches nothing of the program but two atomics
+        unsafe { libc::signal(signal, handler as libc::sighandler_t) };
+    }
 }
 
 #[cfg(not(unix))]
-pub fn say_how_to_continue() {}
+pub fn listen() {}
+
+/// Remembers signals that come while `work` is done, which looks at [`asked`].
+pub fn watched<T>(work: impl FnOnce() -> T) -> T {
+    IS_WATCHED.store(true, SeqCst);
+    let done = work();
+    IS_WATCHED.store(false, SeqCst);
+    done
+}
+
+/// The signal that asked the run to stop.
+pub fn asked() -> Option<u8> {
+    u8::try_from(ASKED.load(SeqCst)).ok().filter(|signal| *signal > 0)
+}

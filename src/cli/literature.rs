@@ -160,6 +160,9 @@ fn has_one_ion(prepared: &Prepared) -> bool {
         && prepared.composition.rows.iter().any(|r| r.name == "Zn2+" && r.count == 1)
 }
 
+/// Layers of a crystal that screen a charge.
+const SCREENING: usize = 3;
+
 /// Has a run the surface, solutes, models, electrodes and temperature of a system of the case of interfaces?
 fn is_that_interface(prepared: &Prepared, system: &CaseSystem) -> Result<bool, CliError> {
     let ours = &prepared.input;
@@ -168,10 +171,12 @@ fn is_that_interface(prepared: &Prepared, system: &CaseSystem) -> Result<bool, C
     }
     let (theirs, _, _) = validate::input_of(&system.name, system, &[])?;
     // What the liquid touches: coated or not, bare or under a monolayer of these species.
+    // Three layers screen a charge as more do; the potential at the atoms of one or two differs from that of the metal.
+    let layers = |s: &SurfaceSpec| s.layers.unwrap_or(SCREENING).min(SCREENING);
     let surface = |input: &Input| {
         let species = |s: &SurfaceSpec| s.monolayers.iter().map(|m| m.species.clone()).collect::<Vec<_>>();
         let coating = |s: &SurfaceSpec| s.coating.as_ref().map(|c| c.material.clone());
-        input.interface.surface.as_ref().map(|s| (s.material.clone(), s.slabs, coating(s), species(s)))
+        input.interface.surface.as_ref().map(|s| (s.material.clone(), s.slabs, layers(s), coating(s), species(s)))
     };
     let potentials = |input: &Input| -> Vec<_> { input.interface.electrodes.iter().map(|e| e.condition).collect() };
     let solutes = |input: &Input| {

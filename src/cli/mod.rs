@@ -108,6 +108,9 @@ pub enum CliError {
     /// Exit code 1: a run survives it once.
     #[error("{0}")]
     DeviceLost(String),
+    /// Exit code 128 + signal: as asked for.
+    #[error("{0}")]
+    Interrupted(String),
     /// Exit code 3.
     #[error("{0} validation verdict(s) failed")]
     Verdict(usize),
@@ -129,6 +132,7 @@ impl CliError {
             CliError::Run(_) | CliError::DeviceLost(_) => 1,
             CliError::Input(_) => 2,
             CliError::Verdict(_) => 3,
+            CliError::Interrupted(_) => interrupt::SIGNALLED + interrupt::asked().unwrap_or(0),
         }
     }
 }
@@ -157,7 +161,8 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            warn!("error: {error}");
+            let head = if matches!(error, CliError::Interrupted(_)) { "" } else { "error: " };
+            warn!("{head}{error}");
             ExitCode::from(error.exit_code())
         }
     }

@@ -61,6 +61,13 @@ impl Progress {
         }
     }
 
+    /// Leaves the line as it is.
+    pub fn leave(&mut self) {
+        if self.terminal && self.last.is_some() {
+            warn!("");
+        }
+    }
+
     fn draw(&self, fraction: f64, detail: &str) {
         let elapsed = self.started.elapsed().as_secs_f64();
         let done = fraction - self.start_fraction;

@@ -1,7 +1,7 @@
 //! What a run writes while it goes: log, trajectory, checkpoint, samples for the analyses, progress.
 
-use super::CliError;
 use super::progress::Progress;
+use super::{CliError, interrupt};
 use crate::analysis::AnalysisSet;
 use crate::dynamics::nose_hoover::Chain;
 use crate::dynamics::piston::GapSums;
@@ -185,6 +185,10 @@ impl Observer for Recorder<'_> {
             self.analyses.sample(frame).map_err(output)?;
         }
         Ok(())
+    }
+
+    fn wants_stop(&mut self) -> bool {
+        interrupt::asked().is_some()
     }
 
     fn checkpoint(&mut self, moment: &Moment<'_>) -> Result<(), DynamicsError> {

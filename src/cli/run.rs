@@ -101,7 +101,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     for warning in &prepared.warnings {
         warn!("warning: {warning}");
     }
-    interrupt::say_how_to_continue();
+    interrupt::listen();
     let mut losses = args.lose_device_at.iter().copied();
     let attempt = run_stages(&mut prepared, backend, &folder, checkpoint, analyses, input_hash, losses.next());
     let stages = match attempt {
@@ -145,6 +145,7 @@ fn resume_once(
 fn failed(error: DynamicsError) -> CliError {
     match error {
         DynamicsError::Force(ForceError::DeviceLost(_)) => CliError::DeviceLost(error.to_string()),
+        DynamicsError::Interrupted { .. } => CliError::Interrupted(error.to_string()),
         other => CliError::run(other),
     }
 }
@@ -314,7 +315,11 @@ fn run_stages(
                 recorder.trajectory = open_trajectory(prepared, &mut recorder, stage, trajectory.as_ref())?;
                 recorder.progress = Progress::new(&stage.name, start_step as f64 / plan.schedule.n_steps as f64);
                 recorder.started = Instant::now();
-                let summary = engine.run_stage(&plan, start_step, &mut recorder).map_err(failed)?;
+                let done = interrupt::watched(|| engine.run_stage(&plan, start_step, &mut recorder));
+                if let Err(DynamicsError::Interrupted { .. }) = done {
+                    recorder.progress.leave();
+                }
+                let summary = done.map_err(failed)?;
                 let speed = recorder.ns_per_day(plan.schedule.n_steps);
                 let detail = format!(
                     "{:9.3} ps  {speed:7.2} ns/day  {:6.1} K mean  {} wall",

@@ -82,6 +82,10 @@ pub trait Observer {
     fn progress(&mut self, stage_step: u64, n_steps: u64, temperature: f64);
     /// Worth telling, not worth stopping for.
     fn warning(&mut self, _text: String) {}
+    /// Is the run to stop as soon as it can be continued from there? It ends with a checkpoint and [`DynamicsError::Interrupted`].
+    fn wants_stop(&mut self) -> bool {
+        false
+    }
 }
 
 /// How a stage ended; after a resume, of the part done since.
@@ -252,8 +256,9 @@ impl<'a> Engine<'a> {
         // the step that the list in use was made for
         let mut listed = None;
         loop {
+            let stopping = observer.wants_stop();
             while queued < schedule.n_steps && in_flight.len() < self.backend.depth() {
-                if self.waits_for_host(plan, queued) && !in_flight.is_empty() {
+                if (stopping || self.waits_for_host(plan, queued)) && !in_flight.is_empty() {
                     break;
                 }
                 if schedule.neighbor_due(queued) || queued == start_step {
@@ -268,6 +273,9 @@ impl<'a> Engine<'a> {
                 }
                 let end = schedule.batch_end(queued);
                 let mut batch = self.batch(plan, &start, queued, end);
+                if stopping {
+                    batch.wanted = Wanted::State;
+                }
                 if let (Some(factor), Some(first)) = (self.couple_chain(plan, queued), batch.chunks.first_mut()) {
                     first.velocity_scale = factor;
                 }
@@ -307,7 +315,9 @@ impl<'a> Engine<'a> {
                 self.lagged_list = lists.at(end);
             }
             self.show_frame(plan, end, done.charges, observer)?;
-            if schedule.checkpoint_due(end) && end < schedule.n_steps {
+            let is_last = stopping && batch.wanted == Wanted::State && in_flight.is_empty();
+            let stops = is_last && schedule.neighbor_due(end) && end < schedule.n_steps;
+            if stops || schedule.checkpoint_due(end) && end < schedule.n_steps {
                 let mut electrodes = Vec::new();
                 if self.system.external.electrodes.is_some() {
                     // by the list that a continuation begins with
@@ -316,6 +326,9 @@ impl<'a> Engine<'a> {
                     electrodes = electrodes::charges(self.system, &mut *self.backend)?;
                 }
                 observer.checkpoint(&Moment { electrodes: &electrodes, ..self.moment(end) })?;
+            }
+            if stops {
+                return Err(DynamicsError::Interrupted { step: self.state.step, time: self.state.time });
             }
             observer.progress(end, schedule.n_steps, temperature);
         }

@@ -38,4 +38,9 @@ pub enum DynamicsError {
     /// A coupling of the barostat gave a cell that cannot be used, or a piston has gone where it cannot be.
     #[error("stage `{stage}`, step {step}: {detail}")]
     Cell { stage: String, step: u64, detail: String },
+    /// As the observer wanted; the last checkpoint is of this step.
+    #[error(
+        "interrupted at step {step}, {time:.3} ps in all; a checkpoint was written: the same command with --resume continues from it"
+    )]
+    Interrupted { step: u64, time: f64 },
 }

@@ -1,5 +1,6 @@
 //! The program as a user meets it: exit codes, messages, files, and runs that survive being killed.
 
+use hexaqua::io::checkpoint::Checkpoint;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -132,13 +133,18 @@ fn a_run_killed_by_sigkill_and_resumed_ends_as_an_unbroken_one() {
             std::thread::sleep(Duration::from_millis(2));
         }
         if kill == 1 {
-            // from the keyboard
+            // from the keyboard: a checkpoint is written where the run stops, and nothing that was logged is lost
             let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
             assert!(interrupt.expect("kill").success());
             let ended = child.wait_with_output().expect("reaped");
             let told = String::from_utf8_lossy(&ended.stderr).into_owned();
             assert_eq!(ended.status.code(), Some(130), "{told}");
-            assert!(told.contains("--resume continues from it"), "{told}");
+            assert!(told.contains("interrupted at step") && told.contains("--resume continues from it"), "{told}");
+            let kept = Checkpoint::read_file(&broken.join("checkpoint")).expect("a checkpoint");
+            let log = std::fs::read_to_string(broken.join("log.csv")).expect("a log");
+            let last: u64 = log.lines().last().and_then(|l| l.split(',').nth(1)?.parse().ok()).expect("a step");
+            assert!(kept.state.step > last, "kept step {}, logged {last}", kept.state.step);
+            assert!(told.contains(&format!("at step {},", kept.state.step)), "{told}");
         } else {
             child.kill().expect("killed"); // SIGKILL
             child.wait().expect("reaped");

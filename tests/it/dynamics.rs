@@ -37,6 +37,8 @@ pub struct Memory {
     /// (step, `[n_atoms]`, e) of the frames that came with charges of electrodes
     pub charges: Vec<(u64, Vec<f64>)>,
     pub warnings: Vec<String>,
+    /// Wants to stop once this step is logged.
+    pub stops_after: Option<u64>,
 }
 
 impl Observer for Memory {
@@ -51,6 +53,10 @@ impl Observer for Memory {
             self.charges.push((frame.step, charges.to_vec()));
         }
         Ok(())
+    }
+
+    fn wants_stop(&mut self) -> bool {
+        self.stops_after.is_some_and(|last| self.rows.last().is_some_and(|row| row.step >= last))
     }
 
     fn checkpoint(&mut self, moment: &Moment<'_>) -> Result<(), DynamicsError> {

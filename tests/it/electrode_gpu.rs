@@ -9,7 +9,7 @@ use crate::support::systems::thermal_velocities;
 use glam::{DMat3, DVec3};
 use hexaqua::dynamics::engine::StagePlan;
 use hexaqua::dynamics::schedule::Schedule;
-use hexaqua::dynamics::{Engine, StoredCharges, neighbors};
+use hexaqua::dynamics::{DynamicsError, Engine, StoredCharges, neighbors};
 use hexaqua::forces::gpu::shader::Shaders;
 use hexaqua::forces::gpu::{GpuOptions, PairKernel};
 use hexaqua::forces::reference::frozen::FrozenVirial;
@@ -307,6 +307,22 @@ fn runs_with_electrodes_repeat_and_resume_bit_for_bit() {
     assert_eq!(rest.warnings, Vec::<String>::new(), "and the same bits");
     assert_eq!(resumed.state, whole.state);
     assert_eq!(rest.rows, memory.rows[memory.rows.len() - rest.rows.len()..]);
+    // a run that was asked to stop stops at a list, with a checkpoint as good as one that was due
+    let Some(mut stopped) = engine(&state) else { return };
+    let mut until = Memory { stops_after: Some(0), ..Memory::default() };
+    let end = stopped.run_stage(&plan, 0, &mut until).expect_err("it stops");
+    let cut = until.checkpoints.pop().expect("a checkpoint");
+    assert!(
+        matches!(end, DynamicsError::Interrupted { step, .. } if step == cut.stage_step && step == cut.state.step),
+        "{end}"
+    );
+    assert!(until.checkpoints.is_empty() && cut.stage_step % 10 == 0 && cut.stage_step < 40, "step {}", cut.stage_step);
+    let Some(mut resumed) = engine(&cut.state) else { return };
+    (resumed.kinetic, resumed.heat, resumed.lagged_list) = (cut.kinetic, cut.heat, cut.lagged_list);
+    resumed.stored = Some(StoredCharges { electrodes: cut.electrodes, same_backend: true });
+    let rest = go(&mut resumed, cut.stage_step);
+    assert_eq!(rest.warnings, Vec::<String>::new(), "and the same bits");
+    assert_eq!(resumed.state, whole.state);
     let charge = |k: usize| memory.rows[k].energies.electrode_charges[1];
     assert!(charge(0) != charge(memory.rows.len() - 1), "charges are logged and change");
 }

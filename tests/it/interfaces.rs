@@ -355,6 +355,8 @@ fn electrodes_that_are_seldom_meant_are_warned_about() {
     let screens = |layers: &str| said("graphite-water-finite-field", &[&format!("surface.layers={layers}")]);
     let (code, text) = screens("1");
     assert!(code == Some(0) && text.contains("`lower` is one layer of atoms"), "{text}");
+    let far = said("graphite-water-finite-field", &["surface.vacuum=3 nm"]);
+    assert!(far.0 == Some(0) && far.1.contains("3.00 nm of vacuum, which do nothing"), "{far:?}");
     let (code, text) = screens("2");
     assert!(code == Some(0) && !text.contains("one layer of atoms"), "{text}");
     let (code, text) = said(NAME, &["electrode.lower.atoms=lower and z < 2.2 nm"]);
