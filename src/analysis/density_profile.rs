@@ -280,6 +280,11 @@ impl DensityProfile {
     fn counts_molecules(&self) -> bool {
         self.weights.is_some()
     }
+
+    /// What densities of groups are densities of.
+    fn counted(&self) -> &'static str {
+        if self.counts_molecules() { "molecules" } else { "number density" }
+    }
 }
 
 /// Mean of heights that are fractions of the cell, of the images that stand together across the boundary, or `None` for an empty set.
@@ -413,7 +418,7 @@ impl Observable for DensityProfile {
         let is_thin = |k: usize| peak(k) < THIN * highest;
         let has_thin = drawn.iter().any(|&k| is_thin(k));
         let named = |k: usize| format!("{}{}", self.names[k], if is_thin(k) { " (right)" } else { "" });
-        let what = if self.counts_molecules() { "molecules" } else { "number density" };
+        let what = self.counted();
         result.figures.push(Figure {
             name: result.name.clone(),
             title: "Number density along z".to_string(),
@@ -551,16 +556,16 @@ impl DensityProfile {
                     Column::new("number density", "nm-3", values.clone()),
                 ],
             });
-            let digits = (2.0 - highest.log10().floor()).clamp(0.0, 6.0) as usize;
             result.figures.push(Figure {
                 name: file,
-                title: format!("{name} over z and x, darkest {highest:.digits$} nm⁻³"),
+                title: format!("{name} over z and x"),
                 x: Axis::new("z", "nm").with_range(first as f64 * square, last as f64 * square),
                 y: Axis::new("x", "nm").with_range(0.0, self.width),
                 map: Some(Map {
                     n_x: last - first,
                     values: values.chunks_exact(*n_z).flat_map(|row| &row[first..last]).copied().collect(),
                     high: highest,
+                    scale: Axis::new(self.counted(), "nm⁻³"),
                 }),
                 ..Default::default()
             });

@@ -11,6 +11,9 @@ use super::snapshot::Snapshot;
 use crate::cell::Cell;
 use crate::system::{External, Topology};
 
+/// Colour of all ligands together, unlike that of the first ones.
+const SUM: usize = 4;
+
 /// What was counted in layers of about the wanted thickness.
 pub struct Layers {
     n: usize,
@@ -141,7 +144,11 @@ impl Layers {
             };
             let numbers: Vec<Estimate> = filled.iter().filter_map(|&l| ratio(l)).collect();
             let points = z.iter().zip(&numbers).map(|(&z, n)| [z, n.value]).collect();
-            series.push(Series::new(SeriesKind::Line, *name, group, points));
+            // The sum of all, last, lies on the only ligand that is there: dashes of another colour show both.
+            let is_sum = group > 0 && group + 1 == names.len();
+            let (kind, color) =
+                if is_sum { (SeriesKind::DashedLine, SUM.max(group)) } else { (SeriesKind::Line, group) };
+            series.push(Series::new(kind, *name, color, points));
             columns.push(Column::new(format!("CN {name}"), "1", numbers.iter().map(|n| n.value).collect()));
             let errors = numbers.iter().map(|n| n.error.unwrap_or(f64::NAN)).collect();
             columns.push(Column::new(format!("± {name}"), "1", errors));

@@ -143,6 +143,8 @@ pub struct Figure {
     pub ramp: bool,
     /// Drawn under the series.
     pub map: Option<Map>,
+    /// What the reader must know to read it; printed below it.
+    pub note: String,
 }
 
 /// A quantity on equal rectangles that fill the ranges of both axes.
@@ -153,6 +155,8 @@ pub struct Map {
     /// `[n_y][n_x]`, from zero; shown up to `high`
     pub values: Vec<f64>,
     pub high: f64,
+    /// What the colours stand for, and its unit.
+    pub scale: Axis,
 }
 
 /// A file stem from words that may hold any character: letters, digits, `+`, `-` and `_` stay.

@@ -145,7 +145,11 @@ fn figure_section(out: &mut String, heading: &str, figures: &[Figure]) {
     }
     let _ = write!(out, "<section>\n<h2>{}</h2>\n<div class=\"figures\">\n", printed(heading));
     for figure in figures {
-        let _ = write!(out, "<figure>\n{}</figure>\n", svg::render(figure));
+        let caption = match figure.note.as_str() {
+            "" => String::new(),
+            note => format!("<figcaption class=\"note\">{}</figcaption>\n", printed(note)),
+        };
+        let _ = write!(out, "<figure>\n{}{caption}</figure>\n", svg::render(figure));
     }
     out.push_str("</div>\n</section>\n");
 }

@@ -15,6 +15,7 @@ const HEIGHT: f64 = 350.0;
 const LEFT: f64 = 66.0;
 const RIGHT: f64 = 20.0;
 const RIGHT_WITH_AXIS: f64 = 62.0;
+const RIGHT_WITH_BAR: f64 = 92.0;
 const TOP: f64 = 58.0;
 const BOTTOM: f64 = 52.0;
 /// Height of a row of the legend beyond the first, px.
@@ -78,7 +79,11 @@ impl Scale {
 
 /// The figure as one `<svg>` element.
 pub fn render(figure: &Figure) -> String {
-    let right_margin = if figure.right.is_some() { RIGHT_WITH_AXIS } else { RIGHT };
+    let right_margin = match (&figure.map, &figure.right) {
+        (Some(_), _) => RIGHT_WITH_BAR,
+        (None, Some(_)) => RIGHT_WITH_AXIS,
+        (None, None) => RIGHT,
+    };
     let places = legend_places(figure, WIDTH - RIGHT - LEFT);
     let rows = places.last().map_or(0, |p| p.1);
     // Long titles, of selections for instance, are broken, and the figure grows.
@@ -174,6 +179,9 @@ pub fn render(figure: &Figure) -> String {
         &format!(r#"transform="rotate(-90 17 {middle})""#),
         &axis_title(&figure.y),
     );
+    if let Some(map) = &figure.map {
+        color_bar(&mut out, map, x1 + 14.0, (y0, y1));
+    }
     if let Some((axis, scale)) = &right {
         // The axis wears the colour of its curve.
         let first = figure.series.iter().find(|s| s.on_right).or(figure.series.first());
@@ -292,6 +300,36 @@ fn rectangles(out: &mut String, map: &Map, x: &Scale, y: &Scale) {
     }
 }
 
+/// What the steps of a map stand for: their colours from below, numbers and unit.
+///
+/// * `left` – of the bar, px
+/// * `ends` – the heights at which it begins and ends, px
+fn color_bar(out: &mut String, map: &Map, left: f64, (from, to): (f64, f64)) {
+    const BAR: f64 = 14.0;
+    let scale = Scale { low: 0.0, high: map.high, from, to };
+    let step = (from - to) / LEVELS as f64;
+    for k in 1..=LEVELS {
+        let (top, opacity) = (from - step * k as f64, k as f64 / LEVELS as f64);
+        let _ = writeln!(
+            out,
+            r##"<rect class="f0" x="{left:.1}" y="{top:.1}" width="{BAR}" height="{step:.1}" fill="{}" fill-opacity="{opacity:.2}"/>"##,
+            PALETTE[0]
+        );
+    }
+    let (right, height) = (left + BAR, from - to);
+    let _ = writeln!(
+        out,
+        r##"<rect class="axis" x="{left:.1}" y="{to:.1}" width="{BAR}" height="{height:.1}" fill="none" stroke="#30363d"/>"##
+    );
+    for t in ticks(0.0, map.high, 6) {
+        rule(out, "axis", "#30363d", right, scale.px(t), right + 4.0, scale.px(t), "");
+        text(out, right + 8.0, scale.px(t) + 4.5, "start", "ink", "", &tick_label(t, map.high));
+    }
+    let (at, middle) = (WIDTH - 11.0, 0.5 * (from + to));
+    let turn = format!(r#"transform="rotate(90 {at} {middle})""#);
+    text(out, at, middle, "middle", "ink", &turn, &axis_title(&map.scale));
+}
+
 fn line(out: &mut String, series: &Series, ink: &Ink, x: &Scale, y: &Scale) {
     let Ink { stroke, fill, color } = ink;
     let points = thinned(&series.points);
@@ -315,7 +353,7 @@ fn line(out: &mut String, series: &Series, ink: &Ink, x: &Scale, y: &Scale) {
         );
     }
     let style = match series.kind {
-        SeriesKind::DashedLine => r#"stroke-width="1.4" stroke-dasharray="5 3""#,
+        SeriesKind::DashedLine => r#"stroke-width="1.8" stroke-dasharray="6 5""#,
         SeriesKind::Faint => r#"stroke-width="0.7" stroke-opacity="0.45""#,
         _ if points.len() > DENSE => r#"stroke-width="1.1""#,
         _ => r#"stroke-width="1.8""#,

@@ -476,7 +476,13 @@ pub fn with_interface(mut report: RunReport) -> RunReport {
         title: "Water over z and x".to_string(),
         x: Axis::new("z", "nm").with_range(0.0, 4.0),
         y: Axis::new("x", "nm").with_range(0.0, 2.0),
-        map: Some(Map { n_x: 4, values: vec![0.0, 1.0, 1.0, 0.0, 0.0, 2.0, 1.0, 0.5], high: 2.0 }),
+        map: Some(Map {
+            n_x: 4,
+            values: vec![0.0, 1.0, 1.0, 0.0, 0.0, 2.0, 1.0, 0.5],
+            high: 2.0,
+            scale: Axis::new("molecules", "nm⁻³"),
+        }),
+        note: "Averaged over y & more.".to_string(),
         ..Default::default()
     });
     report
@@ -493,7 +499,25 @@ fn an_interface_is_seen_from_the_side_with_its_layers() {
     assert!(page.contains("<tr><td>0.7500</td><td>5</td></tr>"), "a table is shown whole");
     // Two neighbours that are equal are one rectangle.
     let map = report::figure_svg(&with_interface(sample_report()).results[0].figures.last().expect("map").clone());
-    assert_eq!(map.matches("fill-opacity=\"0.50\"").count(), 1);
+    let paths: Vec<&str> =
+        map.lines().filter(|l| l.starts_with("<path") && l.contains("fill-opacity=\"0.50\"")).collect();
+    assert_eq!(paths.len(), 1);
+    assert_eq!(paths[0].matches('M').count(), 2);
+    // The bar: twelve steps as high as the axes, the darkest on top, from 0 to what the darkest stands for, with its unit.
+    let steps: Vec<(f64, f64)> = map
+        .lines()
+        .filter(|l| l.starts_with("<rect class=\"f0\""))
+        .map(|l| {
+            let number =
+                |key: &str| l.split(&format!(" {key}=\"")).nth(1).and_then(|r| r.split('"').next()?.parse().ok());
+            (number("y").expect("y"), number("fill-opacity").expect("opacity"))
+        })
+        .collect();
+    assert_eq!(steps.len(), 12);
+    assert!(steps.windows(2).all(|w| w[1].0 < w[0].0 && w[1].1 > w[0].1), "{steps:?}");
+    assert_eq!(steps[11].1, 1.0);
+    assert!(map.contains(">molecules (nm⁻³)</text>") && map.contains(">1.5</text>"), "{map}");
+    assert!(page.contains("<figcaption class=\"note\">Averaged over y &amp; more.</figcaption>"));
     assert!(!report::page(&sample_report()).contains("class=\"side\""));
 }
 
@@ -528,4 +552,39 @@ fn the_stationary_part_of_a_series_is_marked() {
     ];
     let page = report::page(&RunReport { log, ..Default::default() });
     assert!(page.contains(&format!("stationary from {} ps", report::text::number(from, None))));
+}
+
+/// Means in titles and legends are of what was analysed, and not of the stages before it.
+#[test]
+fn means_in_titles_are_those_of_the_analysed_part() {
+    // ten lines of equilibration, then ten with other means
+    let column = |name: &str, unit: &str, before: f64, after: f64| {
+        let values =
+            (0..20).map(|k| if k < 10 { before } else { after + if k % 2 == 0 { 0.01 } else { -0.01 } }).collect();
+        Column::new(name, unit, values)
+    };
+    let log = vec![
+        Column::new("time", "ps", (0..20).map(f64::from).collect()),
+        column("temperature", "K", 200.0, 300.0),
+        column("potential", "kJ/mol", -50.0, -900.0),
+        column("charge_lower", "e", 0.0, -0.75),
+        column("charge_upper", "e", 0.0, 0.75),
+    ];
+    let titles = |analysed_from: Option<f64>| {
+        let report = RunReport { log: log.clone(), analysed_from, ..Default::default() };
+        let of = |f: hexaqua::analysis::Figure| std::iter::once(f.title).chain(f.series.into_iter().map(|s| s.label));
+        report.figures().into_iter().flat_map(of).collect::<Vec<String>>()
+    };
+    let told = titles(Some(10.0));
+    for words in
+        ["Temperature, mean 300.00 K", "Charge of electrodes, mean of upper +0.7500 e", "potential (mean -900)"]
+    {
+        assert!(told.iter().any(|t| t == words), "{words} in {told:?}");
+    }
+    let whole = titles(None);
+    for words in
+        ["Temperature, mean 250.00 K", "Charge of electrodes, mean of upper +0.3750 e", "potential (mean -475)"]
+    {
+        assert!(whole.iter().any(|t| t == words), "{words} in {whole:?}");
+    }
 }
