@@ -7,9 +7,9 @@
 
 use super::CliError;
 use super::capacitance::Reading;
-use super::interface::widest_gap;
 use super::prepare::Prepared;
 use super::rigid::Rigid;
+use super::vacuum;
 use crate::cell::Cell;
 use crate::forces::cpu::CpuBackend;
 use crate::forces::reference::external::Dipole;
@@ -84,8 +84,8 @@ impl<'a> FrameCharges<'a> {
         found.edge = match prepared.input.interface.finite_field {
             Some(_) => lower_back(&electrodes.electrodes, &built.positions, &found.cell, &there),
             None => system.external.slab_correction.then(|| {
-                let (vacuum, bottom) = widest_gap(&found.cell, &there);
-                bottom - 0.5 * vacuum
+                let (empty, bottom) = vacuum::widest(&found.cell, &there);
+                bottom - 0.5 * empty
             }),
         };
         for &atom in &found.atoms {

@@ -1,14 +1,15 @@
 //! What an input says about an interface, applied to a built system: slab, field, walls and electrodes.
 
+use super::vacuum;
 use crate::analysis::selection::select;
 use crate::cell::Cell;
 use crate::potential::mixing::Mixing;
 use crate::potential::pair_table::{PairCoefficients, PairOrigin, PairTable};
 use crate::system::external::{Condition, Electrode, Electrodes, External, Wall};
 use crate::system::interface::{ConditionSpec, ElectrodeSpec, InterfaceSpec, WallSpec};
+use crate::system::spec::Input;
 use crate::system::{State, System, Topology};
 use crate::units::{COULOMB, VOLT};
-use glam::DVec3;
 use std::f64::consts::PI;
 
 /// What is wrong, and the key of the input that says it.
@@ -20,14 +21,12 @@ pub struct InterfaceError {
 
 /// Charges are compared to a thousandth of e: those of a topology are rounded.
 const NEUTRAL: f64 = 1e-3;
-/// Empty height of the cell from which a slab counts as one, nm.
-const LEAST_VACUUM: f64 = 1.0;
 /// Atoms of one layer are level to this, nm
 const ONE_LAYER: f64 = 0.05;
 /// A larger voltage may be a slip of the unit, V.
 const MOST_VOLTAGE: f64 = 10.0;
 
-fn fault(key: impl Into<String>, message: impl Into<String>) -> InterfaceError {
+pub(super) fn fault(key: impl Into<String>, message: impl Into<String>) -> InterfaceError {
     InterfaceError { key: key.into(), message: message.into() }
 }
 
@@ -36,12 +35,12 @@ fn fault(key: impl Into<String>, message: impl Into<String>) -> InterfaceError {
 /// * `mixing` – for atoms of walls with those of the system
 /// * returns warnings
 pub fn apply(
-    spec: &InterfaceSpec,
+    input: &Input,
     system: &mut System,
     state: &mut State,
     mixing: Mixing,
-    net_charge_allowed: bool,
 ) -> Result<Vec<String>, InterfaceError> {
+    let (spec, net_charge_allowed) = (&input.interface, input.system.net_charge_allowed);
     let mut warnings = Vec::new();
     if *spec == InterfaceSpec::default() {
         return Ok(warnings);
@@ -67,21 +66,7 @@ pub fn apply(
                            write net_charge = \"allowed\" in [system] if this is meant";
             return Err(fault("external.slab_correction", message));
         }
-        let vacuum = gather_slab(&system.topology, state);
-        let height = state.cell.vectors().z_axis.z;
-        if vacuum < LEAST_VACUUM {
-            let message = format!(
-                "`slab_correction` needs an empty part of the cell, and the largest is {vacuum:.3} nm of {height:.3} nm\n  \
-                 make the cell higher, or give `vacuum` to a liquid that is built: three times the height of the slab is usual"
-            );
-            return Err(fault("external.slab_correction", message));
-        }
-        if vacuum < height - vacuum {
-            warnings.push(format!(
-                "the vacuum is {vacuum:.2} nm of {height:.2} nm: images of the slab are felt; a cell of twice to three times \
-                 the slab is usual"
-            ));
-        }
+        warnings.extend(vacuum::of_slab(input, &system.topology, state)?);
     }
     let height = state.cell.vectors().z_axis.z;
     system.external = External {
@@ -152,7 +137,7 @@ fn hold_apart(
         return Err(fault("external.finite_field", message));
     }
     let apart = state.cell.vectors().z_axis.z - (top - bottom);
-    Ok((apart >= LEAST_VACUUM).then(|| {
+    Ok((apart >= vacuum::LEAST).then(|| {
         format!(
             "behind the electrodes of a finite field are {apart:.2} nm of vacuum, which do nothing but make the mesh larger: let their backs meet, 0.335 nm apart for \
              graphite"
@@ -194,12 +179,12 @@ fn doubts(spec: &InterfaceSpec, electrodes: &Electrodes, system: &System, state:
     let outermost = (electrodes.electrodes.iter().min_by(|a, b| mean(a).total_cmp(&mean(b))))
         .zip(electrodes.electrodes.iter().max_by(|a, b| mean(a).total_cmp(&mean(b))));
     if let Some((lower, upper)) = outermost.filter(|_| !spec.slab_correction && spec.finite_field.is_none()) {
-        let (vacuum, _) = widest_gap(&state.cell, &state.positions);
+        let (empty, _) = vacuum::widest(&state.cell, &state.positions);
         // of given charges nobody knows
         let is_alike = lower.condition == upper.condition && matches!(lower.condition, Condition::Potential(_));
-        if !is_alike || vacuum >= LEAST_VACUUM {
-            let backs = if vacuum >= LEAST_VACUUM {
-                format!("its {vacuum:.2} nm of vacuum")
+        if !is_alike || empty >= vacuum::LEAST {
+            let backs = if empty >= vacuum::LEAST {
+                format!("its {empty:.2} nm of vacuum")
             } else {
                 "the boundary".to_string()
             };
@@ -385,43 +370,6 @@ fn drop_inner_pairs(electrodes: &Electrodes, system: &mut System) -> usize {
         }
     }
     dropped
-}
-
-/// The largest empty part of the cell along z: its height and where it ends, nm.
-pub(super) fn widest_gap(cell: &Cell, positions: &[DVec3]) -> (f64, f64) {
-    let height = cell.vectors().z_axis.z;
-    let wrapped = |z: f64| z - height * (z / height).floor();
-    let mut heights: Vec<f64> = positions.iter().map(|r| wrapped(r.z)).collect();
-    heights.sort_by(f64::total_cmp);
-    let Some((&first, &last)) = heights.first().zip(heights.last()) else { return (height, 0.0) };
-    let mut widest = (first + height - last, first);
-    for pair in heights.windows(2) {
-        if pair[1] - pair[0] > widest.0 {
-            widest = (pair[1] - pair[0], pair[1]);
-        }
-    }
-    widest
-}
-
-/// Moves molecules by whole heights of the cell so that the slab is not cut; returns the height of the vacuum, nm.
-fn gather_slab(topology: &Topology, state: &mut State) -> f64 {
-    let height = state.cell.vectors().z_axis.z;
-    let (vacuum, bottom) = widest_gap(&state.cell, &state.positions);
-    // nothing to do where the slab lies in one piece already; else its lower edge stays inside the cell
-    let edge = bottom - 0.5 * vacuum;
-    let extent = |positions: &[DVec3]| {
-        let z = positions.iter().map(|r| r.z);
-        z.clone().fold(f64::MIN, f64::max) - z.fold(f64::MAX, f64::min)
-    };
-    if extent(&state.positions) > height - vacuum + 1e-6 {
-        for m in 0..topology.molecules.len() {
-            let atoms = topology.atoms_of(m);
-            let middle = atoms.clone().map(|i| state.positions[i].z).sum::<f64>() / atoms.len() as f64;
-            let shift = height * ((middle - edge) / height).floor();
-            state.positions[atoms].iter_mut().for_each(|r| r.z -= shift);
-        }
-    }
-    height - extent(&state.positions)
 }
 
 /// A wall with its coefficients for every type.

@@ -52,6 +52,7 @@ mod side_view;
 pub mod simulate;
 mod surface;
 mod time_step;
+mod vacuum;
 pub mod validate;
 
 use clap::{Parser, Subcommand};

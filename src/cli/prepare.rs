@@ -240,8 +240,7 @@ fn finish(input: Input, locations: &Locations, parts: Parts, layers: Vec<String>
         (GeometrySpec::Topology { .. }, PairOrigin::Mixed(rule)) => rule,
         _ => input.nonbonded.mixing,
     };
-    let allowed = input.system.net_charge_allowed;
-    let notes = interface::apply(&input.interface, &mut system, &mut state, mixing, allowed);
+    let notes = interface::apply(&input, &mut system, &mut state, mixing);
     warnings.extend(notes.map_err(|e| at(&e.key, &e.message))?);
     let open = piston::open_systems(&input, &system, &state).map_err(|e| at(&e.key, &e.message))?;
     let piston_log = piston::log_of(&open, room);

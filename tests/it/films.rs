@@ -105,7 +105,8 @@ fn a_film_is_built_between_its_walls() {
         .expect("written");
     let run = Command::new(env!("CARGO_BIN_EXE_hexaqua")).arg("build").arg(&path).output().expect("starts");
     let text = String::from_utf8_lossy(&run.stderr).into_owned();
-    assert!(run.status.code() == Some(2) && text.contains("give `vacuum` to a liquid that is built"), "{text}");
+    assert!(run.status.code() == Some(2) && text.contains("needs an empty part of the cell"), "{text}");
+    assert!(text.contains("[system] vacuum = \""), "{text}");
 }
 
 /// Total energy of the packed film, kJ/mol, and that of the field.
@@ -134,6 +135,55 @@ fn a_film_does_not_feel_its_vacuum() {
     let apart = relative_error(energies(4.0, &plain).0, near);
     println!("without the correction {apart:.1e}");
     assert!(apart > 1e-4, "{apart:.1e}");
+}
+
+/// Forces on all atoms, kJ/mol/nm, one component after another, and what is warned about.
+fn forces(vacuum: f64) -> (Vec<f64>, String) {
+    let scratch = tempfile::tempdir().expect("scratch");
+    let path = scratch.path().join("f.csv").to_string_lossy().into_owned();
+    let set = film(vacuum);
+    let set: Vec<&str> = refs(&set).into_iter().chain(["nonbonded.accuracy=tight"]).collect();
+    let output = hexaqua("energy", "film-water-walls", &set, &["--backend", "reference", "--forces", &path]);
+    accepted(&output);
+    let table = std::fs::read_to_string(path).expect("a table");
+    let numbers = |row: &str| row.split(',').skip(1).filter_map(|x| x.parse().ok()).collect::<Vec<f64>>();
+    (table.lines().skip(1).flat_map(numbers).collect(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// Of little vacuum it is said how much suffices, and it does: forces are then those of a far higher cell to 1e-4 of their rms, and were not before.
+#[test]
+fn little_vacuum_is_told_with_what_suffices() {
+    let (felt, warning) = forces(0.6);
+    let proposal = |text: &str, section: &str| -> f64 {
+        let (_, rest) = text.split_once(&format!("{section} vacuum = \"")).unwrap_or_else(|| panic!("{text}"));
+        rest.split(" nm").next().and_then(|x| x.parse().ok()).expect("a number")
+    };
+    let enough = proposal(&warning, "[system]");
+    assert!(warning.contains("through it the slab feels its images"), "{warning}");
+    assert!(warning.contains(&format!("z of every wall {:.2} nm higher", 0.5 * (enough - 0.6))), "{warning}");
+    let ((near, none), (far, _)) = (forces(enough), forces(3.0 * enough));
+    assert!(!none.contains("vacuum"), "{none}");
+    let off = |f: &[f64]| {
+        let rms = |v: &mut dyn Iterator<Item = f64>| v.map(|x| x * x).sum::<f64>().sqrt();
+        assert_eq!(f.len(), far.len());
+        rms(&mut f.iter().zip(&far).map(|(a, b)| a - b)) / rms(&mut far.iter().copied())
+    };
+    println!("{enough} nm: forces off by {:.1e}, at 0.6 nm by {:.1e}", off(&near), off(&felt));
+    assert!(off(&near) < 1e-4, "{:.1e}", off(&near));
+    assert!(off(&felt) > 5e-4, "{:.1e}", off(&felt));
+    // slabs have a key of their own, and errors point at it
+    let slabs = |vacuum: &str| {
+        let set = [r#"surface.size=["1.9 nm", "2 nm"]"#, "surface.gap=2 nm", vacuum];
+        let output = hexaqua("build", "graphite-znso4-1m", &set, &[]);
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, text) = slabs("surface.vacuum=1.5 nm");
+    let enough = proposal(&text, "[surface]");
+    assert!(code == Some(0) && enough > 2.4 && enough < 2.8, "{text}");
+    assert!(!slabs(&format!("surface.vacuum={enough} nm")).1.contains("vacuum"));
+    let (code, text) = slabs("surface.vacuum=0.5 nm");
+    assert!(code == Some(2) && text.contains("  | surface.vacuum=0.5 nm\n  |                ^^^^^^"), "{text}");
+    assert!(proposal(&text, "[surface]") == enough, "{text}");
 }
 
 /// Dipole of the film along a field (V/nm), e nm, and the height of its centre of mass, nm: means over a short run.
