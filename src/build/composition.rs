@@ -175,12 +175,23 @@ pub struct BoxReport {
     pub rows: Vec<SpeciesRow>,
     pub n_atoms: usize,
     pub cell: Cell,
-    /// g/cm³
+    /// Of all that is in the cell, g/cm³
     pub density: f64,
     /// e
     pub net_charge: f64,
-    /// Does the cell hold a surface, so that its volume is not that of a liquid?
+    /// Does the cell hold a surface or vacuum, so that its volume is not that of a liquid?
     pub has_surface: bool,
+    /// The liquid of such a cell, where its volume is known.
+    pub liquid: Option<Liquid>,
+}
+
+/// The liquid beside a surface, in one gap of several alike, without what lies on faces and in galleries.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Liquid {
+    /// Accessible to it, nm³
+    pub volume: f64,
+    /// g/cm³
+    pub density: f64,
 }
 
 /// One species of a [`BoxReport`].
@@ -191,9 +202,9 @@ pub struct SpeciesRow {
     pub count: usize,
     /// e per molecule
     pub charge: f64,
-    /// mol per litre of box
-    pub molarity: f64,
-    /// mol per kg of water; `None` for water itself and without water
+    /// mol per litre of box, or of the liquid beside a surface; `None` where its volume is not known
+    pub molarity: Option<f64>,
+    /// mol per kg of water, of the liquid where that is known; `None` for water itself and without water
     pub molality: Option<f64>,
     /// Stays where it is: part of a surface, dissolved in nothing.
     pub is_slab: bool,
@@ -211,7 +222,7 @@ impl BoxReport {
             is_water: s.is_water,
             count: n,
             charge: s.charge(),
-            molarity: n as f64 / cell.volume() * CONCENTRATION_MOL_L,
+            molarity: Some(n as f64 / cell.volume() * CONCENTRATION_MOL_L),
             molality: (water_kg > 0.0 && !s.is_water).then(|| n as f64 / AVOGADRO / water_kg),
             is_slab: false,
         };
@@ -222,15 +233,26 @@ impl BoxReport {
             density: total(&|s| s.mass()) / cell.volume() * DENSITY_G_CM3,
             net_charge: total(&|s| s.charge()),
             has_surface: false,
+            liquid: None,
         }
     }
 
-    /// The same for a cell with a surface.
+    /// The same for a cell with a surface or vacuum: amounts are those of the liquid.
     ///
     /// * `is_slab` – `[n_species]`
-    pub fn with_surface(mut self, is_slab: &[bool]) -> Self {
+    /// * `liquid` – its volume (nm³) and `[n_species]` counts, where they are known
+    pub fn with_surface(mut self, species: &[Species], is_slab: &[bool], liquid: Option<(f64, &[usize])>) -> Self {
         self.has_surface = true;
         self.rows.iter_mut().zip(is_slab).for_each(|(row, is_slab)| row.is_slab = *is_slab);
+        let of = liquid.and_then(|(volume, counts)| {
+            let cell = Cell::orthorhombic(1.0, 1.0, volume).ok()?;
+            Some((volume, BoxReport::new(species, counts, cell)))
+        });
+        for (k, row) in self.rows.iter_mut().enumerate() {
+            row.molarity = of.as_ref().and_then(|(_, own)| own.rows[k].molarity);
+            row.molality = of.as_ref().map_or(row.molality, |(_, own)| own.rows[k].molality);
+        }
+        self.liquid = of.map(|(volume, own)| Liquid { volume, density: own.density });
         self
     }
 }
@@ -238,19 +260,25 @@ impl BoxReport {
 impl fmt::Display for BoxReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.rows.iter().map(|r| r.name.chars().count()).max().unwrap_or(0).max(7);
+        let molar = match (self.has_surface, &self.liquid) {
+            (false, _) => Some("mol/L"),
+            (true, Some(_)) => Some("mol/L liquid"),
+            (true, None) => None,
+        };
+        let column = |text: &str| molar.map_or(String::new(), |_| format!("  {text:>12}"));
         writeln!(
             f,
-            "{:width$}  {:>8}  {:>9}  {:>12}  {:>18}",
+            "{:width$}  {:>8}  {:>9}{}  {:>18}",
             "species",
             "count",
             "charge/e",
-            if self.has_surface { "mol/L cell" } else { "mol/L" },
+            column(molar.unwrap_or_default()),
             "mol/kg water"
         )?;
         for r in &self.rows {
             let number = |x: Option<f64>| x.filter(|_| !r.is_slab).map_or("-".into(), |x| format!("{x:.4}"));
-            let (molarity, molality) = (number(Some(r.molarity)), number(r.molality));
-            writeln!(f, "{:width$}  {:>8}  {:>+9.4}  {molarity:>12}  {molality:>18}", r.name, r.count, r.charge)?;
+            let (molarity, molality) = (column(&number(r.molarity)), number(r.molality));
+            writeln!(f, "{:width$}  {:>8}  {:>+9.4}{molarity}  {molality:>18}", r.name, r.count, r.charge)?;
         }
         let v = self.cell.vectors();
         if self.cell.is_orthorhombic() {
@@ -259,12 +287,14 @@ impl fmt::Display for BoxReport {
             write!(f, "box         a {:.5}, b {:.5}, c {:.5} nm", v.x_axis, v.y_axis, v.z_axis)?;
         }
         writeln!(f, ", {:.4} nm^3, {} atoms", self.cell.volume(), self.n_atoms)?;
-        writeln!(
-            f,
-            "density     {:.4} g/cm3{}",
-            self.density,
-            if self.has_surface { " of the whole cell" } else { "" }
-        )?;
+        match &self.liquid {
+            Some(liquid) => {
+                let (volume, density) = (liquid.volume, liquid.density);
+                writeln!(f, "liquid      {volume:.4} nm^3 are accessible to it, {density:.4} g/cm3 in them")?;
+            }
+            None if self.has_surface => {}
+            None => writeln!(f, "density     {:.4} g/cm3", self.density)?,
+        }
         // −0.0000 helps nobody.
         let charge = if self.net_charge.abs() < 5e-5 { 0.0 } else { self.net_charge };
         writeln!(f, "net charge  {charge:+.4} e")

@@ -6,7 +6,7 @@
 
 use super::composition::{BoxReport, Composition, Extent, Quantity};
 use super::slab::{APART, CLEARANCE};
-use super::solution::{BuildError, Solution, SolutionRequest, solution_between};
+use super::solution::{BuildError, MIN_HEIGHT, Solution, SolutionRequest, solution_between};
 use crate::cell::Cell;
 use glam::DVec3;
 
@@ -35,7 +35,7 @@ pub struct Film {
 /// * `walls` – below and above the liquid
 ///
 /// # Errors
-/// Those of [`super::solution`], and [`BuildError::GapTooSmall`].
+/// Those of [`super::solution`], and [`BuildError::FilmTooLow`].
 pub fn film(request: &SolutionRequest, vacuum: f64, walls: [Option<Face>; 2]) -> Result<Film, BuildError> {
     let whole = Composition::new(request.species, request.quantities, request.extent)?;
     let v = whole.cell.vectors();
@@ -54,8 +54,9 @@ pub fn film(request: &SolutionRequest, vacuum: f64, walls: [Option<Face>; 2]) ->
     let (below, low) = taken(walls[0], 0.5 * vacuum);
     let (above, high) = taken(walls[1].map(from_above), 0.5 * vacuum);
     let (free, accessible) = (height - below - above, height - low - high);
-    if free <= 0.0 || accessible <= 0.0 {
-        return Err(BuildError::GapTooSmall { gap: height, least: (below + above).max(low + high) });
+    let has_walls = walls.iter().any(Option::is_some);
+    if free <= 0.0 || accessible <= 0.0 || (has_walls && free + APART < MIN_HEIGHT) {
+        return Err(BuildError::FilmTooLow { height, taken: (below + above).max(low + high) });
     }
     let counts = match request.extent {
         Extent::Density(_) => whole.counts,
@@ -138,6 +139,9 @@ mod tests {
             built(Extent::CellAndDensity(liquid, 1.2), Quantity::Fill, [face(-3.3), face(12.3)]).expect("room");
         assert!((outside.accessible - 3.0).abs() < 1e-12, "{}", outside.accessible);
         let none = built(Extent::Cell(liquid), Quantity::Count(5), [face(5.9), None]);
-        assert!(matches!(none, Err(BuildError::GapTooSmall { .. })), "{none:?}");
+        assert!(matches!(none, Err(BuildError::FilmTooLow { .. })), "{none:?}");
+        // 0.04 nm between the atoms of both are less than a layer
+        let thin = built(Extent::Cell(liquid), Quantity::Count(5), [face(3.0), face(3.6)]);
+        assert!(matches!(thin, Err(BuildError::FilmTooLow { .. })), "{thin:?}");
     }
 }

@@ -17,7 +17,7 @@ mod slab;
 mod solution;
 mod whole;
 
-pub use composition::{BoxReport, Composition, Extent, Quantity, SpeciesRow};
+pub use composition::{BoxReport, Composition, Extent, Liquid, Quantity, SpeciesRow};
 pub use film::{Face, Film, film};
 pub use import::{ImportError, Imported, from_structure, sound_positions};
 pub use overlap::{Overlap, closest_contacts, contact_pairs, find_overlap};

@@ -5,10 +5,11 @@
 //! packed into the gap ([`super::solution_between`]); its amounts are those of the accessible volume, which ends half a σ of the
 //! outermost atoms of a surface before their centres.
 
-use super::composition::{Composition, Extent, Quantity};
-use super::solution::{BuildError, Solution, SolutionRequest, solution_between};
+use super::composition::{BoxReport, Composition, Extent, Quantity};
+use super::solution::{BuildError, MIN_HEIGHT, Solution, SolutionRequest, solution_between};
 use crate::cell::Cell;
 use crate::system::topology::Species;
+use crate::units::{CONCENTRATION_MOL_L, DENSITY_G_CM3};
 use glam::DVec3;
 
 /// Centres of heavy atoms stay this far from those of a surface, nm.
@@ -58,6 +59,8 @@ pub struct SlabRequest<'a> {
 /// Molecules of one species, packed onto faces before the liquid.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Monolayer {
+    /// From 1, as messages count them.
+    pub number: usize,
     /// Place in the species.
     pub species: usize,
     /// Molecules per nm²
@@ -90,7 +93,7 @@ pub struct SlabBox {
 /// Builds slabs and liquid.
 ///
 /// # Errors
-/// Those of [`super::solution`], [`BuildError::GapTooSmall`], [`BuildError::LayerTooDense`] and [`BuildError::LayerTooDilute`].
+/// Those of [`super::solution`], and those about gaps and layers of [`BuildError`].
 pub fn slab(request: &SlabRequest) -> Result<SlabBox, BuildError> {
     let cells = [0, 1].map(|k| ((request.size[k] / request.lateral[k]).round() as usize).max(1));
     let [x, y] = [0, 1].map(|k| cells[k] as f64 * request.lateral[k]);
@@ -102,15 +105,17 @@ pub fn slab(request: &SlabRequest) -> Result<SlabBox, BuildError> {
     let (below, above) = (taken(0), taken(1));
     let accessible = request.gap - 0.5 * walls * request.sigma - below - above;
     let free = request.gap - walls * CLEARANCE - below - above;
-    if free <= 0.0 || accessible <= 0.0 {
-        return Err(BuildError::GapTooSmall {
-            gap: request.gap,
-            least: walls * CLEARANCE.max(0.5 * request.sigma) + below + above,
-        });
+    let surfaces = walls * CLEARANCE.max(0.5 * request.sigma);
+    if free + APART < MIN_HEIGHT || accessible <= 0.0 {
+        // what the packer needs, and a volume
+        let least = below + above + surfaces.max(walls * CLEARANCE + MIN_HEIGHT - APART) + 0.01;
+        let monolayers = below + above;
+        return Err(BuildError::GapTooSmall { gap: request.gap, surfaces, monolayers, least });
     }
     let volume = Cell::orthorhombic(x, y, accessible).map_err(|_| BuildError::Nothing)?;
     let extent = request.density.map_or(Extent::Cell(volume), |density| Extent::CellAndDensity(volume, density));
-    let counts = Composition::new(request.species, request.quantities, extent)?.counts;
+    let composed = Composition::new(request.species, request.quantities, extent);
+    let counts = composed.map_err(|e| too_full(request, e, x * y, request.gap - accessible))?.counts;
     let quantities: Vec<Quantity> = counts.iter().map(|&n| Quantity::Count(n)).collect();
     let packing = Cell::orthorhombic(x, y, free + APART).map_err(|_| BuildError::Nothing)?;
     let inner = SolutionRequest {
@@ -122,7 +127,14 @@ pub fn slab(request: &SlabRequest) -> Result<SlabBox, BuildError> {
         contact_pairs_allowed: request.contact_pairs_allowed,
         geometries: request.geometries,
     };
-    let mut liquid = solution_between(&inner, [0.0, free])?;
+    let too_dense = |e| match e {
+        BuildError::TooDense { placed, wanted, .. } => {
+            let density = BoxReport::new(request.species, &counts, volume).density;
+            BuildError::GapTooDense { placed, wanted, gap: request.gap, density }
+        }
+        other => other,
+    };
+    let mut liquid = solution_between(&inner, [0.0, free]).map_err(too_dense)?;
     let gaps = (request.slabs - 1).max(1);
     let filled = request.slabs as f64 * request.thickness + gaps as f64 * request.gap;
     let height = filled + request.vacuum;
@@ -133,7 +145,8 @@ pub fn slab(request: &SlabRequest) -> Result<SlabBox, BuildError> {
     let mut parts: Vec<Solution> = Vec::new();
     let mut layers = Vec::new();
     // seeds of their own, so that no two layers are alike
-    let mut layer = |name: &str, species: usize, n: usize, lowest: f64, room: f64| -> Result<(), BuildError> {
+    type Kind = (usize, Option<usize>);
+    let mut layer = |name: &str, (species, number): Kind, n: usize, lowest: f64, room: f64| -> Result<(), BuildError> {
         let mut counts = vec![Quantity::Count(0); request.species.len()];
         counts[species] = Quantity::Count(n);
         let cell = Cell::orthorhombic(x, y, (room + APART).max(LOWEST)).map_err(|_| BuildError::Nothing)?;
@@ -145,6 +158,7 @@ pub fn slab(request: &SlabRequest) -> Result<SlabBox, BuildError> {
                     let species = request.species[species].name.clone();
                     BuildError::LayerTooDense {
                         layer: name.to_string(),
+                        number,
                         species,
                         placed,
                         wanted,
@@ -170,24 +184,24 @@ pub fn slab(request: &SlabRequest) -> Result<SlabBox, BuildError> {
     };
     for bounds in request.galleries {
         let (lowest, room) = gallery(*bounds);
-        layer("gallery of the lower slab", water, in_gallery, lowest, room)?;
+        layer("gallery of the lower slab", (water, None), in_gallery, lowest, room)?;
     }
     for (face, name) in [(0, "monolayer on the lower slab"), (1, "monolayer on the upper slab")] {
         for m in request.monolayers.iter().filter(|m| m.faces[face] && (face == 0 || request.slabs > 1)) {
             let n = (m.coverage * x * y).round() as usize;
             if n == 0 && m.coverage > 0.0 {
                 let species = request.species[m.species].name.clone();
-                let (coverage, area) = (m.coverage, x * y);
-                return Err(BuildError::LayerTooDilute { layer: name.to_string(), species, coverage, area });
+                let (number, coverage, area) = (m.number, m.coverage, x * y);
+                return Err(BuildError::LayerTooDilute { layer: name.to_string(), number, species, coverage, area });
             }
             let lowest = if face == 0 { floor } else { 2.0 * middle - floor - m.height };
-            layer(name, m.species, n, lowest, m.height)?;
+            layer(name, (m.species, Some(m.number)), n, lowest, m.height)?;
         }
     }
     if request.slabs > 1 {
         for bounds in request.galleries.iter().rev() {
             let (lowest, room) = gallery(*bounds);
-            layer("gallery of the upper slab", water, in_gallery, 2.0 * middle - lowest - room, room)?;
+            layer("gallery of the upper slab", (water, None), in_gallery, 2.0 * middle - lowest - room, room)?;
         }
     }
     parts.push(liquid.clone());
@@ -216,6 +230,30 @@ pub fn slab(request: &SlabRequest) -> Result<SlabBox, BuildError> {
         slabs.push(mirrored);
     }
     Ok(SlabBox { cell, slabs, liquid, cells, accessible, layers, sequence, positions })
+}
+
+/// How high the gap must be for what is counted, where that alone is denser than the liquid is to be.
+///
+/// * `area` – nm²
+/// * `taken` – of the gap, by all but the liquid, nm
+fn too_full(request: &SlabRequest, error: BuildError, area: f64, taken: f64) -> BuildError {
+    let BuildError::AlreadyDenser { species, density, reached } = error else { return error };
+    // ρ V = M + V Σ c m
+    let (mut counted, mut dissolved) = (0.0, 0.0);
+    for (s, quantity) in request.species.iter().zip(request.quantities) {
+        match *quantity {
+            Quantity::Count(n) => counted += s.mass() * n as f64,
+            Quantity::Concentration(c) => dissolved += s.mass() * c / CONCENTRATION_MOL_L,
+            Quantity::Fill => {}
+        }
+    }
+    let rest = density / DENSITY_G_CM3 - dissolved;
+    if rest <= 0.0 {
+        return BuildError::DissolvedTooHeavy { density, dissolved: dissolved * DENSITY_G_CM3 };
+    }
+    // a tenth more, for integers and for some of the rest
+    let least = taken + 1.1 * counted / rest / area;
+    BuildError::GapTooFull { species, density, reached, gap: request.gap, least: (10.0 * least).ceil() / 10.0 }
 }
 
 /// Molecules of all parts, those of one species together.

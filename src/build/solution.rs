@@ -4,6 +4,7 @@ use super::composition::{BoxReport, Composition, Extent, Quantity};
 use super::overlap::{closest_contacts, contact_pairs};
 use super::pack::{self, CONTACT_PAIR, Contact, Kind, MIN_HEAVY, MIN_HYDROGEN, Role};
 use super::shape::{place_virtual_sites, shape_from_bonded_terms};
+use super::slab::APART;
 use crate::cell::Cell;
 use crate::system::Topology;
 use crate::system::topology::{Species, SpeciesAtom};
@@ -76,32 +77,65 @@ pub enum BuildError {
     #[error("the cell has a height of {height:.3} nm; molecules need at least {limit} nm")]
     CellTooSmall { height: f64, limit: f64 },
     #[error(
-        "only {placed} of {wanted} molecules fit into {volume:.3} nm^3 ({density:.3} g/cm3) without overlap; lower the density, enlarge the box or take fewer molecules"
+        "{} fit into {volume:.3} nm^3 ({density:.3} g/cm3) without overlap; lower the density, enlarge the box or take fewer molecules",
+        match .placed { 0 => format!("{wanted} molecules do not"), n => format!("only {n} of {wanted} molecules") }
     )]
     TooDense { placed: usize, wanted: usize, volume: f64, density: f64 },
     #[error(
-        "a gap of {gap} nm has no room for a liquid: the atoms of the surfaces take {least:.2} nm of it; make it larger"
+        "a gap of {gap} nm has no room for a liquid: {}, and one layer of molecules needs {:.2} nm\n  [surface] gap = \"{least:.2} nm\" is the least{}",
+        taken(*.surfaces, *.monolayers), .least - .surfaces - .monolayers,
+        if *.monolayers > 0.0 { "; a lower `height` of the monolayers leaves it more" } else { "" }
     )]
-    GapTooSmall { gap: f64, least: f64 },
+    GapTooSmall { gap: f64, surfaces: f64, monolayers: f64, least: f64 },
     #[error(
-        "{layer}: {wanted} {species}, {:.2} /nm2, do not fit into its height of {height} nm{}; make it higher or the coverage smaller",
+        "what is counted makes {reached:.3} g/cm3 of the liquid in a gap of {gap} nm before any {species} is added, and its density is to be {density} g/cm3\n  \
+         [surface] gap = \"{least:.1} nm\" has room for it; or lower the counts in [system], or enlarge [surface] size"
+    )]
+    GapTooFull { species: String, density: f64, reached: f64, gap: f64, least: f64 },
+    #[error(
+        "{wanted} molecules do not fit into a gap of {gap} nm, where they are {density:.3} g/cm3{}\n  lower density or amounts in [system], or make gap or size in \
+         [surface] larger",
+        if *.placed > 0 { format!(": {placed} of them did") } else { String::new() }
+    )]
+    GapTooDense { placed: usize, wanted: usize, gap: f64, density: f64 },
+    #[error(
+        "the walls leave no room for a film: they take {taken:.2} nm of its height of {height} nm, and one layer of molecules needs {:.2} nm\n  make the third edge of [system] box longer, or move the walls apart: z of [[wall]]",
+        MIN_HEIGHT - APART
+    )]
+    FilmTooLow { height: f64, taken: f64 },
+    #[error(
+        "{layer}: {wanted} {species}, {:.2} /nm2, do not fit into its height of {height} nm{}\n  a larger `height` or a smaller `coverage` of [surface] monolayers has room for them",
         *.wanted as f64 / .area, if *.placed > 0 { format!(", and {} of them, {:.2} /nm2, did", .placed, *.placed as f64 / .area) } else { String::new() }
     )]
-    LayerTooDense { layer: String, species: String, placed: usize, wanted: usize, height: f64, area: f64 },
+    LayerTooDense {
+        layer: String,
+        number: Option<usize>,
+        species: String,
+        placed: usize,
+        wanted: usize,
+        height: f64,
+        area: f64,
+    },
     #[error(
-        "{layer}: a coverage of {coverage} /nm2 is {:.2} {species} on its {area:.2} nm2, which rounds to none\n  one molecule needs a face of {:.0} nm2, or a coverage of {:.3} /nm2: enlarge size or coverage, or leave the monolayer out",
+        "{layer}: a coverage of {coverage} /nm2 is {:.2} {species} on its {area:.2} nm2, which rounds to none\n  one molecule needs a face of {:.0} nm2, or a coverage of {:.3} /nm2: enlarge [surface] size or the coverage, or leave the monolayer out",
         .coverage * .area, (1.0 / .coverage).ceil(), 1.0 / .area
     )]
-    LayerTooDilute { layer: String, species: String, coverage: f64, area: f64 },
+    LayerTooDilute { layer: String, number: usize, species: String, coverage: f64, area: f64 },
     #[error("{0} atoms are more than can be numbered")]
     TooMany(usize),
+}
+
+/// What stands in a gap besides the liquid, nm.
+fn taken(surfaces: f64, monolayers: f64) -> String {
+    let slabs = format!("the atoms of the surfaces take {surfaces:.2} nm of it");
+    if monolayers > 0.0 { format!("{slabs} and the monolayers {monolayers:.2} nm") } else { slabs }
 }
 
 /// Shapes are a property of the molecule: they do not change with the seed of the box.
 const SHAPE_SEED: u64 = 1;
 
 /// Smallest height of a cell that is packed, nm: contacts are searched up to half of it.
-const MIN_HEIGHT: f64 = 0.6;
+pub(super) const MIN_HEIGHT: f64 = 0.6;
 
 /// Builds a solution: counts, cell and coordinates without overlaps.
 ///
@@ -141,10 +175,15 @@ fn pack_solution(request: &SolutionRequest, between: Option<[f64; 2]>) -> Result
         .map_err(|full| too_dense(full.placed))?;
 
     let sequence: Vec<u32> = counts.iter().enumerate().flat_map(|(s, &n)| std::iter::repeat_n(s as u32, n)).collect();
-    // The packer has promised this; a box that breaks the promise would blow up later and far from its cause.
+    // The packer has promised this; a box that breaks the promise would blow up later and far from its cause. Between walls there are no images along z, and in
+    // a cell that is hardly wider than an ion with its shell one that meets its own image has no room.
     let topology = Topology::new(Vec::new(), species.to_vec(), &sequence);
-    let (heavy, hydrogen) = closest_contacts(&topology, &cell, &positions, 0.3);
-    assert!(heavy > MIN_HEAVY - 1e-6 && hydrogen > MIN_HYDROGEN - 1e-6, "the packer keeps its distances");
+    let v = cell.vectors();
+    let alone = between.and_then(|_| Cell::new(v.x_axis, v.y_axis, v.z_axis + DVec3::Z).ok());
+    let (heavy, hydrogen) = closest_contacts(&topology, &alone.unwrap_or(cell), &positions, 0.3);
+    if heavy <= MIN_HEAVY - 1e-6 || hydrogen <= MIN_HYDROGEN - 1e-6 {
+        return Err(too_dense(0));
+    }
     let contact_pairs = contact_pairs(&topology, &cell, &positions, CONTACT_PAIR);
     Ok(Solution { sequence, cell, positions, contact_pairs, report })
 }

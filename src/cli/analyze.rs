@@ -4,6 +4,7 @@ use super::capacitance::{self, Reading};
 use super::executor::ThreadArgs;
 use super::frame_charges::{FrameCharges, first_frame};
 use super::joined::{Joined, Next, broken_bond};
+use super::level;
 use super::literature;
 use super::outcome;
 use super::prepare;
@@ -182,6 +183,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         )));
     }
     let mut results = analyses.finish();
+    level::tell(&prepared, &mut results);
     if let Some(electrodes) = &electrodes {
         let (cell, positions) = electrodes.positions();
         let mut of_electrodes = capacitance::of(&prepared, cell, positions, &read.electrodes, "frames");

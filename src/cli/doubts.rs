@@ -112,6 +112,7 @@ pub fn of_log(log: &Log, analysed_from: Option<f64>) -> (Vec<String>, Vec<Doubt>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::log::LogColumn;
     use crate::random::{Draws, Stream};
 
     #[test]
@@ -135,5 +136,38 @@ mod tests {
         let falling = relaxing(30.0);
         let both = [charge_of("lower"), charge_of("upper")].map(|what| Watched::of_all(what, &falling));
         assert_eq!(of_series(&time, &both).0.len(), 1);
+    }
+
+    /// A log of 400 lines a picosecond apart: noise, and a relaxation that has died down at about `ends` (ps) in the charges of two electrodes.
+    fn log(ends: f64) -> Log {
+        let mut draws = Draws::new(31, Stream::Build, 0);
+        let noise: Vec<f64> = (0..400).map(|_| draws.normal()).collect();
+        let relaxing = |k: usize| 20.0 * (-5.0 * k as f64 / ends).exp();
+        let column = |name: &str, unit: &str, of: &dyn Fn(usize) -> f64| LogColumn {
+            name: name.into(),
+            unit: unit.into(),
+            values: (0..400).map(of).collect(),
+        };
+        let columns = vec![
+            column("time", "ps", &|k| k as f64),
+            column("potential", "kJ/mol", &|k| 100.0 * noise[399 - k]),
+            column("charge_lower", "e", &|k| -0.1 * noise[k] - relaxing(k)),
+            column("charge_upper", "e", &|k| 0.1 * noise[k] + relaxing(k)),
+        ];
+        Log { columns, stages: vec!["production".to_string(); 400] }
+    }
+
+    /// The charge of electrodes may still run while the energy is stationary: that is told once, of the first of two that mirror each other.
+    #[test]
+    fn a_drifting_charge_of_an_electrode_is_told_once() {
+        let told = of_log(&log(250.0), Some(0.0)).0;
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with("the charge of `lower` is stationary only from "), "{told:?}");
+        assert!(told[0].contains("the analyses began at 0 ps: a longer equilibration would help"), "{told:?}");
+        // what is over when the analyses begin, or soon after, is no drift
+        assert_eq!(of_log(&log(250.0), Some(270.0)).0, Vec::<String>::new());
+        assert_eq!(of_log(&log(10.0), Some(0.0)).0, Vec::<String>::new());
+        // without analyses there is nothing to warn about
+        assert!(of_log(&log(250.0), None).0.is_empty());
     }
 }

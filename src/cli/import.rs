@@ -29,5 +29,5 @@ pub fn import(structure: &Path, topology: &TopologySpec, locations: &Locations) 
     let mut warnings = imported.warnings;
     warnings.extend(matched.warnings);
     let assembled = Assembled::imported(imported.types, imported.species, imported.pair_table, &imported.source);
-    Ok(Parts { assembled, topology, state, restraints, room: None, warnings })
+    Ok(Parts { assembled, topology, state, restraints, room: None, liquid: None, warnings })
 }

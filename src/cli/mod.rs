@@ -18,6 +18,7 @@ macro_rules! warn {
     }};
 }
 
+mod amounts;
 pub mod analyze;
 pub mod bench;
 pub mod build;
@@ -35,6 +36,7 @@ mod interface;
 mod interrupt;
 mod intervals;
 mod joined;
+mod level;
 mod literature;
 mod molecules;
 pub mod observables;

@@ -3,6 +3,7 @@
 use super::CliError;
 use super::capacitance;
 use super::doubts;
+use super::level;
 use super::literature;
 use super::prepare::{Prepared, total_duration};
 use super::progress::clock;
@@ -40,6 +41,7 @@ pub fn finish(prepared: &Prepared, folder: &OutputFolder, done: Finished, wall: 
         .map_err(CliError::run)?;
     let log = Log::read(&folder.file(LOG_FILE)).map_err(CliError::run)?;
     let mut results = if done.analyses.n_frames() > 0 { done.analyses.finish() } else { Vec::new() };
+    level::tell(prepared, &mut results);
     let analysed_from = analysed_from(&prepared.input, &log);
     let readings = capacitance::of_log(prepared, &log, analysed_from);
     let electrodes = capacitance::of(prepared, &done.state.cell, &done.state.positions, &readings, "lines of the log");
@@ -192,7 +194,10 @@ pub fn system_facts(prepared: &Prepared) -> Vec<(String, String)> {
     add("Composition", rows.map(|r| format!("{} {}", r.count, r.name)).collect::<Vec<_>>().join(", "));
     add("Atoms", prepared.system.topology.n_atoms().to_string());
     if prepared.layers.is_empty() {
-        add("Density", format!("{:.4} g/cm³", prepared.composition.density));
+        // with vacuum or a slab a density of the cell says nothing
+        if !prepared.composition.has_surface {
+            add("Density", format!("{:.4} g/cm³", prepared.composition.density));
+        }
     } else {
         let lines = prepared.layers.iter().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
         add("Interface", lines.collect::<Vec<_>>().join("; "));

@@ -1,5 +1,6 @@
 //! From an input file to a system that can be run: the part every subcommand shares.
 
+use super::amounts::place_of;
 use super::piston::{self, Room};
 use super::recorder::PistonLog;
 use super::{CliError, InputArgs, held, import, interface, observables, surface, time_step};
@@ -85,7 +86,7 @@ pub fn prepare(input: Input, locations: &Locations) -> Result<Prepared, CliError
         return finish(input, locations, parts, layers);
     }
     let mut warnings = assembled.warnings.clone();
-    let mut layers = Vec::new();
+    let (mut layers, mut liquid) = (Vec::new(), None);
     // the water comes first in the library's list and last in the box
     let mut species = assembled.species.clone();
     species.rotate_left(1);
@@ -115,12 +116,14 @@ pub fn prepare(input: Input, locations: &Locations) -> Result<Prepared, CliError
             };
             let built = if input.system.vacuum > 0.0 {
                 let film = build::film(&request, input.system.vacuum, faces(&input.interface));
-                let film = film.map_err(|e| at("system", &e))?;
+                let film = film.map_err(|e| at(&place_of(&e, &input.system), &e))?;
                 layers = describe_film(&input.system, &film);
+                let counts: Vec<usize> = film.liquid.report.rows.iter().map(|r| r.count).collect();
+                liquid = Some((area(&film.liquid.cell) * film.accessible, counts));
                 warnings.extend(narrowed(geometry, &film));
                 film.liquid
             } else {
-                build::solution(&request).map_err(|e| at("system", &e))?
+                build::solution(&request).map_err(|e| at(&place_of(&e, &input.system), &e))?
             };
             if built.contact_pairs > 0 && !input.system.contact_pairs_allowed {
                 warnings.push(format!(
@@ -132,7 +135,7 @@ pub fn prepare(input: Input, locations: &Locations) -> Result<Prepared, CliError
         }
     };
     let topology = Topology::new(assembled.types.clone(), species, &sequence);
-    let parts = Parts { assembled, topology, state, restraints: Vec::new(), room: None, warnings };
+    let parts = Parts { assembled, topology, state, restraints: Vec::new(), room: None, liquid, warnings };
     finish(input, locations, parts, layers)
 }
 
@@ -146,11 +149,17 @@ fn faces(interface: &InterfaceSpec) -> [Option<build::Face>; 2] {
     [on(1.0), on(-1.0)]
 }
 
+/// Of a cell in the xy plane, nm²
+fn area(cell: &Cell) -> f64 {
+    let v = cell.vectors();
+    v.x_axis.cross(v.y_axis).length()
+}
+
 /// A density that fixed a box for all molecules holds no more where walls take a part of it.
 fn narrowed(geometry: &GeometrySpec, film: &build::Film) -> Option<String> {
     let GeometrySpec::Density(asked) = geometry else { return None };
     let cell = film.liquid.cell;
-    let volume = cell.vectors().x_axis.cross(cell.vectors().y_axis).length() * film.accessible;
+    let volume = area(&cell) * film.accessible;
     let between = film.liquid.report.density * cell.volume() / volume;
     (between > 1.02 * asked).then(|| {
         format!(
@@ -163,7 +172,7 @@ fn narrowed(geometry: &GeometrySpec, film: &build::Film) -> Option<String> {
 /// What a film is made of, from below.
 fn describe_film(system: &SystemSpec, film: &build::Film) -> Vec<String> {
     let (report, cell) = (&film.liquid.report, film.liquid.cell.vectors());
-    let volume = cell.x_axis.cross(cell.y_axis).length() * film.accessible;
+    let volume = area(&film.liquid.cell) * film.accessible;
     let density = report.density * film.liquid.cell.volume() / volume;
     let bottom = 0.5 * system.vacuum;
     let mut notes = vec![format!(
@@ -187,20 +196,23 @@ pub struct Parts {
     pub restraints: Vec<PositionRestraint>,
     /// Between slabs that were built.
     pub room: Option<Room>,
+    /// Beside a surface or vacuum that was built: volume of the liquid (nm³) and `[n_species]` of its molecules, in one gap of several.
+    pub liquid: Option<(f64, Vec<usize>)>,
     pub warnings: Vec<String>,
 }
 
 /// Checks the charge, fits the interactions to the cell.
 fn finish(input: Input, locations: &Locations, parts: Parts, layers: Vec<String>) -> Result<Prepared, CliError> {
     let at = |key: &str, error: &dyn std::fmt::Display| CliError::input(locations.explain(key, &error.to_string()));
-    let Parts { assembled, topology, state, restraints, room, mut warnings } = parts;
+    let Parts { assembled, topology, state, restraints, room, liquid, mut warnings } = parts;
     let mut composition = BoxReport::new(&topology.species, &topology.species_counts(), state.cell);
     if input.interface.has_surface() || input.system.vacuum > 0.0 {
         let mut is_slab = vec![false; topology.species.len()];
         for molecule in &topology.molecules {
             is_slab[molecule.species as usize] |= topology.frozen[molecule.first_atom as usize];
         }
-        composition = composition.with_surface(&is_slab);
+        let liquid = liquid.as_ref().map(|(volume, counts)| (*volume, &counts[..]));
+        composition = composition.with_surface(&topology.species, &is_slab, liquid);
     }
     // what electrodes carry is not what the topology says
     if composition.net_charge.abs() > 1e-4 && input.interface.electrodes.is_empty() {
@@ -212,7 +224,7 @@ fn finish(input: Input, locations: &Locations, parts: Parts, layers: Vec<String>
                 charge: composition.net_charge,
                 detail: "the imported structure".to_string(),
             };
-            return Err(at("system", &error));
+            return Err(at(&place_of(&error, &input.system), &error));
         }
         let charge = composition.net_charge;
         warnings.push(if input.interface.slab_correction {
@@ -221,7 +233,11 @@ fn finish(input: Input, locations: &Locations, parts: Parts, layers: Vec<String>
             format!("the box has a net charge of {charge:+.4} e: Ewald sums neutralise it with a uniform background")
         });
     }
-    let interactions = input.nonbonded.resolve(&state.cell).map_err(|e| at("nonbonded.cutoff", &e))?;
+    let interactions = input.nonbonded.resolve(&state.cell).map_err(|e| {
+        let lateral =
+            if input.interface.surface.is_some() { "\n  `size` of [surface] says how wide the cell is" } else { "" };
+        at("nonbonded.cutoff", &format!("{e}{lateral}"))
+    })?;
     if interactions.dispersion_correction && has_c4(&assembled) {
         warnings.push("the −C4/r⁴ tail beyond the cutoff is not part of the dispersion correction".to_string());
     }

@@ -1,14 +1,16 @@
 //! Slabs of an input: from the library and the builder to the parts of a system.
 
 use super::CliError;
+use super::amounts::place_of;
 use super::piston::Room;
 use super::prepare::{Parts, quantities};
 use crate::build::{self, SlabRequest};
+use crate::forcefield::crystal::{self, Crystal, CrystalFault};
 use crate::forcefield::surface::{self, Surface, SurfaceSite};
 use crate::forcefield::{Assembled, Library};
 use crate::io::input::Locations;
 use crate::io::structure;
-use crate::system::interface::{CrystalSpec, MonolayerSpec, SurfaceSpec};
+use crate::system::interface::{COATING_DISTANCE, CrystalSpec, MonolayerSpec, SurfaceSpec};
 use crate::system::spec::Input;
 use crate::system::topology::{Species, SpeciesAtom};
 use crate::system::{State, Topology};
@@ -19,6 +21,10 @@ use glam::DVec3;
 const LAYERS: usize = 3;
 /// A slab under a coating may be this much smaller or larger than asked for.
 const NEAR: f64 = 0.1;
+/// Atoms of a slab and of its coating that are closer stand in each other: no bond between heavy atoms of solids is shorter by much, nm.
+const NEAREST: f64 = 0.15;
+/// Above this distance of a coating there is an empty gap below it, nm.
+const FARTHEST: f64 = 0.6;
 /// Slabs whose backs are closer across the boundary stand in each other, nm.
 const LEAST_APART: f64 = 0.1;
 
@@ -44,7 +50,10 @@ pub fn build(
 ) -> Result<(Parts, Vec<String>), CliError> {
     let at = |key: &str, error: &dyn std::fmt::Display| CliError::input(locations.explain(key, &error.to_string()));
     let surface = match &spec.crystal {
-        Some(crystal) => own_crystal(&spec.material, crystal).map_err(|e| at("surface.crystal", &e))?,
+        Some(crystal) => {
+            let place = |e: CrystalFault| at(&format!("surface.crystal.{}", e.key), &e.message);
+            own_crystal(&spec.material, crystal).map_err(place)?
+        }
         None => surface::find(&spec.material).map_err(|e| at("surface.material", &e))?,
     };
     let layers = match (spec.layers, surface.layers) {
@@ -57,8 +66,10 @@ pub fn build(
         }
         (asked, only) => asked.or(only).unwrap_or(LAYERS),
     };
-    let whole = if spec.crystal.is_some() { "surface.crystal" } else { "surface.layers" };
-    let sheet = surface.slab_cell(layers).map_err(|e| at(whole, &e))?;
+    let sheet = surface.slab_cell(layers).map_err(|e| {
+        let is_frame = spec.crystal.is_some() && surface.slab_cell(1).is_err();
+        at(if is_frame { "surface.crystal.frame" } else { "surface.layers" }, &e)
+    })?;
     if spec.vacuum < LEAST_APART {
         let apart = layers as f64 * surface.layer - sheet.thickness;
         let message = format!(
@@ -81,20 +92,24 @@ pub fn build(
     let (surface, cell, size, coating) = match &spec.coating {
         None => (surface, cell, spec.size, None),
         Some(coating) => {
-            let at = |e: String| at("surface.coating", &e);
-            let material = surface::find(&coating.material).map_err(at)?;
-            let sheet = material.slab_cell(material.layers.unwrap_or(1)).map_err(at)?;
+            let of_material = |e: String| at("surface.coating.material", &e);
+            let material = surface::find(&coating.material).map_err(of_material)?;
+            let sheet = material.slab_cell(material.layers.unwrap_or(1)).map_err(of_material)?;
             let fit = Fit::new(spec.size, cell.lateral, sheet.lateral, 2.0 * input.nonbonded.cutoff);
             let note = fit.note(&material.title, coating.distance);
+            let n_below = cell.atoms.len() * fit.slab[0] * fit.slab[1];
             let cell = coat(&cell, &sheet, &fit, coating.distance, surface.sites.len());
-            (surface.with(&material), cell.clone(), cell.lateral, Some((fit, note)))
+            let surface = surface.with(&material);
+            apart(&surface, &cell, n_below, coating.distance).map_err(|e| at("surface.coating.distance", &e))?;
+            (surface, cell.clone(), cell.lateral, Some((fit, note)))
         }
     };
     let bounds: Vec<[f64; 2]> =
         (0..spec.galleries).map(|k| [k as f64 * spacing + sheet.thickness, (k + 1) as f64 * spacing]).collect();
     let mut liquid_species = assembled.species.clone();
     liquid_species.rotate_left(1);
-    let monolayers = monolayers(spec, &liquid_species).map_err(|e| at("surface.monolayers", &e))?;
+    let monolayers =
+        monolayers(spec, &liquid_species).map_err(|(k, e)| at(&format!("surface.monolayers.{k}.species"), &e))?;
     let positions: Vec<DVec3> = cell.atoms.iter().map(|a| a.1).collect();
     let amounts = quantities(&input.system, &input.system.geometry);
     let request = SlabRequest {
@@ -118,12 +133,7 @@ pub fn build(
         geometries: &assembled.geometries,
     };
     let built = build::slab(&request).map_err(|e| match e {
-        build::BuildError::GapTooSmall { .. } => at("surface.gap", &e),
-        build::BuildError::LayerTooDense { ref layer, .. } => {
-            at(if layer.starts_with("monolayer") { "surface.monolayers" } else { "surface" }, &e)
-        }
-        build::BuildError::LayerTooDilute { .. } => at("surface.monolayers", &e),
-        build::BuildError::CellTooSmall { limit, .. } if spec.size.iter().any(|&s| s < 2.0 * limit) => {
+        build::BuildError::CellTooSmall { limit, .. } => {
             let built = [0, 1].map(|k| (spec.size[k] / cell.lateral[k]).round().max(1.0) * cell.lateral[k]);
             let message = format!(
                 "a size of {} x {} nm is {:.3} x {:.3} nm in whole cells of the crystal, and molecules need at least {limit} nm\n  \
@@ -132,7 +142,15 @@ pub fn build(
             );
             at("surface.size", &message)
         }
-        _ => at("system", &e),
+        build::BuildError::TooDilute { ref species, concentration, exact, volume, .. } => {
+            let message = format!(
+                "{} mmol/L of {species} in this liquid are {exact:.2} molecules, which rounds to none\n  one molecule needs {volume:.0} nm3: make \
+                 `gap` or `size` of [surface] larger, or take count = 1 and what concentration that is",
+                1e3 * concentration
+            );
+            at(&place_of(&e, &input.system), &message)
+        }
+        _ => at(&place_of(&e, &input.system), &e),
     })?;
 
     let water = library.water(&input.system.water.model).map_err(|e| at("system.water.model", &e))?;
@@ -153,11 +171,21 @@ pub fn build(
     let sheets = Sheets { layers, galleries: &bounds, fit: coating.as_ref().map(|c| &c.0) };
     let mut notes = describe(spec, &surface, &sheets, &cell, &built, &liquid_names);
     notes.extend(coating.map(|c| c.1));
-    let warnings = assembled.warnings.clone();
+    let mut warnings = assembled.warnings.clone();
+    if let Some(coating) = spec.coating.as_ref().filter(|c| c.distance > FARTHEST) {
+        warnings.push(format!(
+            "the coating is {} nm above its slab, and nothing fills the gap: [surface] coating.distance is {COATING_DISTANCE} nm where it is left out",
+            coating.distance
+        ));
+    }
     let state = State::at_rest(built.cell, all);
     let liquid = built.liquid.sequence.iter().map(|&s| topology.species[s as usize + n_slabs].mass()).sum();
     let room = Some(Room { excluded: spec.gap - built.accessible, mass: liquid });
-    Ok((Parts { assembled, topology, state, restraints: Vec::new(), room, warnings }, notes))
+    let mut counts = vec![0; topology.species.len()];
+    built.liquid.sequence.iter().for_each(|&s| counts[s as usize + n_slabs] += 1);
+    let v = built.cell.vectors();
+    let liquid = Some((v.x_axis.x * v.y_axis.y * built.accessible, counts));
+    Ok((Parts { assembled, topology, state, restraints: Vec::new(), room, liquid, warnings }, notes))
 }
 
 /// A slab is one molecule without bonds: its atoms stay where they are.
@@ -255,9 +283,53 @@ fn coat(
     surface::SlabCell { lateral, atoms, thickness: above + sheet.thickness }
 }
 
+/// Do a slab and its coating stand clear of each other?
+///
+/// * `n_below` – atoms of the slab, which come first in `cell`
+/// * `distance` – that was asked for, nm
+///
+/// # Errors
+/// Which atoms do not, and what to write.
+fn apart(surface: &Surface, cell: &surface::SlabCell, n_below: usize, distance: f64) -> Result<(), String> {
+    let (below, above) = cell.atoms.split_at(n_below);
+    let top = below.iter().map(|a| a.1.z).fold(f64::MIN, f64::max);
+    let of = |atoms: &[(usize, DVec3)]| -> Vec<(usize, DVec3)> {
+        atoms.iter().filter(|a| (a.1.z - top).abs() < distance + NEAREST).copied().collect()
+    };
+    let (below, above) = (of(below), of(above));
+    let mut nearest = (f64::INFINITY, 0, 0);
+    for &(i, r) in &below {
+        for &(k, s) in &above {
+            let mut d = s - r;
+            d.x -= cell.lateral[0] * (d.x / cell.lateral[0]).round();
+            d.y -= cell.lateral[1] * (d.y / cell.lateral[1]).round();
+            if d.length() < nearest.0 {
+                nearest = (d.length(), i, k);
+            }
+        }
+    }
+    let (length, i, k) = nearest;
+    if length >= NEAREST {
+        return Ok(());
+    }
+    let [own, other] = [i, k].map(|site| &surface.sites[site]);
+    // the minimum of their Lennard-Jones potential
+    let contact = 2.0_f64.powf(1.0 / 6.0) * 0.5 * (own.sigma + other.sigma);
+    Err(format!(
+        "{distance} nm between slab and coating puts {} and {} at {length:.3} nm, where atoms stand in each other\n  leave `distance` out for \
+         {COATING_DISTANCE} nm; {} and {} that are not bonded touch at {contact:.2} nm",
+        own.name, other.name, own.element, other.element
+    ))
+}
+
 /// A crystal from the user's file.
-fn own_crystal(name: &str, spec: &CrystalSpec) -> Result<Surface, String> {
-    let read = structure::read_structure(&spec.file).map_err(|e| e.to_string())?;
+fn own_crystal(name: &str, spec: &CrystalSpec) -> Result<Surface, CrystalFault> {
+    let read = structure::read_structure(&spec.file).map_err(|e| CrystalFault {
+        key: "file".to_string(),
+        message: format!(
+            "{e}\n  a CIF, or another structure with a cell, is needed; its path counts from the folder of the input"
+        ),
+    })?;
     let vectors = read.cell.vectors();
     let sites = spec.sites.iter().map(|s| SurfaceSite {
         name: s.name.clone(),
@@ -268,7 +340,7 @@ fn own_crystal(name: &str, spec: &CrystalSpec) -> Result<Surface, String> {
         mass: 0.0,
     });
     let atoms = read.names.iter().zip(&read.positions);
-    surface::from_crystal(&surface::Crystal {
+    crystal::from_crystal(&Crystal {
         name,
         source: &read.source,
         vectors: [vectors.x_axis, vectors.y_axis, vectors.z_axis],
@@ -280,23 +352,27 @@ fn own_crystal(name: &str, spec: &CrystalSpec) -> Result<Surface, String> {
 }
 
 /// Monolayers with the places of their species, solutes first.
-fn monolayers(spec: &SurfaceSpec, species: &[Species]) -> Result<Vec<build::Monolayer>, String> {
-    let find = |m: &MonolayerSpec| {
+///
+/// # Errors
+/// The number of a monolayer from 1, and what is wrong with it.
+fn monolayers(spec: &SurfaceSpec, species: &[Species]) -> Result<Vec<build::Monolayer>, (usize, String)> {
+    let find = |(number, m): (usize, &MonolayerSpec)| {
         let Some(place) = species.iter().position(|s| s.name == m.species) else {
             let known: Vec<&str> = species.iter().map(|s| s.name.as_str()).collect();
-            return Err(format!(
+            let message = format!(
                 "there is no solute `{}` for a monolayer\n  add it to [system] solutes, with count = 0 if none of it is dissolved; there are {}",
                 m.species,
                 known.join(", ")
-            ));
+            );
+            return Err((number, message));
         };
         let charge: f64 = species[place].atoms.iter().map(|a| a.charge).sum();
         if charge.abs() > 1e-3 {
-            return Err(format!("{} carries {charge:+.3} e, and a monolayer must be neutral", m.species));
+            return Err((number, format!("{} carries {charge:+.3} e, and a monolayer must be neutral", m.species)));
         }
-        Ok(build::Monolayer { species: place, coverage: m.coverage, faces: m.faces, height: m.height })
+        Ok(build::Monolayer { number, species: place, coverage: m.coverage, faces: m.faces, height: m.height })
     };
-    spec.monolayers.iter().map(find).collect()
+    (1..).zip(&spec.monolayers).map(find).collect()
 }
 
 /// How a slab is made up.

@@ -6,6 +6,7 @@
 //! It deliberately does not know coordinates, files of the user or how forces are computed.
 
 pub mod assemble;
+pub mod crystal;
 mod error;
 pub mod generate;
 mod imported;

@@ -19,9 +19,9 @@ const MOST_ATOMS: f64 = 2e6;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Surfaces {
+pub(super) struct Surfaces {
     /// u, by element
-    mass: BTreeMap<String, f64>,
+    pub mass: BTreeMap<String, f64>,
     #[serde(rename = "surface")]
     surfaces: Vec<Surface>,
 }
@@ -35,24 +35,24 @@ pub struct Surface {
     pub aliases: Vec<String>,
     pub title: String,
     /// Takes cell and parameters of this entry.
-    like: Option<String>,
+    pub(super) like: Option<String>,
     /// The only number of layers that makes sense.
     pub layers: Option<usize>,
     #[serde(default)]
-    vectors: [[f64; 3]; 3],
+    pub(super) vectors: [[f64; 3]; 3],
     #[serde(default)]
-    frame: [[i32; 3]; 3],
+    pub(super) frame: [[i32; 3]; 3],
     /// Height of one layer, nm
     #[serde(default)]
     pub layer: f64,
     #[serde(default)]
-    cut: f64,
+    pub(super) cut: f64,
     #[serde(default)]
-    basis: Vec<BasisAtom>,
+    pub(super) basis: Vec<BasisAtom>,
     #[serde(default)]
     pub sites: Vec<SurfaceSite>,
     #[serde(default)]
-    explicit: Vec<ExplicitPair>,
+    pub(super) explicit: Vec<ExplicitPair>,
     /// What stands between sheets.
     pub gallery: Option<Gallery>,
     pub source: String,
@@ -62,9 +62,9 @@ pub struct Surface {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct BasisAtom {
-    site: String,
-    f: [f64; 3],
+pub(super) struct BasisAtom {
+    pub site: String,
+    pub f: [f64; 3],
 }
 
 /// Water between the sheets of a layered material.
@@ -97,7 +97,7 @@ pub struct SurfaceSite {
 /// Lennard-Jones parameters with the oxygen of one water model.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ExplicitPair {
+pub(super) struct ExplicitPair {
     site: String,
     /// Name or alias of the model.
     water: String,
@@ -117,7 +117,7 @@ pub struct SlabCell {
     pub thickness: f64,
 }
 
-fn builtin() -> Result<&'static Surfaces, ForceFieldError> {
+pub(super) fn builtin() -> Result<&'static Surfaces, ForceFieldError> {
     static READ: OnceLock<Result<Surfaces, String>> = OnceLock::new();
     let read = || toml::from_str::<Surfaces>(BUILTIN).map_err(|e| format!("surfaces.toml: {e}"));
     READ.get_or_init(read).as_ref().map_err(|e| ForceFieldError::Broken(e.clone()))
@@ -164,111 +164,25 @@ pub fn find(name: &str) -> Result<Surface, String> {
     Ok(surface)
 }
 
-/// A crystal of the user's own.
-#[derive(Debug, Clone)]
-pub struct Crystal<'a> {
-    pub name: &'a str,
-    /// Where it was read.
-    pub source: &'a str,
-    /// Rows a, b, c, nm
-    pub vectors: [DVec3; 3],
-    /// Name as the file has it, fractional coordinates.
-    pub atoms: Vec<(&'a str, DVec3)>,
-    /// Lattice vectors at right angles in multiples of a, b, c: x, y and the normal.
-    pub frame: Option<[[i32; 3]; 3]>,
-    /// nm
-    pub cut: f64,
-    pub sites: Vec<SurfaceSite>,
-}
-
-/// "Ti" of "Ti2", "TI1" and "Ti4+".
-fn element_of(name: &str) -> String {
-    let letters: String = name.chars().take_while(char::is_ascii_alphabetic).collect();
-    let mut chars = letters.chars();
-    chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars.flat_map(char::to_lowercase)).collect())
-}
-
-/// A crystal that the library does not have.
-///
-/// # Errors
-/// What is wrong with it, and what to write instead.
-pub fn from_crystal(crystal: &Crystal) -> Result<Surface, String> {
-    let masses = &builtin().map_err(|e| e.to_string())?.mass;
-    let [a, b, c] = crystal.vectors;
-    // a hexagonal cell needs another b to have right angles
-    let hexagonal = (a.dot(b) / (a.length() * b.length()) + 0.5).abs() < 1e-3;
-    let b_row = if hexagonal { [1, 2, 0] } else { [0, 1, 0] };
-    let frame = crystal.frame.unwrap_or([[1, 0, 0], b_row, [0, 0, 1]]);
-    let axes = frame.map(|m| f64::from(m[0]) * a + f64::from(m[1]) * b + f64::from(m[2]) * c);
-    for (k, l) in [(0, 1), (0, 2), (1, 2)] {
-        let cosine = axes[k].dot(axes[l]) / (axes[k].length() * axes[l].length());
-        if cosine.is_nan() || cosine.abs() >= 2e-3 {
-            return Err(format!(
-                "rows {} and {} of `frame` are at {:.1} degrees, and must be at right angles\n  \
-                 give three lattice vectors at right angles as multiples of a, b and c: frame = [[1, 0, 0], [1, 2, 0], [0, 0, 1]]",
-                k + 1,
-                l + 1,
-                cosine.clamp(-1.0, 1.0).acos().to_degrees()
-            ));
-        }
-    }
-    let mut sites = crystal.sites.clone();
-    for site in &mut sites {
-        site.element = element_of(&site.name);
-        let known = || masses.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        site.mass = *masses
-            .get(&site.element)
-            .ok_or_else(|| format!("no mass of the element `{}` is known; there are {}", site.element, known()))?;
-    }
-    let site_of = |name: &str| {
-        let element = element_of(name);
-        let exact = sites.iter().find(|s| s.name == name);
-        exact.or_else(|| sites.iter().find(|s| s.name.eq_ignore_ascii_case(&element))).map(|s| s.name.clone())
-    };
-    let mut basis = Vec::new();
-    for (name, f) in &crystal.atoms {
-        let site = site_of(name)
-            .ok_or_else(|| format!("{} has an atom `{name}`, and `sites` has no parameters for it", crystal.source))?;
-        basis.push(BasisAtom { site, f: f.to_array() });
-    }
-    let charge = |name: &str| sites.iter().find(|s| s.name == name).map_or(0.0, |s| s.charge);
-    let total: f64 = basis.iter().map(|atom| charge(&atom.site)).sum();
-    if total.abs() > 0.01 * basis.len().max(1) as f64 {
-        return Err(format!("the charges of a cell sum to {total:+.3} e; a slab must be neutral"));
-    }
-    let mut surface = Surface {
-        name: crystal.name.to_string(),
-        aliases: Vec::new(),
-        title: format!("{} from {}", crystal.name, crystal.source),
-        like: None,
-        layers: None,
-        vectors: crystal.vectors.map(|v| v.to_array()),
-        frame,
-        layer: axes[2].length(),
-        cut: crystal.cut,
-        basis,
-        sites,
-        explicit: Vec::new(),
-        gallery: None,
-        source: format!("cell: {}; parameters: those of the input", crystal.source),
-        own: None,
-    };
-    surface.neutralise();
-    Ok(surface)
-}
-
 impl Surface {
     /// Cell, atoms, parameters and sources, as text.
     pub fn text(&self) -> String {
         let also = if self.aliases.is_empty() { String::new() } else { format!(" (also {})", self.aliases.join(", ")) };
         let mut text = format!("{}  {}{also}\n", self.name, self.title);
         let mut line = |label: &str, value: String| text.push_str(&format!("  {label:<10} {value}\n"));
-        let atoms = match self.slab_cell(1) {
+        let atoms = match self.slab_cell(self.layers.unwrap_or(1)) {
             Ok(one) => {
-                let only = self.layers.map_or(String::new(), |n| format!("; {n} layer(s), no more"));
-                let [x, y] = one.lateral;
-                let n = one.atoms.len();
-                line("cell", format!("{x:.4} x {y:.4} nm of {n} atoms, a layer {:.4} nm high{only}", self.layer));
+                let ([x, y], n, thickness) = (one.lateral, one.atoms.len(), one.thickness);
+                let stack = match self.layers {
+                    Some(1) => format!(
+                        "one sheet of {n} atoms, {thickness:.3} nm from the lowest to the highest; always alone"
+                    ),
+                    Some(k) => {
+                        format!("{n} atoms, {thickness:.3} nm from the lowest to the highest; always {k} layers")
+                    }
+                    None => format!("{n} atoms a layer; a layer every {:.3} nm", self.layer),
+                };
+                line("cell", format!("{x:.4} nm along x, {y:.4} nm along y: {stack}"));
                 one.atoms
             }
             Err(what) => {
@@ -327,7 +241,7 @@ impl Surface {
     }
 
     /// What rounding leaves of the charge of a cell is taken from all its atoms alike.
-    fn neutralise(&mut self) {
+    pub(super) fn neutralise(&mut self) {
         let charge = |s: &Self, name: &str| s.sites.iter().find(|k| k.name == name).map_or(0.0, |k| k.charge);
         let total: f64 = self.basis.iter().map(|atom| charge(self, &atom.site)).sum();
         let share = total / self.basis.len().max(1) as f64;
@@ -557,75 +471,5 @@ mod tests {
         }
         let mxene = find("ti3c2o2").expect("known");
         assert!(mxene.sites.iter().any(|s| s.sigma > mxene.sigma(&mxene.slab_cell(1).expect("whole"))));
-    }
-
-    /// A hexagonal cell of three atoms.
-    fn layered(frame: [[i32; 3]; 3]) -> Surface {
-        let site = |name: &str| SurfaceSite {
-            name: name.into(),
-            element: String::new(),
-            charge: 0.0,
-            sigma: 0.3,
-            epsilon: 0.5,
-            mass: 0.0,
-        };
-        let [a, c] = [0.3407, 0.5695];
-        from_crystal(&Crystal {
-            name: "TiS2",
-            source: "a test",
-            vectors: [DVec3::X * a, DVec3::new(-0.5, 0.75_f64.sqrt(), 0.0) * a, DVec3::Z * c],
-            atoms: vec![
-                ("Ti", DVec3::ZERO),
-                ("S", DVec3::new(1.0 / 3.0, 2.0 / 3.0, 0.25)),
-                ("S", DVec3::new(2.0 / 3.0, 1.0 / 3.0, 0.75)),
-            ],
-            frame: Some(frame),
-            cut: -0.25,
-            sites: vec![site("Ti"), site("S")],
-        })
-        .expect("a crystal")
-    }
-
-    /// Atoms of a slab are those of the small cell, repeated, however large and oblique the frame that cuts it.
-    #[test]
-    fn large_frames_hold_all_their_atoms() {
-        let small = layered([[1, 0, 0], [1, 2, 0], [0, 0, 1]]).slab_cell(2).expect("whole");
-        assert_eq!(small.atoms.len(), 12);
-        for (frame, n) in [
-            ([[32, 0, 0], [1, 2, 0], [0, 0, 1]], 32),
-            ([[3, 0, 0], [40, 80, 0], [0, 0, 1]], 120),
-            ([[-5, 0, 0], [-7, -14, 0], [0, 0, 1]], 35),
-            ([[2, 0, 0], [1, 2, 0], [0, 0, 9]], 18),
-            // 2a + b is at right angles to b
-            ([[2, 1, 0], [0, 50, 0], [0, 0, 1]], 50),
-        ] {
-            let slab = layered(frame).slab_cell(2).expect("whole");
-            assert_eq!(slab.atoms.len(), 12 * n, "{frame:?}");
-            for (i, a) in slab.atoms.iter().enumerate().step_by(7) {
-                let twin = slab.atoms[..i].iter().any(|b| (a.1 - b.1).length() < 0.05);
-                assert!(!twin, "{frame:?}: {a:?} twice");
-            }
-        }
-        let high = layered([[1, 0, 0], [1, 2, 0], [0, 0, 1]]).slab_cell(400).expect("whole");
-        assert_eq!(high.atoms.len(), 2400);
-        // a frame that is a hair off right angles keeps every atom, and its ends meet
-        let mut skewed = layered([[20, 0, 0], [1, 2, 0], [0, 0, 1]]);
-        skewed.vectors[1][0] += 1.5e-4;
-        let slab = skewed.slab_cell(1).expect("whole");
-        assert_eq!(slab.atoms.len(), 120);
-    }
-
-    /// A slab that would lack atoms is an error, and so is one that no machine holds.
-    #[test]
-    fn a_slab_has_the_atoms_of_its_volume_or_is_refused() {
-        let frame = [[1, 0, 0], [1, 2, 0], [0, 0, 1]];
-        let mut surface = layered(frame);
-        assert!(surface.slab_cell(1).is_ok());
-        surface.layer *= 0.9;
-        let text = surface.slab_cell(1).expect_err("a layer that is no part of the cell");
-        assert!(text.contains("where their volume holds"), "{text}");
-        let text = layered([[40_000, 0, 0], [30_000, 60_000, 0], [0, 0, 1]]).slab_cell(1).expect_err("too large");
-        assert!(text.contains("fewer layers, or for smaller multiples in `frame`"), "{text}");
-        assert!(layered(frame).slab_cell(usize::MAX).is_err());
     }
 }

@@ -41,6 +41,9 @@ pub struct SurfaceSpec {
     pub crystal: Option<CrystalSpec>,
 }
 
+/// Oxygen of a sheet from the atoms it lies on where the input does not say, nm.
+pub const COATING_DISTANCE: f64 = 0.25;
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct CoatingSpec {
     /// Name of an entry of the library.

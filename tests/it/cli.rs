@@ -150,7 +150,8 @@ fn a_run_killed_by_sigkill_and_resumed_ends_as_an_unbroken_one() {
             child.wait().expect("reaped");
         }
     }
-    expect(0, &["run", &input, "--backend", "cpu", "--resume", "--out", &broken.display().to_string()]);
+    let (told, _) = expect(0, &["run", &input, "--backend", "cpu", "--resume", "--out", &broken.display().to_string()]);
+    speeds_are_of_the_resumed_part(&told);
     let (whole, broken) = (files(&whole), files(&broken));
     let names = |f: &[(String, Vec<u8>)]| f.iter().map(|(n, _)| n.clone()).collect::<Vec<_>>();
     assert_eq!(names(&whole), names(&broken));
@@ -158,6 +159,23 @@ fn a_run_killed_by_sigkill_and_resumed_ends_as_an_unbroken_one() {
     for ((name, a), (_, b)) in whole.iter().zip(&broken) {
         assert!(a == b, "{name} differs after the kills");
     }
+}
+
+/// Steps and speed of a resumed stage count what this run did: of 3000 steps of 2 fs those behind the checkpoint, in the time that they took.
+fn speeds_are_of_the_resumed_part(told: &str) {
+    let number = |line: &str, before: &str, after: &str| -> f64 {
+        let part = line.split(before).nth(1).and_then(|rest| rest.split(after).next());
+        part.and_then(|n| n.trim().parse().ok()).unwrap_or_else(|| panic!("a number before `{after}` in `{line}`"))
+    };
+    let resumed = told.lines().find(|l| l.starts_with("resumed: stage `production` at step ")).expect("resumed");
+    let first = number(resumed, "at step ", ",");
+    let line = told.lines().find(|l| l.starts_with("production: ")).unwrap_or_else(|| panic!("{told}"));
+    assert!(first > 1000.0, "at least a third was done before: {resumed}");
+    assert_eq!(number(line, "production: ", " steps"), 3000.0 - first, "{resumed}\n{line}");
+    // steps a second from both figures: nanoseconds a day at 2 fs, and milliseconds a step
+    let (per_day, per_step) = (number(line, " (", " ns/day"), number(line, " ns/day, ", " ms/step"));
+    let ratio = per_day * 1e6 / 2.0 / 86_400.0 / (1000.0 / per_step);
+    assert!(ratio > 0.7 && ratio < 1.2, "{ratio}, and more than 1.5 if all steps of the stage counted: {line}");
 }
 
 /// A device that is lost once costs a warning, and the run ends as if nothing had happened; the second loss ends it.

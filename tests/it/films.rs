@@ -40,11 +40,13 @@ fn a_film_is_built_between_its_walls() {
         "film    from 2.000 to 4.000 nm, accessible height 1.660 nm",
         "vacuum  4 nm in all",
         "2.00000 x 2.00000 x 6.00000 nm",
+        "liquid      6.6400 nm^3 are accessible to it, 0.99",
+        "mol/L liquid",
     ] {
         assert!(text.contains(part), "`{part}` in\n{text}");
     }
     // 33.3 waters per nm³ of what the walls leave
-    let line = text.lines().find(|l| l.trim_start().starts_with("SPC/E")).expect("water");
+    let line = text.lines().rfind(|l| l.starts_with(' ') && l.trim_start().starts_with("SPC/E")).expect("water");
     let n: f64 = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number");
     assert!((n / (4.0 * 1.66 * 33.33) - 1.0).abs() < 0.01, "{n} waters");
     for (changes, words) in [
@@ -55,7 +57,7 @@ fn a_film_is_built_between_its_walls() {
             "`vacuum` lies along z",
         ),
         (&["system.vacuum=0 nm"], "vacuum"),
-        (&["wall.1.z=5.9 nm", "wall.2.z=6.1 nm"], "has no room for a liquid"),
+        (&["wall.1.z=5.9 nm", "wall.2.z=6.1 nm"], "the walls leave no room for a film"),
     ] {
         let output = hexaqua("build", "film-water-walls", changes, &[]);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -65,6 +65,28 @@ fn build_prints_every_layer() {
     }
 }
 
+/// Figures of an interface say what they show: colours of maps have numbers and a unit, a line on another is dashed, and g(r) does not tend to 1.
+fn is_readable(out: &Path) {
+    let figure = |name: &str| std::fs::read_to_string(out.join("figures").join(name)).expect("a figure");
+    assert!(figure("density_profile_map_SPC_E.svg").contains(">molecules (nm⁻³)</text>"));
+    // faces below and above apart, for they are not held alike; one of them may have no ion yet
+    let sides = ["below", "above"].map(|side| figure(&format!("coordination_Zn2+_layers_{side}.svg")));
+    let is_dashed = |l: &&str| l.starts_with("<path") && l.contains("stroke-dasharray");
+    let lines = sides.map(|s| (s.lines().filter(is_dashed).count(), s.matches("<path").count()));
+    assert!(lines.contains(&(1, 3)) && lines.iter().all(|l| [(1, 3), (0, 0)].contains(l)), "{lines:?}");
+    let page = std::fs::read_to_string(out.join("report.html")).expect("a page");
+    let note = page.split("<figcaption class=\"note\">The liquid takes ").nth(1).expect("a note below g(r)");
+    // about 1.9 by 2 nm and 7.3 nm high, with a gap of 2 nm: 4.5 (1 − r/3.3 nm)
+    let number = |before: &str, after: &str| -> f64 {
+        let part = note.split(before).nth(1).and_then(|n| n.split(after).next());
+        part.and_then(|n| n.trim().parse().ok()).unwrap_or_else(|| panic!("a number after `{before}` in {note}"))
+    };
+    let share: f64 = note.split(" %").next().and_then(|n| n.parse().ok()).expect("a share");
+    let (level, twice) = (number("it would be about ", "("), number("1 − r/", " nm"));
+    assert!((level * share / 100.0 - 1.0).abs() < 0.03, "{level} and {share} %");
+    assert!((level * 0.5 * twice / 7.34 - 1.0).abs() < 0.01, "as much as in the whole cell: {level}, {twice} nm");
+}
+
 /// Packed starts are minimised and move for a few steps; charges of electrodes stand in the log and are opposite.
 #[test]
 fn interfaces_run_from_a_packed_start() {
@@ -82,11 +104,19 @@ fn interfaces_run_from_a_packed_start() {
         set("stage.production.trajectory={ every = \"0.02 ps\", format = \"xtc\" }");
         set("dynamics.log_every=0.01 ps");
         set("analysis.1.density-profile.every=0.02 ps");
+        let is_pictured = name == "graphite-znso4-1m";
+        if is_pictured {
+            set("analysis.1.rdf.every=0.02 ps");
+            set("analysis.1.coordination.every=0.02 ps");
+        }
         let is_electrode = ["graphite", "zn-"].iter().any(|start| name.starts_with(start));
         if is_electrode {
             set("electrode.upper.potential=2 V");
         }
         run_ok(&arguments, "run", &["--backend", "cpu", "--out", &out]);
+        if is_pictured {
+            is_readable(Path::new(&out));
+        }
         let log = std::fs::read_to_string(Path::new(&out).join("log.csv")).expect("a log");
         let heads: Vec<&str> = log.lines().next().expect("a head").split(',').collect();
         let column = |name: &str| heads.iter().position(|h| h.starts_with(name));
@@ -373,13 +403,49 @@ fn electrodes_that_are_seldom_meant_are_warned_about() {
     let output = hexaqua(&all);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success() && text.contains("the electrode `lower` have charges of their own"), "{text}");
-    // Slabs are dissolved in nothing, and the amounts of the cell say that they are.
-    let table = String::from_utf8_lossy(&output.stdout).into_owned();
-    let slab = table.lines().find(|l| l.starts_with("lower ")).unwrap_or_else(|| panic!("{table}"));
-    assert!(
-        slab.ends_with('-') && table.contains("mol/L cell") && table.contains("g/cm3 of the whole cell"),
-        "{table}"
-    );
+    // One electrode alone: its potential does nothing, and at 0 V nobody expects it to.
+    let (head, rest) = input.split_once("[[electrode]]").expect("electrodes");
+    let (lower, rest) = rest.split_once("[[electrode]]").expect("two of them");
+    let (_, stages) = rest.split_once("potential = \"0 V\"").expect("the upper one");
+    for (potential, is_told) in [("1 V", true), ("0 V", false)] {
+        let lone = format!("{head}[[electrode]]{}{stages}", lower.replace("0 V", potential));
+        std::fs::write(&path, lone).expect("written");
+        let output = hexaqua(&all[..all.len() - 2]);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{text}");
+        let words = "`lower` is the only electrode: only differences of potentials matter, so 1 V do nothing";
+        assert_eq!(text.contains(words), is_told, "{potential}: {text}");
+    }
+}
+
+/// Amounts of an interface are those of the liquid, by the volume it can reach: slabs are dissolved in nothing, and what lies in galleries and on faces is no
+/// part of it.
+#[test]
+fn amounts_beside_surfaces_are_those_of_the_liquid() {
+    let numbers = |line: &str| line.split_whitespace().filter_map(|w| w.parse().ok()).collect::<Vec<f64>>();
+    let text = run_ok(&small("voh-znotf2-2m-ide"), "build", &[]);
+    assert!(text.contains("mol/L liquid") && !text.contains("mol/L cell") && !text.contains("whole cell"), "{text}");
+    // the row of the table, and that of the layer
+    let rows = |species: &str| {
+        let mut lines = text.lines().filter(|l| l.trim_start().starts_with(&format!("{species} ")));
+        lines.next().map(numbers).zip(lines.next().map(numbers)).unwrap_or_else(|| panic!("{species} in {text}"))
+    };
+    let slab = text.lines().find(|l| l.starts_with("lower ")).expect("a row");
+    assert!(slab.ends_with('-'), "{slab}");
+    let line = text.lines().find(|l| l.starts_with("liquid      ")).expect("its volume");
+    let (volume, density) = (numbers(line)[0], numbers(line)[1]);
+    assert!((density / 1.42 - 1.0).abs() < 0.01, "{line}");
+    let ((water, in_liquid), (zinc, _)) = (rows("SPC/E"), rows("Zn2+"));
+    assert!(water[0] > in_liquid[0] && in_liquid[0] > 0.0, "water in the galleries is no liquid: {text}");
+    // mol/L of 1/nm³
+    assert!((water[2] / (in_liquid[0] / volume * 1.660_539) - 1.0).abs() < 1e-3, "{text}");
+    assert!((zinc[2] / 2.0 - 1.0).abs() < 0.1, "2 mol/L were asked for: {text}");
+    let kilogram = in_liquid[0] * 18.0154e-3;
+    assert!((zinc[3] / (zinc[0] / kilogram) - 1.0).abs() < 1e-3, "mol/kg of the water of the liquid: {text}");
+    // a liquid that fills its cell has a density as ever
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("inputs/spce-water.toml");
+    let bulk = run_ok(&[root.to_string_lossy().into_owned()], "build", &[]);
+    assert!(bulk.contains("  mol/L  ") && bulk.contains("density     0.99"), "{bulk}");
 }
 
 /// What a surface cannot be is said with its line, and exit code 2.

@@ -54,6 +54,7 @@ mod reference_energies;
 mod reference_steps;
 mod report;
 mod shaders_portable;
+mod surface_faults;
 mod topology;
 mod trajectory;
 mod twins_bonded_gpu;

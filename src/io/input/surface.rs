@@ -4,7 +4,7 @@ use super::quantity::Dimension;
 use super::system::resolved;
 use super::table::{Bound, Table};
 use super::tree::Value;
-use crate::system::interface::{CoatingSpec, CrystalSite, CrystalSpec, MonolayerSpec, SurfaceSpec};
+use crate::system::interface::{COATING_DISTANCE, CoatingSpec, CrystalSite, CrystalSpec, MonolayerSpec, SurfaceSpec};
 use std::path::Path;
 
 pub(super) const KEYS: [&str; 10] =
@@ -14,8 +14,6 @@ const MONOLAYER_KEYS: [&str; 4] = ["species", "coverage", "faces", "height"];
 const CRYSTAL_KEYS: [&str; 4] = ["file", "frame", "cut", "sites"];
 const SITE_KEYS: [&str; 4] = ["name", "charge", "sigma", "epsilon"];
 
-/// Oxygen of a sheet from the atoms it lies on, nm.
-const COATING_DISTANCE: f64 = 0.25;
 /// Room for molecules that lie on a face, nm.
 const MONOLAYER_HEIGHT: f64 = 0.6;
 
@@ -50,8 +48,11 @@ pub(super) fn read(top: &Table, base_dir: &Path) -> Option<SurfaceSpec> {
     };
     let gap =
         needed("gap", Bound::Positive, "between the innermost atoms of both slabs, or the height of the liquid on one");
-    let vacuum =
-        needed("vacuum", Bound::NotNegative, "empty height in all: two to three times the rest with slab_correction");
+    let vacuum = needed(
+        "vacuum",
+        Bound::NotNegative,
+        "empty height in all; with slab_correction a quarter more than the longer of `size`",
+    );
     const SIZE: &str = "for example size = [\"3 nm\", \"3 nm\"], rounded to whole cells of the crystal";
     let size = match table.get("size") {
         None => {
