@@ -6,12 +6,12 @@ use super::frame_charges::{FrameCharges, first_frame};
 use super::joined::{Joined, Next, broken_bond};
 use super::level;
 use super::literature;
-use super::outcome;
 use super::prepare;
 use super::progress::Progress;
 use super::relay::{self, Fault, Positions, Relay};
 use super::rigid::Rigid;
 use super::{CliError, InputArgs};
+use super::{outcome, own_input};
 use crate::analysis::{AnalysisSet, Quantity};
 use crate::cell::Cell;
 use crate::io::output::OutputFolder;
@@ -196,6 +196,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     }
     let quantities: Vec<Quantity> = results.iter().flat_map(|r| r.values.iter().cloned()).collect();
     let mut warnings = prepared.warnings.clone();
+    warnings.extend(own_input::differs(&prepared.input, &args.trajectories));
     if skipped > 0 {
         warnings.push(format!("{skipped} of {n_frames} frames fell between the sampling times and were not used"));
     }

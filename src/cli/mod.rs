@@ -41,6 +41,7 @@ mod literature;
 mod molecules;
 pub mod observables;
 pub mod outcome;
+mod own_input;
 pub mod piston;
 pub mod prepare;
 pub mod progress;

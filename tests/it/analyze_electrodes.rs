@@ -135,6 +135,9 @@ fn charges_found_anew_are_those_of_the_run() {
     // what must not pass: another potential
     analyze("other", &[&trr], &["--set", "electrode.upper.potential=1 V"]);
     let other = value(&at("other"), "electrode_charge(upper)").expect("a charge");
+    let page = std::fs::read_to_string(at("other").join("report.html")).expect("a report");
+    assert!(page.contains("was made with lower at 0 V, upper at 2 V, and is analysed with lower at 0 V, upper at 1 V"));
+    assert!(!std::fs::read_to_string(at("trr").join("report.html")).expect("a report").contains("was made with"));
     assert!((other / run - 1.0).abs() > 0.1, "{other} {run}");
 
     // frames with an electrode elsewhere have no charges, and say so
