@@ -198,19 +198,26 @@ impl Msd {
     }
 }
 
-/// What is said of a diffusion coefficient whose displacements do not grow in proportion to time.
-fn doubt(name: &str, direction: &str, exponent: Estimate) -> Option<String> {
-    let off = exponent.value - 1.0;
-    let why = match off < 0.0 {
-        true => "still in the cage of their neighbors, or held by walls: a later fit_from and a longer run would tell",
-        false => "still in free flight, or carried along: a later fit_from, or the drift, would tell",
+/// What is said of diffusion coefficients whose displacements do not grow in proportion to time.
+///
+/// * `exponents` – by group and direction
+fn doubts(exponents: &[(String, Estimate)]) -> Vec<String> {
+    let off = |e: &Estimate| e.value - 1.0;
+    let slow = "still in the cage of their neighbors, or between walls";
+    let fast = "still in free flight, or carried along";
+    let told = |is_slow: bool, why: &str| {
+        let there = exponents.iter().filter(|(_, e)| off(e).abs() > EXPONENT_WITHIN && (off(e) < 0.0) == is_slow);
+        let named: Vec<String> =
+            there.map(|(name, e)| format!("{name} ({})", number_with_error(e.value, e.error))).collect();
+        (!named.is_empty()).then(|| {
+            format!(
+                "D is in question for {}: over the fit MSD grows as that power of t, and as 1 within {EXPONENT_WITHIN} where it diffuses; they are {why}. A later \
+                 fit_from and a longer run would tell.",
+                named.join(", ")
+            )
+        })
     };
-    let told = number_with_error(exponent.value, exponent.error);
-    (off.abs() > EXPONENT_WITHIN).then(|| {
-        format!(
-            "D of {name}{direction} is in question: over the fit MSD grows as t to the power {told}, and diffusion is 1 within {EXPONENT_WITHIN}; they are {why}"
-        )
-    })
+    [told(true, slow), told(false, fast)].into_iter().flatten().collect()
 }
 
 /// The fit window: as given, or a fraction of the longest lag to all of it; ps.
@@ -305,7 +312,7 @@ impl Observable for Msd {
             true => &[("msd_exponent", "", &[0, 1, 2])],
             false => &[("msd_exponent_lateral", ", xy", &[0, 1]), ("msd_exponent_z", ", z", &[2])],
         };
-        let mut doubtful = Vec::new();
+        let mut exponents = Vec::new();
         for (k, name) in self.names.iter().enumerate() {
             push("diffusion", name, format!("{name} diffusion coefficient"), UNIT, d(k, &[0, 1, 2]));
             push("diffusion_lateral", name, format!("{name} diffusion coefficient, xy"), UNIT, d(k, &[0, 1]));
@@ -318,7 +325,7 @@ impl Observable for Msd {
             for &(kind, direction, components) in directions {
                 let found = jackknife.estimate(|s, _| self.exponent(s, k, components));
                 push(kind, name, format!("{name} d ln MSD/d ln t over the fit{direction}"), "1", found);
-                doubtful.extend(found.and_then(|e| doubt(name, direction, e)));
+                exponents.extend(found.map(|e| (format!("{name}{direction}"), e)));
             }
         }
         let nernst_einstein = |s: &[f64], f: f64| {
@@ -382,7 +389,7 @@ impl Observable for Msd {
             ..Default::default()
         });
         self.describe(&mut result, &sums, frames);
-        result.notes.extend(doubtful);
+        result.notes.extend(doubts(&exponents));
         vec![result]
     }
 

@@ -117,20 +117,31 @@ pub fn verdict_table(rows: &[VerdictRow]) -> String {
     for (k, source) in sources.iter().enumerate() {
         text.push_str(&wrapped(&format!("[{}] {source}", k + 1), WIDTH, "    "));
     }
-    for row in rows {
-        if let Some(reason) = &row.reason {
-            let told = format!("{}, {}: {reason}", row.reference.label, row.verdict.word());
-            text.push_str(&wrapped(&told, WIDTH, "    "));
-        }
-        if let Some(definition) = &row.definition {
-            text.push_str(&wrapped(&format!("{}, definition: {definition}", row.reference.label), WIDTH, "    "));
-        }
+    for (told, rows) in reasons(rows) {
+        let labels: Vec<&str> = rows.iter().map(|row| row.reference.label.as_str()).collect();
+        text.push_str(&wrapped(&format!("{}, {told}", labels.join(", ")), WIDTH, "    "));
     }
     // What agrees needs no comment.
     for row in rows.iter().filter(|r| r.verdict != Verdict::Pass && !r.reference.note.is_empty()) {
         text.push_str(&wrapped(&format!("{}: {}", row.reference.label, row.reference.note), WIDTH, "    "));
     }
     text
+}
+
+/// What is said of rows beyond their numbers, each sentence once, in order of appearance: why a run cannot tell, what else is defined otherwise.
+fn reasons(rows: &[VerdictRow]) -> Vec<(String, Vec<&VerdictRow>)> {
+    let mut told: Vec<(String, Vec<&VerdictRow>)> = Vec::new();
+    for row in rows {
+        let verdict = row.reason.as_ref().map(|reason| format!("{}: {reason}", row.verdict.word()));
+        let definition = row.definition.as_ref().map(|definition| format!("definition: {definition}"));
+        for sentence in verdict.into_iter().chain(definition) {
+            match told.iter_mut().find(|(known, _)| *known == sentence) {
+                Some((_, rows)) => rows.push(row),
+                None => told.push((sentence, vec![row])),
+            }
+        }
+    }
+    told
 }
 
 /// The citations of all rows, each once, in order of appearance.

@@ -441,6 +441,11 @@ fn validate_exits_with_0_when_all_agrees_and_with_3_when_a_value_differs() {
     let set = serde_json::json!({"stage.equilibrate.duration": "4 ps", "stage.production.duration": "16 ps"});
     assert!(rows.as_array().expect("rows").iter().all(|row| row["set"] == set), "{}", rows[0]);
     assert!(rows[0].get("allowed").is_some() && rows[0].get("tolerance").is_some());
+    let reason = |row: &serde_json::Value| row["reason"].as_str().is_some_and(|why| !why.is_empty());
+    assert!(
+        rows.as_array().expect("rows").iter().all(|row| reason(row) == (row["verdict"] == "inconclusive")),
+        "{out}"
+    );
     let found = verdicts(&out);
     assert!(found.len() == 8 && found.iter().all(|(_, v)| v != "FAIL"), "{found:?}");
     assert!(found.contains(&("coordination_number(Zn2+,OW)".into(), "PASS".into())), "{found:?}");

@@ -48,6 +48,10 @@ fn displacements_are_exact_through_the_boundary_and_without_drift() {
             assert!(close(column(&results, "msd_Zn2+", "MSD z")[k], expected(v.z)));
             assert!(close(column(&results, "msd_Cl-", "MSD")[k], expected(v.length() * m_zn / m_cl)));
         }
+        // Free flight is not diffusion, and D says so.
+        assert!((value(&results, "msd_exponent_lateral(Zn2+)") - 2.0).abs() < 1e-6);
+        let notes = results[0].notes.join("\n");
+        assert!(notes.contains("D is in question for Zn2+, xy (2") && notes.contains("free flight"), "{notes}");
     }
 }
 
@@ -67,6 +71,22 @@ fn a_random_walk_gives_its_diffusion_and_its_conductivity() {
         let error = d * (2.0_f64 / (40.0 * 200.0 * components)).sqrt();
         assert!((value(&results, id) - d).abs() < 4.0 * error, "{id}: {} against {d} ± {error}", value(&results, id));
     }
+    for id in ["msd_exponent(Zn2+)", "msd_exponent(Cl-)"] {
+        let exponent = results[0].values.iter().find(|q| q.id == id).expect("beside D");
+        let error = exponent.error.expect("as D has");
+        assert!((exponent.value - 1.0).abs() < 4.0 * error && error < 0.025, "{id}: {} ± {error}", exponent.value);
+    }
+    assert!(!results[0].notes.join("\n").contains("in question"), "{:?}", results[0].notes);
+    // What rattles in a cage does not diffuse: each step forgets the one before.
+    let caged: Vec<Vec<DVec3>> = (gaussian_walk(2 * (n_zn + n_cl), 100, sigma, &cell, 5).windows(2))
+        .map(|pair| {
+            let step = |i: usize| cell.minimum_image(pair[1][i] - pair[0][i]);
+            (0..n_zn + n_cl).map(|i| DVec3::splat(0.005 * i as f64) + step(i)).collect()
+        })
+        .collect();
+    let caged = analyse(&[AnalysisSpec::Msd(msd(&[], true, 10.0))], &topology, &cell, &caged);
+    assert!(value(&caged, "msd_exponent(Cl-)").abs() < 0.05, "{}", value(&caged, "msd_exponent(Cl-)"));
+    assert!(caged[0].notes.join("\n").contains("D is in question for Zn2+ ("), "{:?}", caged[0].notes);
     // k_B T ξ/(6π η L): 4.1419e-21 J · 2.837297/(6π · 0.9e-3 Pa s · 4e-9 m) = 1.7318e-10 m²/s
     let shift = value(&results, "diffusion_corrected(Zn2+)") - value(&results, "diffusion(Zn2+)");
     let expected = 2.837_297 * 1.380_649e-23 * 300.0 / (6.0 * PI * 0.9e-3 * 4e-9) * 1e9;
@@ -214,6 +234,11 @@ fn beside_frozen_atoms_the_liquid_alone_moves() {
     };
     let all = analyse(&[AnalysisSpec::Msd(msd(&[], true, 10.0))], &slab, &cell, &frames);
     assert!(exact(&all) && has(&all, "diffusion_lateral(Zn2+)"));
+    assert!(
+        has(&all, "msd_exponent_lateral(Zn2+)")
+            && has(&all, "msd_exponent_z(Zn2+)")
+            && !has(&all, "msd_exponent(Zn2+)")
+    );
     assert!(!has(&all, "diffusion(XO2 2-)") && !has(&all, "conductivity_nernst_einstein"), "{:?}", all[0].values);
     let notes = all[0].notes.join("\n");
     assert!(notes.contains("of all that moves") && notes.contains("No conductivity"), "{notes}");
