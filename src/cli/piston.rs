@@ -8,6 +8,7 @@ use super::prepare::Prepared;
 use super::recorder::PistonLog;
 use crate::analysis::selection::select;
 use crate::dynamics::Engine;
+use crate::dynamics::piston::{GapSums, Quarters};
 use crate::report::text::number;
 use crate::system::external::Piston;
 use crate::system::spec::{Input, PistonSpec};
@@ -187,12 +188,31 @@ impl PistonLog {
     }
 }
 
-/// Of a run that was resumed behind its last piston: where that was fixed.
-pub fn fixed_before(prepared: &Prepared, stage: usize, state: &State) -> Option<String> {
+/// Of a run that was resumed behind its last piston: where that was fixed, and a warning if the gap still changed before.
+pub fn fixed_before(
+    prepared: &Prepared,
+    stage: usize,
+    state: &State,
+    sums: &GapSums,
+) -> Option<(String, Option<String>)> {
     let piston = prepared.open.iter().rev().find_map(|s| s.external.piston.as_ref())?;
+    if stage < prepared.open.len() {
+        return None;
+    }
     let gap = piston.gap(state.positions[piston.first()].z);
     let density = prepared.piston_log.map_or(String::new(), |log| format!(", {:.4} g/cm3", log.density(gap)));
-    (stage >= prepared.open.len()).then(|| format!("gap {gap:.4} nm{density}: fixed before the run was resumed"))
+    let warning = warning(sums, &prepared.input.stages[prepared.open.len() - 1].name);
+    Some((format!("gap {gap:.4} nm{density}: fixed before the run was resumed"), warning))
+}
+
+/// What is said of a gap that had not settled when its stage was over.
+fn warning(sums: &GapSums, stage: &str) -> Option<String> {
+    let quarters = sums.quarters().filter(Quarters::still_change)?;
+    let [third, last] = quarters.means.map(|gap| number(gap, Some(quarters.error)));
+    Some(format!(
+        "the gap still changed at the end of stage `{stage}`: {third} nm in its third quarter and {last} nm in its last; \
+         a longer stage would help"
+    ))
 }
 
 /// Fixes a piston at the mean of its gap: what is said about it, and a warning if the gap still changed.
@@ -212,12 +232,6 @@ pub fn fix(engine: &mut Engine<'_>, stage: &str, log: Option<&PistonLog>) -> Opt
         "gap {:.4} nm{density}: mean of the last half of `{stage}`{settled}; the slab is fixed there (it ended at {:.4} nm)",
         fixed.gap, fixed.gap_before
     );
-    let warning = quarters.filter(|q| q.still_change()).map(|q| {
-        let [third, last] = q.means.map(|gap| number(gap, Some(q.error)));
-        format!(
-            "the gap still changed at the end of stage `{stage}`: {third} nm in its third quarter and {last} nm in its last; \
-             a longer stage would help"
-        )
-    });
+    let warning = warning(&sums, stage);
     Some((told, warning))
 }

@@ -262,14 +262,19 @@ fn run_stages(
     if (first_stage, first_step) != (0, 0) {
         let stage = &prepared.input.stages[first_stage].name;
         say!("resumed: stage `{stage}` at step {first_step}, {:.3} ps in all", engine.state.time);
-        pistons.extend(piston::fixed_before(prepared, first_stage, &engine.state));
+    }
+    let mut tell = |told: String, warning: Option<String>, warnings: &mut Vec<String>| {
+        doubts.extend(warning.iter().map(|why| Doubt { of: None, why: why.clone() }));
+        warnings.extend(warning);
+        pistons.push(told);
+    };
+    if let Some((told, warning)) = piston::fixed_before(prepared, first_stage, &engine.state, &engine.gaps) {
+        tell(told, warning, &mut warnings);
     }
     let mut fix = |engine: &mut Engine<'_>, stage: &StageSpec, warnings: &mut Vec<String>| {
         let Some((told, warning)) = piston::fix(engine, &stage.name, prepared.piston_log.as_ref()) else { return };
         say!("piston: {told}");
-        doubts.extend(warning.iter().map(|why| Doubt { of: None, why: why.clone() }));
-        warnings.extend(warning);
-        pistons.push(told);
+        tell(told, warning, warnings);
     };
     // the stage before, and the conserved quantity that it ended with, which the next one goes on with
     let (mut last_plan, mut conserved) = (None, None);

@@ -239,8 +239,11 @@ impl<'a> Engine<'a> {
             self.chain = Chain::new(chain_length);
         }
         self.backend.load(&self.state)?;
-        if start_step == 0 {
+        // Kept behind the stage: a continuation from there can still tell whether the gap had settled.
+        if start_step == 0 && self.system.external.piston.is_some() {
             self.gaps = GapSums::default();
+        }
+        if start_step == 0 {
             let mut charges = None;
             if self.answers(plan, 0) {
                 neighbors::rebuild(&mut *self.backend, self.system, &self.state, plan.list_radius)?;

@@ -524,6 +524,28 @@ fn an_input_moves_its_slab_fixes_it_and_goes_on_at_a_potential() {
     }
 }
 
+/// A gap that had not settled is told of also by a run that was resumed behind its piston.
+#[test]
+fn a_gap_that_still_changed_is_remembered() {
+    let scratch = tempfile::tempdir().expect("scratch");
+    let path = input(scratch.path(), |text| {
+        text.replace("\"0.1 ps\"\n[stage.piston]", "\"0.4 ps\"\n[stage.piston]").replace("\"1 bar\"", "\"10000 bar\"")
+    });
+    let warnings = |name: &str, more: &[&str]| -> Vec<String> {
+        let out = scratch.path().join(name);
+        let args = ["run", &path, "--backend", "cpu", "--out", &out.display().to_string()];
+        let (code, stdout, stderr) = hexaqua(&[&args, more].concat());
+        assert_eq!(code, Some(0), "{stdout}{stderr}");
+        let text = std::fs::read_to_string(out.join("summary.json")).expect("a summary");
+        let summary: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let all = summary["warnings"].as_array().expect("warnings").iter();
+        all.filter_map(|w| w.as_str()).filter(|w| w.contains("the gap still changed")).map(String::from).collect()
+    };
+    let whole = warnings("whole", &[]);
+    assert!(whole.len() == 1 && whole[0].contains("at the end of stage `push`"), "{whole:?}");
+    assert_eq!(warnings("behind", &["--lose-device-at", "420"]), whole);
+}
+
 #[test]
 fn pistons_that_cannot_be_are_refused_with_their_line() {
     let scratch = tempfile::tempdir().expect("scratch");
