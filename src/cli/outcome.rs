@@ -98,7 +98,8 @@ pub fn print_tables(report: &RunReport, quantities: &[Quantity], literature: Opt
     let is_told = |q: &&Quantity| report.verdicts.iter().any(|row| row.reference.quantity == q.id);
     let others: Vec<Quantity> = quantities.iter().filter(|q| !is_told(q)).cloned().collect();
     say!("{}", text::value_table(&others));
-    for note in notes(&report.results).into_iter().map(String::as_str).chain(literature) {
+    let slow = text::slow_values(quantities.iter());
+    for note in notes(&report.results).into_iter().map(String::as_str).chain(literature).chain(slow.as_deref()) {
         say!("note: {note}");
     }
     say!("");

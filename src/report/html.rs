@@ -3,7 +3,7 @@
 
 use super::RunReport;
 use super::svg::{self, DARK_PALETTE, PALETTE, escape};
-use super::text::{chemical, limit, number_with_error, source_number, sources, stated, unit};
+use super::text::{chemical, limit, number_with_error, slow_values, source_number, sources, stated, unit};
 use super::verdict::{Verdict, VerdictRow, tally};
 use crate::analysis::{AnalysisResult, Column, Figure, Table};
 use std::fmt::Write;
@@ -208,6 +208,9 @@ fn value_section(out: &mut String, results: &[AnalysisResult]) {
         for note in &result.notes {
             let _ = writeln!(out, "<p class=\"note\">{}</p>", printed(note));
         }
+    }
+    if let Some(slow) = slow_values(results.iter().flat_map(|r| &r.values)) {
+        let _ = writeln!(out, "<p class=\"note\">{}</p>", printed(&slow));
     }
     out.push_str("</section>\n");
 }

@@ -101,7 +101,7 @@ pub fn csv(table: &Table) -> String {
     out
 }
 
-/// `{"title", "facts", "warnings", "values": [{"quantity","label","value","uncertainty","unit"}], "verdicts": […]}`.
+/// `{"title", "facts", "warnings", "values": [{"quantity","label","value","uncertainty","independent_blocks","unit"}], "verdicts": […]}`.
 pub fn summary(report: &RunReport) -> serde_json::Value {
     let facts: serde_json::Map<String, serde_json::Value> =
         report.facts.iter().map(|(k, v)| (k.clone(), v.clone().into())).collect();
@@ -111,7 +111,8 @@ pub fn summary(report: &RunReport) -> serde_json::Value {
         .flat_map(|r| &r.values)
         .map(|q| {
             serde_json::json!({
-                "quantity": q.id, "label": q.label, "value": q.value, "uncertainty": q.error, "unit": q.unit,
+                "quantity": q.id, "label": q.label, "value": q.value, "uncertainty": q.error,
+                "independent_blocks": q.blocks.map(|b| b.independent), "unit": q.unit,
             })
         })
         .collect();

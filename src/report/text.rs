@@ -1,6 +1,6 @@
 //! Numbers and the verdict table as plain text for a terminal.
 
-use super::verdict::{Verdict, VerdictRow, allowed, tally};
+use super::verdict::{INDEPENDENT, Verdict, VerdictRow, allowed, tally};
 use crate::analysis::Quantity;
 use crate::system::expected::Reference;
 
@@ -165,6 +165,25 @@ pub fn decides(row: &VerdictRow) -> bool {
     matches!(row.verdict, Verdict::Pass | Verdict::Fail | Verdict::Inconclusive)
 }
 
+/// Values that a sentence names at most.
+const MOST_NAMED: usize = 8;
+
+/// Which values come from too few independent blocks for their errors to be trusted.
+pub fn slow_values<'a>(values: impl Iterator<Item = &'a Quantity>) -> Option<String> {
+    let slow: Vec<&str> =
+        values.filter(|q| q.blocks.is_some_and(|b| b.independent < INDEPENDENT)).map(|q| q.label.as_str()).collect();
+    let rest = match slow.len().saturating_sub(MOST_NAMED) {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    (!slow.is_empty()).then(|| {
+        format!(
+            "Drifting or slow: blocks worth fewer than {INDEPENDENT:.0} independent ones, so that errors are larger than stated (one value in 170 looks so by chance): {}{rest}.",
+            slow[..slow.len().min(MOST_NAMED)].join(", ")
+        )
+    })
+}
+
 /// Measured values as lines `label   value unit`.
 pub fn value_table(values: &[Quantity]) -> String {
     let cells: Vec<[String; 3]> = values
@@ -213,6 +232,7 @@ fn wrapped(text: &str, width: usize, indent: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::blocks::BlockCount;
 
     #[test]
     fn charges_are_raised_and_nothing_else_is() {
@@ -224,6 +244,23 @@ mod tests {
         for plain in ["li-merz-12-6-4", "TIP4P-Ew", "12-6-4", "C++ 17-", "first-shell", "0.208-0.217 nm"] {
             assert_eq!(chemical(plain), plain);
         }
+    }
+
+    #[test]
+    fn slow_values_are_named() {
+        let of = |label: &str, independent: f64| Quantity {
+            id: label.into(),
+            label: label.into(),
+            value: 1.0,
+            error: Some(0.1),
+            blocks: Some(BlockCount { n: 12, independent }),
+            unit: "1".into(),
+        };
+        assert_eq!(slow_values([of("peak", 9.0)].iter()), None);
+        let told = slow_values([of("peak", 9.0), of("number", 2.5)].iter()).expect("one");
+        assert!(told.ends_with("by chance): number."), "{told}");
+        let many: Vec<Quantity> = (0..10).map(|k| of(&format!("v{k}"), 1.5)).collect();
+        assert!(slow_values(many.iter()).expect("ten").ends_with("v7 and 2 more."));
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::system::expected::{Reference, Status};
 /// Errors within which two estimates agree.
 const ERRORS: f64 = 2.0;
 /// Fewer independent blocks than this make an error that is not to be trusted.
-const INDEPENDENT: f64 = 4.0;
+pub const INDEPENDENT: f64 = 4.0;
 /// Student's t for 95 % and three degrees of freedom.
 const STUDENT: f64 = 3.18;
 
