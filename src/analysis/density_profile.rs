@@ -4,15 +4,14 @@
 //! heavier than hydrogen stands for its share of one. The potential solves Poisson's equation, φ(z) = −4π k_e ∫₀ᶻ (z − z') ρ(z') dz', with the boundary
 //! that the run has: no field in the vacuum under a slab correction, else periodic, which subtracts φ(L) z/L; a uniform field from outside adds −E z
 //! ([`potential_profile`]). What such a field does in a vacuum is no property of the slab: values count it from the lowest matter to the highest.
-//! Between two electrodes in a finite field −E z begins at the lower one, wherever in the cell it stands.
+//! Between two electrodes in a finite field −E z begins at the lower one, wherever in the cell it stands. Values: [`super::profile_values`].
 
-use super::blocks::{Blocks, Estimate};
+use super::blocks::Blocks;
+use super::bodies::Bodies;
 use super::codec::{Reader, Writer};
 use super::digits::number_with_error;
-use super::grid::RadialGrid;
-use super::peaks;
 use super::potential_profile::{self, Boundary};
-use super::results::{self, AnalysisResult, Axis, Column, Figure, Map, Quantity, Series, SeriesKind, Table};
+use super::results::{self, AnalysisResult, Axis, Column, Figure, Map, Series, SeriesKind, Table};
 use super::selection::Selection;
 use super::snapshot::Snapshot;
 use super::{AnalysisError, Observable};
@@ -25,31 +24,31 @@ use std::f64::consts::TAU;
 
 /// Densities along z.
 pub struct DensityProfile {
-    groups: Vec<Selection>,
-    names: Vec<String>,
-    origin: Option<Selection>,
-    n_bins: usize,
+    pub(super) groups: Vec<Selection>,
+    pub(super) names: Vec<String>,
+    pub(super) origin: Option<Selection>,
+    pub(super) n_bins: usize,
     masses: Vec<f64>,
     charges: Vec<f64>,
     /// Molecules that an atom counts as, `[n_atoms]`; `None` = groups of the user, in which every atom counts as one
     weights: Option<Vec<f64>>,
-    /// `[n_atoms]`
-    frozen: Vec<bool>,
-    boundary: Boundary,
+    /// What stays where it is.
+    pub(super) bodies: Bodies,
+    pub(super) boundary: Boundary,
     /// Uniform field from outside, V/nm
-    field: f64,
-    /// Atoms of the lower electrode where a field holds the potential between two.
-    lower: Option<Vec<u32>>,
-    /// Is matter not the same everywhere along z?
-    has_surface: bool,
+    pub(super) field: f64,
+    /// The lower electrode, a body, where a field holds the potential between two.
+    pub(super) lower: Option<usize>,
+    /// Does the input say that matter is not the same everywhere along z?
+    pub(super) has_surface: bool,
     maps: Option<Maps>,
     /// `[n_groups]`: do all its atoms stay where they are? Such a group would dwarf the others in figures.
-    is_frozen: Vec<bool>,
+    pub(super) is_frozen: Vec<bool>,
     /// a_x of the first cell, nm
     width: f64,
-    /// Per frame: L_z (nm), then `[n_bins]` of every group (nm⁻³), of the mass and of the mass that stays where it is (g/cm³), of the charge and of
-    /// the charge shared between bin centres (e/nm³), with `lower` of its mass (g/cm³); last 1 if the charges were known, and 1 if they were those of the frame.
-    blocks: Blocks,
+    /// Per frame: L_z (nm), then `[n_bins]` of every group (nm⁻³), of the mass (g/cm³), of the charge and of the charge shared between bin centres
+    /// (e/nm³), of the mass of every body (g/cm³); last 1 if the charges were known, and 1 if they were those of the frame.
+    pub(super) blocks: Blocks,
 }
 
 /// Number densities over x and z, averaged over y.
@@ -62,18 +61,13 @@ struct Maps {
 
 /// Width of the squares of maps by default, nm.
 const MAP_WIDTH: f64 = 0.1;
-/// Height of the layer at a face whose molecules are counted, nm.
-const FACE: f64 = 0.6;
 /// Vacuum shown beside a slab, nm.
 const ROOM: f64 = 0.3;
 /// Columns behind those of the groups.
-const MASS: usize = 0;
-const FROZEN_MASS: usize = 1;
-const CHARGE: usize = 2;
-const SHARED_CHARGE: usize = 3;
-const N_OTHERS: usize = 4;
-/// Behind them, where there is a lower electrode.
-const LOWER_MASS: usize = N_OTHERS;
+pub(super) const MASS: usize = 0;
+const CHARGE: usize = 1;
+const SHARED_CHARGE: usize = 2;
+const N_OTHERS: usize = 3;
 /// Atoms up to this mass are hydrogen, u.
 const HYDROGEN: f64 = 3.0;
 /// Groups this much thinner than the densest one have an axis of their own in the figure.
@@ -99,13 +93,14 @@ fn molecules_per_atom(topology: &Topology) -> Vec<f64> {
 }
 
 /// The lower of two electrodes between which a field E = −ΔΨ/L holds the potential difference.
-fn lower_electrode(external: &External, cell: &Cell) -> Option<Vec<u32>> {
+fn lower_electrode(external: &External, cell: &Cell) -> Option<usize> {
+    // a body has the index of its electrode
     let [a, b] = &external.electrodes.as_ref()?.electrodes[..] else { return None };
     let (Condition::Potential(of_a), Condition::Potential(of_b)) = (a.condition, b.condition) else { return None };
     let above = -external.field_z * cell.vectors().z_axis.z;
     let is = |difference: f64| (difference - above).abs() < 1e-6 * above.abs();
-    let lower = if is(of_b - of_a) { Some(a) } else { is(of_a - of_b).then_some(b) };
-    lower.filter(|_| !external.slab_correction).map(|e| e.atoms.clone())
+    let lower = if is(of_b - of_a) { Some(0) } else { is(of_a - of_b).then_some(1) };
+    lower.filter(|_| !external.slab_correction)
 }
 
 impl DensityProfile {
@@ -146,10 +141,11 @@ impl DensityProfile {
             Ok(Maps { n_x, n_z, sums: vec![0.0; groups.len() * n_x * n_z] })
         });
         let names = names.iter().map(|n| n.trim_start_matches("species ").trim_matches('\'').to_string()).collect();
-        let lower = lower_electrode(external, cell);
+        let bodies = Bodies::new(topology, external);
         Ok(DensityProfile {
-            blocks: Blocks::new(3 + (groups.len() + N_OTHERS + usize::from(lower.is_some())) * n_bins),
-            lower,
+            blocks: Blocks::new(3 + (groups.len() + N_OTHERS + bodies.len()) * n_bins),
+            lower: lower_electrode(external, cell),
+            bodies,
             groups,
             names,
             origin,
@@ -158,27 +154,40 @@ impl DensityProfile {
             masses: topology.masses.clone(),
             charges: topology.charges.clone(),
             weights: spec.groups.is_empty().then(|| molecules_per_atom(topology)),
-            frozen: topology.frozen.clone(),
             boundary: if external.slab_correction { Boundary::Slab } else { Boundary::Periodic },
             field: external.field_z / VOLT,
-            has_surface: topology.frozen.contains(&true) || external.slab_correction || !external.walls.is_empty(),
+            has_surface: external.slab_correction || !external.walls.is_empty(),
             maps: maps.transpose()?,
             is_frozen,
         })
     }
 
     /// Column `k` of the sums: a group, then what is named by [`MASS`] and so on; `[n_bins]`.
-    fn column<'a>(&self, sums: &'a [f64], k: usize) -> &'a [f64] {
+    pub(super) fn column<'a>(&self, sums: &'a [f64], k: usize) -> &'a [f64] {
         &sums[1 + k * self.n_bins..][..self.n_bins]
     }
 
     /// One of the columns behind the groups, summed over frames, `[n_bins]`.
-    fn other<'a>(&self, sums: &'a [f64], which: usize) -> &'a [f64] {
+    pub(super) fn other<'a>(&self, sums: &'a [f64], which: usize) -> &'a [f64] {
         self.column(sums, self.groups.len() + which)
     }
 
+    /// Mass of a body, summed over frames, `[n_bins]`.
+    pub(super) fn body<'a>(&self, sums: &'a [f64], body: usize) -> &'a [f64] {
+        self.other(sums, N_OTHERS + body)
+    }
+
+    /// Mass of what moves, summed over frames, `[n_bins]`.
+    pub(super) fn moving(&self, sums: &[f64]) -> Vec<f64> {
+        let stays = |k: usize| (0..self.bodies.len()).map(|b| self.body(sums, b)[k]).sum::<f64>();
+        // of what stays alone, sums in another order leave a rounding error
+        let least = 1e-9 * self.other(sums, MASS).iter().copied().fold(0.0, f64::max);
+        let moving = self.other(sums, MASS).iter().enumerate().map(|(k, all)| all - stays(k));
+        moving.map(|m| if m > least { m } else { 0.0 }).collect()
+    }
+
     /// Mean height of the cell, nm.
-    fn height(&self, sums: &[f64], frames: f64) -> f64 {
+    pub(super) fn height(&self, sums: &[f64], frames: f64) -> f64 {
         sums[0] / frames
     }
 
@@ -194,20 +203,20 @@ impl DensityProfile {
     }
 
     /// The bin from which on bins follow each other through the matter.
-    fn start(&self, sums: &[f64]) -> usize {
+    pub(super) fn start(&self, sums: &[f64]) -> usize {
         let mass = self.other(sums, MASS);
         match (self.boundary, &self.lower) {
             (Boundary::Slab, _) => potential_profile::in_the_vacuum(mass),
             (Boundary::Periodic, None) => 0,
-            (Boundary::Periodic, Some(_)) => {
-                let electrode = potential_profile::bottom(self.other(sums, LOWER_MASS));
+            (Boundary::Periodic, &Some(lower)) => {
+                let electrode = potential_profile::bottom(self.body(sums, lower));
                 if mass[..electrode].iter().all(|m| *m == 0.0) { 0 } else { electrode }
             }
         }
     }
 
     /// Height of the lowest and the highest bin with matter above where bins start, nm.
-    fn ends(&self, sums: &[f64], dz: f64) -> [f64; 2] {
+    pub(super) fn ends(&self, sums: &[f64], dz: f64) -> [f64; 2] {
         let (low, high) = potential_profile::ends(self.start(sums), self.other(sums, MASS));
         [low, high].map(|step| (step as f64 + 0.5) * dz)
     }
@@ -219,14 +228,14 @@ impl DensityProfile {
         Some(potential_profile::without_field_at(self.start(sums), &density, dz))
     }
 
-    fn periodic_potential(&self, sums: &[f64], frames: f64) -> Option<Vec<f64>> {
+    pub(super) fn periodic_potential(&self, sums: &[f64], frames: f64) -> Option<Vec<f64>> {
         let dz = self.height(sums, frames) / self.n_bins as f64;
         Some(potential_profile::periodic(&self.charge_density(sums, SHARED_CHARGE)?, dz))
     }
 
     /// φ at bin centres, V, as the run has it: with its boundary and the field from outside; and how far it is above a slab over what it is below, V, with
     /// that field from the lowest matter to the highest.
-    fn potential(&self, sums: &[f64], frames: f64) -> Option<(Vec<f64>, f64)> {
+    pub(super) fn potential(&self, sums: &[f64], frames: f64) -> Option<(Vec<f64>, f64)> {
         let (mut phi, end) = match self.boundary {
             Boundary::Slab => self.open_potential(sums, frames)?,
             Boundary::Periodic => (self.periodic_potential(sums, frames)?, 0.0),
@@ -238,42 +247,6 @@ impl DensityProfile {
         }
         let [low, high] = self.ends(sums, dz);
         Some((phi, end - self.field * (high - low)))
-    }
-
-    /// Bins between the heights below which 40 % and 60 % of the mass that moves lie: the middle of a liquid, far from its surfaces.
-    fn middle(&self, sums: &[f64]) -> Vec<usize> {
-        let (n, start) = (self.n_bins, self.start(sums));
-        let (mass, frozen) = (self.other(sums, MASS), self.other(sums, FROZEN_MASS));
-        let moving: Vec<f64> = (0..n).map(|s| (start + s) % n).map(|k| (mass[k] - frozen[k]).max(0.0)).collect();
-        let total: f64 = moving.iter().sum();
-        let (mut below, mut bins) = (0.0, Vec::new());
-        for (step, own) in moving.iter().enumerate() {
-            if below < 0.6 * total && below + own > 0.4 * total {
-                bins.push((start + step) % n);
-            }
-            below += own;
-        }
-        bins
-    }
-
-    /// Bins of the liquid by their distance from the nearest atoms that stay where they are below and above its middle, by face; none of a liquid whose
-    /// middle they hold. Between near faces a bin belongs to the nearer one.
-    ///
-    /// * `deep` – bins of a face, at most
-    fn near_faces(&self, sums: &[f64], deep: usize) -> Vec<Vec<usize>> {
-        let (n, frozen, middle) = (self.n_bins, self.other(sums, FROZEN_MASS), self.middle(sums));
-        let Some(&start) = middle.get(middle.len() / 2) else { return Vec::new() };
-        let is_held = |k: usize| frozen[k % n] > 0.0;
-        let down = (0..n).find(|step| is_held(start + n - step));
-        let up = (0..n).find(|step| is_held(start + step));
-        if down == Some(0) {
-            return Vec::new();
-        }
-        let gap = down.zip(up).map_or(n, |(down, up)| down + up);
-        let deep = deep.min(gap.div_ceil(2).saturating_sub(1));
-        let below = down.map(|down| (1..=deep).map(|step| (start + n - down + step) % n).collect());
-        let above = up.map(|up| (1..=deep).map(|step| (start + up + n - step) % n).collect());
-        below.into_iter().chain(above).collect()
     }
 
     /// How numbers of a group are counted, for labels.
@@ -336,10 +309,6 @@ impl Observable for DensityProfile {
             let last = slot.len() - 1;
             slot[last - 1] += f64::from(charges.is_some());
             slot[last] += f64::from(is_current);
-            for &i in self.lower.iter().flatten() {
-                let k = 1 + (groups.len() + LOWER_MASS) * n_bins + bin(i as usize);
-                slot[k] += self.masses[i as usize] * DENSITY_G_CM3 / bin_volume;
-            }
             for (group, column) in groups.iter().zip(slot[1..].chunks_exact_mut(n_bins)) {
                 group.iter().for_each(|&i| column[bin(i as usize)] += weight(i as usize) / bin_volume);
             }
@@ -348,8 +317,8 @@ impl Observable for DensityProfile {
                 let k = bin(i);
                 let density = self.masses[i] * DENSITY_G_CM3 / bin_volume;
                 others[MASS * n_bins + k] += density;
-                if self.frozen[i] {
-                    others[FROZEN_MASS * n_bins + k] += density;
+                if let Some(body) = self.bodies.of(i) {
+                    others[(N_OTHERS + body) * n_bins + k] += density;
                 }
                 if let Some(charges) = charges {
                     let density = charges[i] / bin_volume;
@@ -384,9 +353,9 @@ impl Observable for DensityProfile {
         let mut columns = vec![Column::new("z", "nm", z.clone())];
         columns.extend(self.names.iter().enumerate().map(|(k, n)| Column::new(n.clone(), "nm-3", mean(k))));
         let mass = mean(self.groups.len() + MASS);
-        if self.frozen.contains(&true) {
-            let moving = mass.iter().zip(mean(self.groups.len() + FROZEN_MASS)).map(|(all, stays)| all - stays);
-            columns.push(Column::new("mass density of what moves", "g/cm3", moving.collect()));
+        if self.bodies.len() > 0 {
+            let moving = self.moving(&sums).iter().map(|sum| sum / frames).collect();
+            columns.push(Column::new("mass density of what moves", "g/cm3", moving));
         }
         columns.push(Column::new("mass density", "g/cm3", mass));
         let electric = self.charge_density(&sums, CHARGE).zip(self.potential(&sums, frames));
@@ -497,12 +466,13 @@ impl Observable for DensityProfile {
         let origin = self.origin.as_ref().map_or("", Selection::text);
         let maps = self.maps.as_ref().map_or("no maps".to_string(), |m| format!("maps of {} by {}", m.n_x, m.n_z));
         format!(
-            "density-profile of {} from \"{origin}\", {} bins, {maps}, {:?} in a field of {} V/nm{}",
+            "density-profile of {} from \"{origin}\", {} bins, {maps}, {:?} in a field of {} V/nm{}, beside \"{}\"",
             groups.join(", "),
             self.n_bins,
             self.boundary,
             self.field,
-            if self.lower.is_some() { " between two electrodes" } else { "" }
+            if self.lower.is_some() { " between two electrodes" } else { "" },
+            self.bodies.fingerprint()
         )
     }
 
@@ -569,106 +539,6 @@ impl DensityProfile {
                 }),
                 ..Default::default()
             });
-        }
-    }
-
-    fn fill_values(&self, result: &mut AnalysisResult, sums: &[f64], frames: f64) {
-        let dz = self.height(sums, frames) / self.n_bins as f64;
-        let deep = self.near_faces(sums, self.n_bins);
-        let folded = |sums: &[f64], k: usize| -> Vec<f64> {
-            let column = self.column(sums, k);
-            match self.origin {
-                Some(_) => column.to_vec(),
-                // The mean of all faces, by the distance from them.
-                None => {
-                    let n = deep.iter().map(Vec::len).min().unwrap_or(0);
-                    (0..n).map(|d| deep.iter().map(|face| column[face[d]]).sum::<f64>() / deep.len() as f64).collect()
-                }
-            }
-        };
-        let shell = |sums: &[f64], frames: f64, k: usize| {
-            let column = folded(sums, k);
-            let grid = RadialGrid::from_zero(dz * column.len() as f64, dz);
-            let mean = column.iter().sum::<f64>() / column.len().max(1) as f64;
-            let relative: Vec<f64> = column.iter().map(|s| s / mean).collect();
-            // Counts: densities times the volume of a bin; their scale only decides what is noise.
-            let counts: Vec<f64> = column.iter().map(|s| s * dz).collect();
-            (mean > 0.0 && frames > 0.0 && grid.len() == column.len())
-                .then(|| peaks::first_shell(&relative, &counts, &grid))
-                .flatten()
-        };
-        let mut push = |kind: &str, name: &str, label: String, unit: &str, estimate: Option<Estimate>| {
-            result.values.extend(estimate.map(|e| Quantity::new(format!("{kind}({name})"), label, e, unit)));
-        };
-        let middle = self.middle(sums);
-        let over = |column: &[f64], f: f64| {
-            (!middle.is_empty()).then(|| middle.iter().map(|&k| column[k]).sum::<f64>() / (f * middle.len() as f64))
-        };
-        for (k, name) in self.names.iter().enumerate().filter(|(k, _)| self.groups[*k].ever_held()) {
-            if !self.has_surface {
-                let mean = |s: &[f64], f: f64| Some(self.column(s, k).iter().sum::<f64>() / (f * self.n_bins as f64));
-                push("mean_density", name, format!("{name} mean number density"), "nm-3", self.blocks.estimate(mean));
-            } else if !self.is_frozen[k] {
-                // A mean over vacuum and slabs says nothing.
-                let mean = |s: &[f64], f: f64| over(self.column(s, k), f);
-                let label = format!("{name} number density in the middle");
-                push("middle_density", name, label, "nm-3", self.blocks.estimate(mean));
-                let near = self.near_faces(sums, (FACE / dz).round() as usize);
-                let at_face = |s: &[f64], f: f64| {
-                    let column = self.column(s, k);
-                    let of_all: f64 = near.iter().flatten().map(|&k| column[k]).sum();
-                    (!near.is_empty()).then(|| of_all * dz / (f * near.len() as f64))
-                };
-                let label = format!("{name} within {FACE} nm of a face");
-                push("face_areal_density", name, label, "nm-2", self.blocks.estimate(at_face));
-            }
-            // A layer belongs to a surface: without one every ripple of a bulk liquid would be a layer. A slab has none.
-            let has_layer = !self.is_frozen[k] && (self.origin.is_some() || !deep.is_empty());
-            let Some(first) = shell(sums, frames, k).filter(|_| has_layer) else { continue };
-            // The face is in the middle of its bin.
-            let (of, offset) = if self.origin.is_some() { ("", 0.0) } else { (" at a face", 0.5 * dz) };
-            let peak = self.blocks.estimate(|s, f| Some(shell(s, f, k)?.peak + offset));
-            push("layer_position", name, format!("{name} first layer{of}"), "nm", peak);
-            let height = self.blocks.estimate(|s, f| {
-                let column = folded(s, k);
-                let mean = column.iter().sum::<f64>() / (f * column.len() as f64);
-                Some(shell(s, f, k)?.height * mean)
-            });
-            push("layer_height", name, format!("{name} first layer{of}, highest density"), "nm-3", height);
-            let edge = RadialGrid::from_zero(dz * folded(sums, k).len() as f64, dz).nearest_edge(first.minimum);
-            let areal = self.blocks.estimate(|s, f| Some(folded(s, k)[..edge].iter().sum::<f64>() * dz / f));
-            push("layer_areal_density", name, format!("{name} in the first layer{of}"), "nm-2", areal);
-        }
-        if self.has_surface {
-            let density = |s: &[f64], f: f64| {
-                let frozen = over(self.other(s, FROZEN_MASS), f)?;
-                Some(over(self.other(s, MASS), f)? - frozen)
-            };
-            let label = "mass density in the middle of the liquid".to_string();
-            push("middle_mass_density", "all", label, "g/cm3", self.blocks.estimate(density));
-        } else {
-            let density = |s: &[f64], f: f64| Some(self.other(s, MASS).iter().sum::<f64>() / (f * self.n_bins as f64));
-            push("mass_density", "all", "mean mass density".to_string(), "g/cm3", self.blocks.estimate(density));
-        }
-        let at_middle = |s: &[f64], f: f64| {
-            let phi = self.potential(s, f)?.0;
-            let at = if self.has_surface { *middle.get(middle.len() / 2)? } else { self.n_bins / 2 };
-            let dz = self.height(s, f) / self.n_bins as f64;
-            let below = match self.boundary {
-                Boundary::Slab => -self.field * self.ends(s, dz)[0],
-                Boundary::Periodic => phi[self.start(s)],
-            };
-            Some(phi[at] - below)
-        };
-        if self.boundary == Boundary::Slab {
-            let drop = |s: &[f64], f: f64| Some(self.potential(s, f)?.1);
-            let label = "potential above the slab against below it".to_string();
-            push("potential_drop", "z", label, "V", self.blocks.estimate(drop));
-            let label = "potential in the middle against below the slab".to_string();
-            push("potential_middle", "slab", label, "V", self.blocks.estimate(at_middle));
-        } else {
-            let label = "potential at mid-height".to_string();
-            push("potential_middle", "periodic", label, "V", self.blocks.estimate(at_middle));
         }
     }
 }

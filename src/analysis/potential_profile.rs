@@ -36,7 +36,7 @@ fn least(mass: &[f64]) -> f64 {
 }
 
 /// The widest empty stretch of the cell, which may go on beyond its end: bins and the first of them; `None` where all are empty.
-fn widest_empty(mass: &[f64]) -> Option<(usize, usize)> {
+pub fn widest_empty(mass: &[f64]) -> Option<(usize, usize)> {
     let (n, least) = (mass.len(), least(mass));
     let is_empty = |k: usize| mass[k % n] <= least;
     let first = (0..n).find(|&k| !is_empty(k))?;

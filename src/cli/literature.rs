@@ -242,8 +242,8 @@ fn compare(prepared: &Prepared, library: &Library, system: &CaseSystem) -> Resul
             )));
         }
     }
-    if prepared.input.interface != InterfaceSpec::default() || prepared.system.topology.frozen.contains(&true) {
-        return Ok(Comparison::Differs("it speaks of a bulk solution; here is an interface".to_string()));
+    if let Some(what) = not_bulk(prepared) {
+        return Ok(Comparison::Differs(format!("it speaks of a bulk solution; here is {what}")));
     }
     if (ours.density - theirs.density).abs() > START_DENSITY * theirs.density {
         let (there, here, percent) = (theirs.density, ours.density, 100.0 * START_DENSITY);
@@ -260,6 +260,14 @@ fn compare(prepared: &Prepared, library: &Library, system: &CaseSystem) -> Resul
     Ok(truncated_coulomb(prepared).map_or(Comparison::Same, Comparison::Differs))
 }
 
+/// What stands here in place of a solution that fills its cell.
+fn not_bulk(prepared: &Prepared) -> Option<&'static str> {
+    if prepared.input.interface != InterfaceSpec::default() || prepared.system.topology.frozen.contains(&true) {
+        return Some("an interface");
+    }
+    (prepared.input.system.vacuum > 0.0).then_some("a film with a vacuum")
+}
+
 /// The first way in which composition, state or electrostatics are not those the literature case speaks of.
 fn differs_from_case(prepared: &Prepared) -> Option<String> {
     let composition = &prepared.composition;
@@ -271,6 +279,9 @@ fn differs_from_case(prepared: &Prepared) -> Option<String> {
     let n_waters: usize = composition.rows.iter().filter(|r| r.is_water).map(|r| r.count).sum();
     if n_waters < CASE_WATERS {
         return Some(format!("it speaks of a dilute solution, at least {CASE_WATERS} waters; here are {n_waters}"));
+    }
+    if let Some(what) = not_bulk(prepared) {
+        return Some(format!("it speaks of a bulk solution; here is {what}"));
     }
     let (density, relative) = CASE_DENSITY;
     if (composition.density - density).abs() > relative * density {
@@ -372,6 +383,7 @@ mod tests {
             ("system.water.molecules", "800", "per kg of water within 3 %"),
             ("system.solutes.Zn2+.model", "li-merz-cm", "li-merz-iod"),
             ("dynamics.thermostat.csvr.temperature", "350 K", "298.15 K"),
+            ("system.vacuum", "6 nm", "a bulk solution; here is a film with a vacuum"),
         ] {
             let mut set = SMALL_TRIFLATE.to_vec();
             set.retain(|(k, _)| *k != key);

@@ -27,6 +27,7 @@ mod electrolytes;
 mod external;
 mod external_gpu;
 mod faces;
+mod faces_anywhere;
 mod film_fixture;
 mod films;
 mod forcefield;

@@ -17,7 +17,8 @@ fn charges_of_electrodes_come_with_the_frame() {
     let (edge, gap, height) = (2.0, 3.0046, 9.0);
     let cell = Cell::new(DVec3::X * edge, DVec3::Y * edge, DVec3::Z * height).expect("valid");
     // 24 atoms a plate, and an ion with its counterions in one plane, which make no field along z.
-    let topology = topology(1, 2, 16, 0);
+    let mut topology = topology(1, 2, 16, 0);
+    topology.frozen[3..].fill(true);
     let (lower, upper) = (3.0017, 3.0017 + gap);
     let plate = |z: f64| (0..24).map(move |k| DVec3::new(0.5 * f64::from(k % 4), 0.3 * f64::from(k / 4), z));
     let mut positions = vec![DVec3::new(0.5, 0.5, 4.5), DVec3::new(1.0, 0.5, 4.5), DVec3::new(1.5, 0.5, 4.5)];
