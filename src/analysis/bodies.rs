@@ -41,12 +41,12 @@ impl Bodies {
             electrode.atoms.iter().for_each(|&i| of[i as usize] = Some(k as u32));
         }
         let mut of_species: Vec<Option<u32>> = vec![None; topology.species.len()];
-        for i in 0..topology.n_atoms() {
+        for (i, of) in of.iter_mut().enumerate() {
             if topology.masses[i] == 0.0 {
-                of[i] = None;
+                *of = None;
                 continue;
             }
-            if of[i].is_none() && topology.frozen[i] {
+            if of.is_none() && topology.frozen[i] {
                 let species = topology.molecules[topology.molecule_of[i] as usize].species as usize;
                 let own = of_species[species].get_or_insert_with(|| {
                     let name = &topology.species[species].name;
@@ -54,9 +54,9 @@ impl Bodies {
                     bodies.push(body(&if is_taken { format!("rest of {name}") } else { name.clone() }, None));
                     bodies.len() as u32 - 1
                 });
-                of[i] = Some(*own);
+                *of = Some(*own);
             }
-            if let Some(k) = of[i] {
+            if let Some(k) = *of {
                 let own = &mut bodies[k as usize];
                 // the charge of an electrode's atom is not its own
                 let charge = if own.held.is_some() { 0.0 } else { topology.charges[i] };
@@ -68,7 +68,7 @@ impl Bodies {
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub fn n_bodies(&self) -> usize {
         self.bodies.len()
     }
 
@@ -125,7 +125,7 @@ mod tests {
     fn faces_are_alike_where_material_and_condition_are() {
         let bare = External::default();
         let all = Bodies::new(&system([0.0; 3]), &bare);
-        assert_eq!((all.len(), all.name(1), all.of(5)), (3, "middle", Some(2)));
+        assert_eq!((all.n_bodies(), all.name(1), all.of(5)), (3, "middle", Some(2)));
         assert_eq!(all.apart(&[0, 1, 2]), None);
         let in_field = External { field_z: 1.0, ..bare.clone() };
         assert!(Bodies::new(&system([0.0; 3]), &in_field).apart(&[0, 2]).is_some());

@@ -143,7 +143,7 @@ impl DensityProfile {
         let names = names.iter().map(|n| n.trim_start_matches("species ").trim_matches('\'').to_string()).collect();
         let bodies = Bodies::new(topology, external);
         Ok(DensityProfile {
-            blocks: Blocks::new(3 + (groups.len() + N_OTHERS + bodies.len()) * n_bins),
+            blocks: Blocks::new(3 + (groups.len() + N_OTHERS + bodies.n_bodies()) * n_bins),
             lower: lower_electrode(external, cell),
             bodies,
             groups,
@@ -179,7 +179,7 @@ impl DensityProfile {
 
     /// Mass of what moves, summed over frames, `[n_bins]`.
     pub(super) fn moving(&self, sums: &[f64]) -> Vec<f64> {
-        let stays = |k: usize| (0..self.bodies.len()).map(|b| self.body(sums, b)[k]).sum::<f64>();
+        let stays = |k: usize| (0..self.bodies.n_bodies()).map(|b| self.body(sums, b)[k]).sum::<f64>();
         // of what stays alone, sums in another order leave a rounding error
         let least = 1e-9 * self.other(sums, MASS).iter().copied().fold(0.0, f64::max);
         let moving = self.other(sums, MASS).iter().enumerate().map(|(k, all)| all - stays(k));
@@ -353,7 +353,7 @@ impl Observable for DensityProfile {
         let mut columns = vec![Column::new("z", "nm", z.clone())];
         columns.extend(self.names.iter().enumerate().map(|(k, n)| Column::new(n.clone(), "nm-3", mean(k))));
         let mass = mean(self.groups.len() + MASS);
-        if self.bodies.len() > 0 {
+        if self.bodies.n_bodies() > 0 {
             let moving = self.moving(&sums).iter().map(|sum| sum / frames).collect();
             columns.push(Column::new("mass density of what moves", "g/cm3", moving));
         }

@@ -58,8 +58,8 @@ impl Layers {
             return Err(AnalysisError::InvalidSetting { what: "layer", value: thickness, remedy });
         }
         let n = n as usize;
-        let apart = bodies.apart(&(0..bodies.len()).collect::<Vec<_>>());
-        let n_faces = if apart.is_some() { N_SIDES * bodies.len() } else { 1 };
+        let apart = bodies.apart(&(0..bodies.n_bodies()).collect::<Vec<_>>());
+        let n_faces = if apart.is_some() { N_SIDES * bodies.n_bodies() } else { 1 };
         let blocks = Blocks::new(1 + n_faces * n * (1 + n_groups));
         Ok(Layers { n, thickness, frozen, bodies, apart, n_groups, blocks })
     }
@@ -141,7 +141,7 @@ impl Layers {
         // the liquid between two bodies is that in which more of the centres are
         let gaps = [[0, 1], [1, 0]].map(|[below, above]| [N_SIDES * below + ABOVE, N_SIDES * above + BELOW]);
         let [first, second] = gaps;
-        let gap = match self.bodies.len() {
+        let gap = match self.bodies.n_bodies() {
             2 if first.map(centers).iter().sum::<f64>() >= second.map(centers).iter().sum() => first.as_slice(),
             2 => second.as_slice(),
             _ => &[],
@@ -166,7 +166,7 @@ impl Layers {
                 }
             }
         };
-        let seen = (0..N_SIDES * self.bodies.len()).filter(|&face| centers(face) > 0.0);
+        let seen = (0..N_SIDES * self.bodies.n_bodies()).filter(|&face| centers(face) > 0.0);
         seen.map(|face| (face, words(face))).collect()
     }
 

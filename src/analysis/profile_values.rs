@@ -6,6 +6,7 @@
 
 use super::blocks::Jackknife;
 use super::density_profile::{DensityProfile, MASS};
+use super::digits::number_with_error;
 use super::grid::RadialGrid;
 use super::peaks::{self, Shell};
 use super::potential_profile::{self, Boundary};
@@ -58,7 +59,7 @@ fn told_apart(mut names: Vec<String>) -> Vec<String> {
 
 impl DensityProfile {
     fn liquids(&self, sums: &[f64], frames: f64) -> Vec<Liquid> {
-        let bodies: Vec<&[f64]> = (0..self.bodies.len()).map(|b| self.body(sums, b)).collect();
+        let bodies: Vec<&[f64]> = (0..self.bodies.n_bodies()).map(|b| self.body(sums, b)).collect();
         stretches::liquids(&self.moving(sums), &bodies, self.height(sums, frames) / self.n_bins as f64)
     }
 
@@ -117,8 +118,8 @@ impl DensityProfile {
     pub(super) fn fill_values(&self, result: &mut AnalysisResult, sums: &[f64], frames: f64) {
         let jackknife = self.blocks.jackknife();
         let liquids = self.liquids(sums, frames);
-        let is_even = liquids.iter().all(|l| l.is_endless) && !(liquids.is_empty() && self.bodies.len() > 0);
-        if !is_even && !self.has_surface && self.bodies.len() == 0 {
+        let is_even = liquids.iter().all(|l| l.is_endless) && !(liquids.is_empty() && self.bodies.n_bodies() > 0);
+        if !is_even && !self.has_surface && self.bodies.n_bodies() == 0 {
             result.notes.push(format!(
                 "More than {VACUUM} nm of the cell are empty: densities are those of the middle of the liquid, not means over the cell."
             ));
@@ -157,6 +158,7 @@ impl DensityProfile {
         let over = |bins: &[usize], column: &[f64], f: f64| {
             bins.iter().map(|&k| column[k]).sum::<f64>() / (f * bins.len() as f64)
         };
+        let mut unlike = Vec::new();
         for (k, name) in self.names.iter().enumerate() {
             if self.is_frozen[k] || !self.groups[k].ever_held() {
                 continue;
@@ -185,10 +187,8 @@ impl DensityProfile {
                     let Some((apart, error)) = apart.and_then(|e| Some((e.value.abs(), e.error?))) else { continue };
                     let [first, second] = [first, second].map(|face| amount(sums, frames, face));
                     if apart > UNLIKE * error && apart > 1e-9 * (first + second) {
-                        result.notes.push(format!(
-                            "Faces that should be alike are not: {name} within {FACE} nm are {first:.3} nm⁻² at one and {second:.3} at another, \
-                             {apart:.3} ± {error:.3} apart; values of a face are the mean."
-                        ));
+                        let apart = number_with_error(apart, Some(error));
+                        unlike.push(format!("{name} {first:.3} nm⁻² at one and {second:.3} at another, {apart} apart"));
                         break;
                     }
                 }
@@ -201,12 +201,19 @@ impl DensityProfile {
         }
         for (place, bins) in &middles {
             let mass = |s: &[f64], f: f64| {
-                let stays: f64 = (0..self.bodies.len()).map(|b| over(bins, self.body(s, b), f)).sum();
+                let stays: f64 = (0..self.bodies.n_bodies()).map(|b| over(bins, self.body(s, b), f)).sum();
                 Some(over(bins, self.other(s, MASS), f) - stays)
             };
             let words = if place.name.is_empty() { " of the liquid".to_string() } else { place.of_liquid() };
             let (id, label) = (place.id("middle_mass_density", "all"), format!("mass density in the middle{words}"));
             result.values.extend(jackknife.estimate(mass).map(|e| Quantity::new(id, label, e, "g/cm3")));
+        }
+        if !unlike.is_empty() {
+            result.notes.push(format!(
+                "Faces that should be alike differ within {FACE} nm: {}. The run is too short for them to become alike, or they are not; values of a face are \
+                 means.",
+                unlike.join("; ")
+            ));
         }
         if let Some(why) = why {
             let names: Vec<&str> = kinds.iter().map(|k| k.place.name.as_str()).collect();

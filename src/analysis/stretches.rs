@@ -10,7 +10,9 @@ pub const VACUUM: f64 = 1.0;
 const BLUR: f64 = 0.5;
 /// Share of the density of the liquid below which a stretch is empty: vapour, a molecule that left.
 const EMPTY: f64 = 0.05;
-/// The same for telling whether an atom that stays stands in the liquid, as a held ion does, nm.
+/// Share of the greatest liquid's mass from which on what moves elsewhere is a liquid and not what has leaked.
+const LEAKED: f64 = 0.02;
+/// Height over which densities are averaged for telling whether an atom that stays stands in the liquid, as a held ion does, nm.
 const NEAR: f64 = 0.2;
 /// Share of the density of the liquid from which on an atom stands in it. The outermost atoms of a flat slab have it on one side only.
 const WET: f64 = 0.7;
@@ -149,6 +151,9 @@ pub fn liquids(moving: &[f64], bodies: &[&[f64]], dz: f64) -> Vec<Liquid> {
     if !found.iter().all(is_gallery) {
         found.retain(|l| !is_gallery(l));
     }
+    let held_by = |l: &Liquid| l.bins.iter().map(|&k| moving[k]).sum::<f64>();
+    let greatest = found.iter().map(held_by).fold(0.0, f64::max);
+    found.retain(|l| held_by(l) > LEAKED * greatest);
     let mass: Vec<f64> = (0..n).map(|k| moving[k] + bodies.iter().map(|b| b[k]).sum::<f64>()).collect();
     let bottom = super::potential_profile::bottom(&mass);
     found.sort_by_key(|l| (l.bins[0] + n - bottom) % n);
@@ -231,6 +236,8 @@ mod tests {
             ("a film", format!("{water}{vacuum}"), vec!["-- 3.0 0.5"]),
             ("a bubble", format!("aa..{water}{vacuum}{water}..bb{vacuum}{vacuum}"), vec!["a- 2.9 0.5", "-b 2.9 0.5"]),
             ("vapour", format!("aa..{water}{}.v.", ".vvv......".repeat(4)), vec!["a- 3.0 0.5"]),
+            ("behind the slabs", format!("aa..{water}..bb..w{vacuum}"), vec!["ab 2.9 0.5", "b- 0.5 0.0"]),
+            ("leaked", format!("aa..{water}{water}{water}..bb..w{vacuum}"), vec!["ab 7.9 1.5"]),
             ("a narrow pore alone", format!("aa.www.aa{vacuum}"), vec!["aa 0.5 0.1"]),
             ("a narrow pore of two slabs", format!("aa.www.bb..{water}..cc{vacuum}"), vec!["ab 0.5 0.1", "bc 2.9 0.5"]),
             ("a liquid", water.to_string(), vec!["-- 2.5 2.5"]),
