@@ -117,7 +117,8 @@ pub fn prepare(input: Input, locations: &Locations) -> Result<Prepared, CliError
             let built = if input.system.vacuum > 0.0 {
                 let film = build::film(&request, input.system.vacuum, faces(&input.interface));
                 let film = film.map_err(|e| at(&place_of(&e, &input.system), &e))?;
-                layers = describe_film(&input.system, &film);
+                layers = describe_film(&input.system, &input.interface, &film);
+                warnings.extend(far_walls(&input.interface, &film));
                 let counts: Vec<usize> = film.liquid.report.rows.iter().map(|r| r.count).collect();
                 liquid = Some((area(&film.liquid.cell) * film.accessible, counts));
                 warnings.extend(narrowed(geometry, &film));
@@ -170,7 +171,7 @@ fn narrowed(geometry: &GeometrySpec, film: &build::Film) -> Option<String> {
 }
 
 /// What a film is made of, from below.
-fn describe_film(system: &SystemSpec, film: &build::Film) -> Vec<String> {
+fn describe_film(system: &SystemSpec, interface: &InterfaceSpec, film: &build::Film) -> Vec<String> {
     let (report, cell) = (&film.liquid.report, film.liquid.cell.vectors());
     let volume = area(&film.liquid.cell) * film.accessible;
     let density = report.density * film.liquid.cell.volume() / volume;
@@ -184,8 +185,23 @@ fn describe_film(system: &SystemSpec, film: &build::Film) -> Vec<String> {
         let molar = row.count as f64 / volume * CONCENTRATION_MOL_L;
         notes.push(format!("          {:<12} {:>7}  {molar:.4} mol/L of the accessible volume", row.name, row.count));
     }
+    for (k, wall) in interface.walls.iter().enumerate() {
+        let side = if wall.normal > 0.0 { "below" } else { "above" };
+        notes.push(format!("wall {}  at {} nm, {side} what it acts on", k + 1, wall.z));
+    }
     notes.push(format!("vacuum  {} nm in all, half of it below", system.vacuum));
     notes
+}
+
+/// Walls that the liquid will never reach.
+fn far_walls(interface: &InterfaceSpec, film: &build::Film) -> Vec<String> {
+    let height = film.liquid.cell.vectors().z_axis.z;
+    let is_out = |z: f64| !(0.0..=height).contains(&z);
+    let out = interface.walls.iter().enumerate().filter(|(_, wall)| is_out(wall.z));
+    out.map(|(k, wall)| {
+        format!("[[wall]] {} at {} nm is outside of the cell, 0 to {height:.3} nm: nothing reaches it", k + 1, wall.z)
+    })
+    .collect()
 }
 
 /// A system without its interactions.

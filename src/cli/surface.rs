@@ -14,8 +14,9 @@ use crate::system::interface::{COATING_DISTANCE, CrystalSpec, MonolayerSpec, Sur
 use crate::system::spec::Input;
 use crate::system::topology::{Species, SpeciesAtom};
 use crate::system::{State, Topology};
-use crate::units::CONCENTRATION_MOL_L;
-use glam::DVec3;
+use crate::units::{CONCENTRATION_MOL_L, COULOMB, DENSITY_G_CM3, VOLT};
+use glam::{DMat3, DVec3};
+use std::f64::consts::PI;
 
 /// Layers where neither input nor library say how many.
 const LAYERS: usize = 3;
@@ -25,6 +26,10 @@ const NEAR: f64 = 0.1;
 const NEAREST: f64 = 0.15;
 /// Above this distance of a coating there is an empty gap below it, nm.
 const FARTHEST: f64 = 0.6;
+/// Potential across a slab of the user's crystal above which it counts as polar, V.
+const MOST_POLAR: f64 = 0.1;
+/// Mass in the height of a monolayer, g/cm³: water and organic liquids are below.
+const MOST_DENSE: f64 = 1.5;
 /// Slabs whose backs are closer across the boundary stand in each other, nm.
 const LEAST_APART: f64 = 0.1;
 
@@ -160,7 +165,6 @@ pub fn build(
     let n_slabs = built.slabs.len();
     let mut species: Vec<Species> =
         names(n_slabs).iter().map(|names| slab_species(*names, &surface, &cell, built.cells, first_type)).collect();
-    let liquid_names: Vec<String> = liquid_species.iter().map(|s| s.name.clone()).collect();
     species.extend(liquid_species);
     let mut sequence: Vec<u32> = (0..n_slabs as u32).collect();
     sequence.extend(built.sequence.iter().map(|s| s + n_slabs as u32));
@@ -169,7 +173,7 @@ pub fn build(
     topology.frozen[..n_frozen].fill(true);
     let all: Vec<DVec3> = built.slabs.iter().flatten().chain(&built.positions).copied().collect();
     let sheets = Sheets { layers, galleries: &bounds, fit: coating.as_ref().map(|c| &c.0) };
-    let mut notes = describe(spec, &surface, &sheets, &cell, &built, &liquid_names);
+    let mut notes = describe(spec, &surface, &sheets, &cell, &built, &topology.species[n_slabs..]);
     notes.extend(coating.map(|c| c.1));
     let mut warnings = assembled.warnings.clone();
     if let Some(coating) = spec.coating.as_ref().filter(|c| c.distance > FARTHEST) {
@@ -178,6 +182,8 @@ pub fn build(
             coating.distance
         ));
     }
+    warnings.extend(polar(&surface, &sheet).filter(|_| spec.crystal.is_some()));
+    warnings.extend(crowded(spec, &topology.species[n_slabs..], &built));
     let state = State::at_rest(built.cell, all);
     let liquid = built.liquid.sequence.iter().map(|&s| topology.species[s as usize + n_slabs].mass()).sum();
     let room = Some(Room { excluded: spec.gap - built.accessible, mass: liquid });
@@ -186,6 +192,49 @@ pub fn build(
     let v = built.cell.vectors();
     let liquid = Some((v.x_axis.x * v.y_axis.y * built.accessible, counts));
     Ok((Parts { assembled, topology, state, restraints: Vec::new(), room, liquid, warnings }, notes))
+}
+
+/// A crystal that was cut so that a potential stands across the slab without any liquid.
+fn polar(surface: &Surface, sheet: &surface::SlabCell) -> Option<String> {
+    let moment: f64 = sheet.atoms.iter().map(|(site, r)| surface.sites[*site].charge * r.z).sum();
+    let potential = 4.0 * PI * COULOMB * moment / (sheet.lateral[0] * sheet.lateral[1]) / VOLT;
+    let at = |end: fn(f64, f64) -> f64, from: f64| sheet.atoms.iter().map(|a| a.1.z).fold(from, end);
+    let face = |height: f64| {
+        let here = sheet.atoms.iter().find(|a| (a.1.z - height).abs() < 1e-9);
+        here.map_or("", |a| &surface.sites[a.0].name)
+    };
+    (potential.abs() > MOST_POLAR).then(|| {
+        format!(
+            "the slab of {} begins with {} and ends with {}, and {potential:.1} V stand across it before anything touches it: another `cut` in \
+             [surface.crystal], which is where in the crystal the slab begins (0 where it is left out), may end it as it begins",
+            surface.title,
+            face(at(f64::min, f64::INFINITY)),
+            face(at(f64::max, f64::NEG_INFINITY))
+        )
+    })
+}
+
+/// Mass of a monolayer by the height that it keeps to, g/cm³.
+fn layer_density(mass: f64, n: usize, height: f64, v: DMat3) -> f64 {
+    n as f64 * mass / (v.x_axis.x * v.y_axis.y * height) * DENSITY_G_CM3
+}
+
+/// Monolayers that were packed more densely than liquids are.
+///
+/// * `species` – of the liquid
+fn crowded(spec: &SurfaceSpec, species: &[Species], built: &build::SlabBox) -> Option<String> {
+    let of = |m: &MonolayerSpec| {
+        let (_, k, n) = built.layers.iter().find(|l| l.0.starts_with("monolayer") && species[l.1].name == m.species)?;
+        let density = layer_density(species[*k].mass(), *n, m.height, built.cell.vectors());
+        (density > MOST_DENSE).then(|| {
+            format!(
+                "{} {} in the {} nm of its monolayer are {density:.2} g/cm3, more than such a liquid has: a smaller coverage, or a larger `height`, in \
+                 [surface] monolayers gives them room",
+                n, m.species, m.height
+            )
+        })
+    };
+    spec.monolayers.iter().find_map(of)
 }
 
 /// A slab is one molecule without bonds: its atoms stay where they are.
@@ -410,7 +459,7 @@ fn describe(
     sheets: &Sheets,
     cell: &surface::SlabCell,
     built: &build::SlabBox,
-    names: &[String],
+    names: &[Species],
 ) -> Vec<String> {
     let v = built.cell.vectors();
     let (x, y) = (v.x_axis.x, v.y_axis.y);
@@ -432,7 +481,12 @@ fn describe(
     )];
     let outside = |notes: &mut Vec<String>, of: &str| {
         for (layer, species, n) in built.layers.iter().filter(|l| l.0.ends_with(of)) {
-            notes.push(format!("{layer}: {n} {}, {:.3} /nm2", names[*species], *n as f64 / (x * y)));
+            let name = &names[*species].name;
+            let height = spec.monolayers.iter().find(|m| layer.starts_with("monolayer") && m.species == *name);
+            let density = height.map_or(String::new(), |m| {
+                format!(", {:.2} g/cm3 in its {} nm", layer_density(names[*species].mass(), *n, m.height, v), m.height)
+            });
+            notes.push(format!("{layer}: {n} {name}, {:.3} /nm2{density}", *n as f64 / (x * y)));
         }
     };
     notes.push(slab("lower"));

@@ -39,6 +39,7 @@ fn a_film_is_built_between_its_walls() {
     for part in [
         "film    from 2.000 to 4.000 nm, accessible height 1.660 nm",
         "vacuum  4 nm in all",
+        "wall 1  at 2 nm, below what it acts on",
         "2.00000 x 2.00000 x 6.00000 nm",
         "liquid      6.6400 nm^3 are accessible to it, 0.99",
         "mol/L liquid",

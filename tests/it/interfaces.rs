@@ -208,6 +208,14 @@ fn crystals_of_the_user_coatings_and_doped_carbon_are_built() {
     let (_, atoms) = built("tis2-znotf2-2m", &[]);
     let titanium = count(&atoms, "Ti");
     assert!(titanium > 0 && count(&atoms, "S") == 2 * titanium, "{titanium}");
+    // a sheet of TiS2 cut in two is a slab with Ti below and S above, across which tens of volts stand
+    let (code, text) = said("tis2-znotf2-2m", &["surface.crystal.cut=0 nm"]);
+    assert!(
+        code == Some(0) && text.contains("begins with Ti and ends with S") && text.contains("V stand across"),
+        "{text}"
+    );
+    let (code, text) = said("tis2-znotf2-2m", &[]);
+    assert!(code == Some(0) && !text.contains("V stand across"), "{text}");
     let (_, atoms) = built("tis2-znotf2-2m", &["--set", vn]);
     let (v, n) = (count(&atoms, "V"), count(&atoms, "N"));
     // 5 x 6 cells of four, two layers of cells
@@ -334,6 +342,10 @@ fn coverages_and_sizes_that_cannot_be_name_themselves() {
     let (code, text) = covered("0.01");
     assert!(code == Some(2) && text.contains("monolayer on the lower slab: a coverage of 0.01 /nm2 is"), "{text}");
     assert!(text.contains("rounds to none"), "{text}");
+    let (code, text) = covered("7");
+    assert!(code == Some(0) && text.contains("26 hexane in the 0.6 nm of its monolayer are 1.65 g/cm3"), "{text}");
+    let (code, text) = covered("4");
+    assert!(code == Some(0) && !text.contains("of its monolayer are"), "{text}");
     let (code, text) = covered("15");
     assert!(code == Some(2) && text.contains("monolayer on the lower slab:") && text.contains("/nm2"), "{text}");
     assert!(text.contains("do not fit into its height of"), "{text}");
