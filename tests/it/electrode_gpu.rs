@@ -316,7 +316,11 @@ fn runs_with_electrodes_repeat_and_resume_bit_for_bit() {
         matches!(end, DynamicsError::Interrupted { step, .. } if step == cut.stage_step && step == cut.state.step),
         "{end}"
     );
-    assert!(until.checkpoints.is_empty() && cut.stage_step % 10 == 0 && cut.stage_step < 40, "step {}", cut.stage_step);
+    assert!(
+        until.checkpoints.is_empty() && cut.stage_step.is_multiple_of(10) && cut.stage_step < 40,
+        "step {}",
+        cut.stage_step
+    );
     let Some(mut resumed) = engine(&cut.state) else { return };
     (resumed.kinetic, resumed.heat, resumed.lagged_list) = (cut.kinetic, cut.heat, cut.lagged_list);
     resumed.stored = Some(StoredCharges { electrodes: cut.electrodes, same_backend: true });
