@@ -28,6 +28,15 @@ pub fn number(value: f64, error: Option<f64>) -> String {
     format!("{value:.*}", decimals.clamp(0.0, MOST_DECIMALS) as usize)
 }
 
+/// A number that has no error, such as a time that was asked for: up to four significant digits, and no zeros at the end.
+pub fn plain(value: f64) -> String {
+    let text = number(value, None);
+    if text.contains('.') && !text.contains('e') {
+        return text.trim_end_matches('0').trim_end_matches('.').to_string();
+    }
+    text
+}
+
 /// `0.20761 ± 0.00012`, or the value alone.
 pub fn number_with_error(value: f64, error: Option<f64>) -> String {
     match error.filter(|e| e.is_finite()) {
@@ -55,5 +64,6 @@ mod tests {
         assert_eq!(number_with_error(1.234_56e-11, Some(1.5e-12)), "1.23e-11 ± 1.5e-12");
         assert_eq!(number(0.0, Some(1e-12)), "0.000000000");
         assert_eq!(number(f64::NAN, None), "not a number");
+        assert_eq!([0.2, 34.5, 1234.0, 100.0, 0.123_456].map(plain), ["0.2", "34.5", "1234", "100", "0.1235"]);
     }
 }

@@ -3,7 +3,7 @@
 //! What is compared: the radius and the bins that a reference states of itself, if it does, and those of the input of its case.
 
 use crate::analysis::Quantity;
-use crate::report::text::number;
+use crate::report::text::plain;
 use crate::system::analyses::AnalysisSpec;
 use crate::system::expected::Reference;
 use crate::system::spec::Input;
@@ -75,7 +75,7 @@ pub fn difference(reference: &Reference, run: &Input, quantities: &[Quantity], c
     let id =
         reference.quantity.strip_prefix("change(").and_then(|id| id.strip_suffix(')')).unwrap_or(&reference.quantity);
     let own = of_input(run, id)?;
-    let (mut told, length) = (Vec::new(), |r: f64| format!("{} nm", number(r, None)));
+    let (mut told, length) = (Vec::new(), |r: f64| format!("{} nm", plain(r)));
     let found = own.radius.and_then(|(kind, first, second)| {
         quantities.iter().find(|q| is_of(&q.id, &[kind], first, second)).map(|q| q.value)
     });
@@ -136,13 +136,13 @@ mod tests {
         }
         let given = [("analysis.1.coordination.r_min", "\"0.25 nm\"")];
         let text = told(&waters, &given, &[]).expect("a note");
-        assert_eq!(text, "the shell ends at 0.2500 nm here, at the first minimum of g(r) in the case");
+        assert_eq!(text, "the shell ends at 0.25 nm here, at the first minimum of g(r) in the case");
         // A reference that states its own radius is compared with the one that was found.
         let stated = Reference { r_min: Some(0.32), ..waters.clone() };
         let radius =
             |r: f64| Quantity::new("shell_radius(Zn2+)".into(), "".into(), Estimate::with_error(r, None), "nm");
         let text = told(&stated, &[], &[radius(0.288)]).expect("a note");
-        assert_eq!(text, "the shell ends at 0.2880 nm here, at 0.3200 nm in the reference");
+        assert_eq!(text, "the shell ends at 0.288 nm here, at 0.32 nm in the reference");
         assert_eq!(told(&stated, &[], &[radius(0.3205)]), None);
         let coarse = [("analysis.1.angles.bin_width", "\"5 deg\"")];
         let text = told(&of("angle_cis_peak(Zn2+,OW)"), &coarse, &[]).expect("a note");

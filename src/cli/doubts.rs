@@ -53,7 +53,7 @@ impl Late {
     }
 
     fn told(&self, what: &str) -> String {
-        let [from, start] = self.times.map(|t| text::number(t, None));
+        let [from, start] = self.times.map(text::plain);
         let rest = match self.matters {
             true => "a longer equilibration would help",
             false => "its mean is the same without the part before, within two errors",

@@ -25,22 +25,22 @@ fn note(input: &Input, stage: &StageSpec) -> Option<String> {
             _ => "does not divide it",
         };
         left = left.max(n_steps % steps);
-        let fault = format!("{what} every {} ps {fault}", plain(every));
+        let fault = format!("{what} every {} ps {fault}", exact(every));
         if !told.contains(&fault) {
             told.push(fault);
         }
     }
-    let left = plain(dynamics.timestep * left as f64);
+    let left = exact(dynamics.timestep * left as f64);
     let told = (!told.is_empty()).then(|| told.join("; "))?;
     Some(format!(
         "stage `{}` of {} ps: {told}; up to {left} ps at its end are without a frame",
         stage.name,
-        plain(*duration)
+        exact(*duration)
     ))
 }
 
 /// A time without the rounding of its product with a step.
-fn plain(time: f64) -> String {
+fn exact(time: f64) -> String {
     ((time * 1e9).round() / 1e9).to_string()
 }
 

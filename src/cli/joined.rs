@@ -1,7 +1,7 @@
 //! Which frames of several trajectories belong to one run, and whether they are of the system of the input.
 
 use crate::cell::Cell;
-use crate::report::text::number;
+use crate::report::text::plain;
 use crate::system::{State, Topology};
 use glam::DVec3;
 
@@ -68,13 +68,13 @@ impl Intervals {
             let (are, comparison) =
                 (if n == 1 { "interval is" } else { "intervals are" }, if is_longer { "longer" } else { "shorter" });
             let missing = if is_longer { ": frames are missing" } else { "" };
-            let [interval, behind] = [first.first, first.behind].map(|t| number(t, None));
+            let [interval, behind] = [first.first, first.behind].map(plain);
             Some(format!("{n} {are} {comparison}, the first {interval} ps behind {behind} ps{missing}"))
         };
         let sides: Vec<String> = [true, false].into_iter().filter_map(side).collect();
         Some(format!(
             "the frames are not evenly spaced: most are {} ps apart, and {}. Averages weigh every frame alike, and what is followed in time is not seen in between",
-            number(usual.sum / usual.n as f64, None),
+            plain(usual.sum / usual.n as f64),
             sides.join("; ")
         ))
     }
@@ -239,13 +239,13 @@ mod tests {
             even.iter().enumerate().filter(|(k, _)| ![1, 500, 501].contains(k)).map(|(_, t)| *t).collect();
         let text = told(&holes).expect("two holes");
         assert!(
-            text.contains("most are 0.1000 ps apart, and 2 intervals are longer, the first 0.2")
+            text.contains("most are 0.1 ps apart, and 2 intervals are longer, the first 0.2")
                 && text.contains("behind 10000 ps: frames are missing"),
             "{text}"
         );
         let text = told(&[0.0, 1.0, 2.0, 2.5, 3.5, 4.5]).expect("a short step");
         assert!(
-            text.contains("most are 1 ps apart, and 1 interval is shorter, the first 0.5000 ps behind 2 ps")
+            text.contains("most are 1 ps apart, and 1 interval is shorter, the first 0.5 ps behind 2 ps")
                 && !text.contains("missing"),
             "{text}"
         );

@@ -112,14 +112,15 @@ fn verdict_section(out: &mut String, rows: &[VerdictRow]) {
         let allowed = limit(row);
         let allowed = if allowed.starts_with('±') { with_unit(allowed) } else { allowed };
         let class = verdict_class(row.verdict);
-        let reason = row.reason.as_ref().map_or(String::new(), |why| format!("<small>{}</small>", printed(why)));
-        let notes = [Some(reference.note.as_str()).filter(|note| !note.is_empty()), row.definition.as_deref()];
+        let reason = row.reason.as_ref().map(|why| format!("{}: {why}", row.verdict.word()));
+        let own = Some(reference.note.as_str()).filter(|note| !note.is_empty());
+        let notes = [reason.as_deref(), row.definition.as_deref(), own];
         let note: String = notes.into_iter().flatten().map(|n| format!("<small>{}</small>", printed(n))).collect();
         let _ = writeln!(
             out,
             "<tr class=\"{class}\"><th scope=\"row\">{}{note}</th><td data-label=\"This run\">{}</td>\
              <td data-label=\"Reference\">{}</td><td data-label=\"Allowed\">{}</td>\
-             <td data-label=\"Verdict\"><span class=\"badge {class}\">{}</span>{reason}</td>\
+             <td data-label=\"Verdict\"><span class=\"badge {class}\">{}</span></td>\
              <td data-label=\"Source\"><a href=\"#source-{index}\">[{index}]</a></td></tr>",
             printed(&reference.label),
             escape(&measured),
@@ -134,7 +135,7 @@ fn verdict_section(out: &mut String, rows: &[VerdictRow]) {
     }
     out.push_str(
         "</ol>\n<p class=\"note\">PASS and FAIL compare only with values that were read in their source or calculated by other means. \
-         <em>inconclusive</em>: the run cannot tell, for the reason beside it. <em>recalled</em>: the reference is quoted from memory. <em>n/a</em>: it belongs to another system or method, or was not \
+         <em>inconclusive</em>: the run cannot tell, for the reason beside its name. <em>recalled</em>: the reference is quoted from memory. <em>n/a</em>: it belongs to another system or method, or was not \
          measured. Allowed: the tolerance stated with the reference, else twice the combined standard uncertainty.</p>\n</section>\n",
     );
 }

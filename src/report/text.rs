@@ -7,7 +7,7 @@ use crate::system::expected::Reference;
 /// Widest line printed.
 const WIDTH: usize = 120;
 
-pub use crate::analysis::digits::{number, number_with_error};
+pub use crate::analysis::digits::{number, number_with_error, plain};
 
 /// A reference as its source states it: all its digits, no more.
 pub fn stated(reference: &Reference) -> String {
@@ -119,7 +119,7 @@ pub fn verdict_table(rows: &[VerdictRow]) -> String {
     }
     for (told, rows) in reasons(rows) {
         let labels: Vec<&str> = rows.iter().map(|row| row.reference.label.as_str()).collect();
-        text.push_str(&wrapped(&format!("{}, {told}", labels.join(", ")), WIDTH, "    "));
+        text.push_str(&wrapped(&format!("{}, {told}", labels.join("; ")), WIDTH, "    "));
     }
     // What agrees needs no comment.
     for row in rows.iter().filter(|r| r.verdict != Verdict::Pass && !r.reference.note.is_empty()) {
@@ -179,7 +179,7 @@ pub fn slow_values<'a>(values: impl Iterator<Item = &'a Quantity>) -> Option<Str
     (!slow.is_empty()).then(|| {
         format!(
             "Drifting or slow: blocks worth fewer than {INDEPENDENT:.0} independent ones, so that errors are larger than stated (one value in 170 looks so by chance): {}{rest}.",
-            slow[..slow.len().min(MOST_NAMED)].join(", ")
+            slow[..slow.len().min(MOST_NAMED)].join("; ")
         )
     })
 }

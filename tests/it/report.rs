@@ -144,7 +144,7 @@ fn a_run_that_was_not_stationary_decides_nothing_about_what_depends_on_it() {
     let doubt = [Doubt { of: None, why: why.clone() }];
     let rows = verdict::judge("case", "system", &[known.clone(), again], &measured, &doubt).expect("units");
     let table = report::text::verdict_table(&rows);
-    assert!(table.contains("Zn–O first peak, the same again, inconclusive: the gap still changed"), "{table}");
+    assert!(table.contains("Zn–O first peak; the same again, inconclusive: the gap still changed"), "{table}");
     assert_eq!(table.matches("the gap").count(), 1);
     let other = told(Doubt { of: Some("temperature".into()), why: why.clone() });
     assert_eq!(other, [(Verdict::Pass, None), (Verdict::Pass, None)]);
