@@ -192,6 +192,8 @@ pub struct Liquid {
     pub volume: f64,
     /// g/cm³
     pub density: f64,
+    /// Are there molecules elsewhere: in galleries, on faces, in another gap?
+    pub is_part: bool,
 }
 
 /// One species of a [`BoxReport`].
@@ -252,7 +254,12 @@ impl BoxReport {
             row.molarity = of.as_ref().and_then(|(_, own)| own.rows[k].molarity);
             row.molality = of.as_ref().map_or(row.molality, |(_, own)| own.rows[k].molality);
         }
-        self.liquid = of.map(|(volume, own)| Liquid { volume, density: own.density });
+        let is_elsewhere = |(all, own): (&SpeciesRow, &SpeciesRow)| !all.is_slab && all.count != own.count;
+        self.liquid = of.map(|(volume, own)| Liquid {
+            volume,
+            density: own.density,
+            is_part: self.rows.iter().zip(&own.rows).any(is_elsewhere),
+        });
         self
     }
 }
@@ -291,6 +298,12 @@ impl fmt::Display for BoxReport {
             Some(liquid) => {
                 let (volume, density) = (liquid.volume, liquid.density);
                 writeln!(f, "liquid      {volume:.4} nm^3 are accessible to it, {density:.4} g/cm3 in them")?;
+                if liquid.is_part {
+                    writeln!(
+                        f,
+                        "            mol/L and mol/kg are its own: more molecules are in other layers, listed below"
+                    )?;
+                }
             }
             None if self.has_surface => {}
             None => writeln!(f, "density     {:.4} g/cm3", self.density)?,

@@ -445,6 +445,7 @@ fn amounts_beside_surfaces_are_those_of_the_liquid() {
     let slab = text.lines().find(|l| l.starts_with("lower ")).expect("a row");
     assert!(slab.ends_with('-'), "{slab}");
     let line = text.lines().find(|l| l.starts_with("liquid      ")).expect("its volume");
+    assert!(text.contains("more molecules are in other layers"), "{text}");
     let (volume, density) = (numbers(line)[0], numbers(line)[1]);
     assert!((density / 1.42 - 1.0).abs() < 0.01, "{line}");
     let ((water, in_liquid), (zinc, _)) = (rows("SPC/E"), rows("Zn2+"));

@@ -267,7 +267,10 @@ fn water(system: &Table, geometry: Option<&GeometrySpec>) -> Option<WaterSpec> {
             "[system] gives the number of waters and a density, and [surface] the volume",
             "the three contradict each other: remove `molecules` or `density`",
         ),
-        (Some(GeometrySpec::Slab { density: None }), None) => {
+        // a density that cannot be used has a fault of its own
+        (Some(GeometrySpec::Slab { density: None } | GeometrySpec::Cell(_)), None)
+            if system.get("density").is_none() =>
+        {
             water.missing("molecules", "add `molecules`, or [system] density, from which the number follows");
         }
         (Some(GeometrySpec::CellAndDensity { .. }), Some(place)) => system.faults.add(
@@ -277,9 +280,6 @@ fn water(system: &Table, geometry: Option<&GeometrySpec>) -> Option<WaterSpec> {
         ),
         (Some(GeometrySpec::Density(_)), None) => {
             water.missing("molecules", "a density alone does not say how large the box is: add `molecules` or `box`");
-        }
-        (Some(GeometrySpec::Cell(_)), None) => {
-            water.missing("molecules", "add `molecules`, or [system] density, from which the number follows");
         }
         _ => {}
     }
