@@ -22,6 +22,6 @@ pub use film::{Face, Film, film};
 pub use import::{ImportError, Imported, from_structure, sound_positions};
 pub use overlap::{Overlap, closest_contacts, contact_pairs, find_overlap};
 pub use shape::shape_from_bonded_terms;
-pub use slab::{Monolayer, SlabBox, SlabRequest, slab};
+pub use slab::{Layer, Monolayer, SlabBox, SlabRequest, slab};
 pub use solution::{BuildError, Solution, SolutionRequest, solution, solution_between};
 pub use whole::{MoleculeTrees, make_whole};

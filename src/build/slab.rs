@@ -83,11 +83,22 @@ pub struct SlabBox {
     pub cells: [usize; 2],
     /// Height of the liquid's volume, nm
     pub accessible: f64,
-    /// What stands outside of the liquid, from below: a name, the species and how many.
-    pub layers: Vec<(String, usize, usize)>,
+    /// What stands outside of the liquid, in the order it was packed.
+    pub layers: Vec<Layer>,
     /// Species of every molecule and the coordinates of its atoms (nm), by species: layers and liquid.
     pub sequence: Vec<u32>,
     pub positions: Vec<DVec3>,
+}
+
+/// Molecules of one species outside of the liquid: in a gallery, or a monolayer on one face.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Layer {
+    pub name: String,
+    /// Place in the species of the liquid.
+    pub species: usize,
+    pub count: usize,
+    /// That centres of heavy atoms keep to, nm
+    pub height: f64,
 }
 
 /// Builds slabs and liquid.
@@ -171,7 +182,7 @@ pub fn slab(request: &SlabRequest) -> Result<SlabBox, BuildError> {
             packed.positions.iter_mut().for_each(|r| r.z += lowest);
             parts.push(packed);
         }
-        layers.push((name.to_string(), species, n));
+        layers.push(Layer { name: name.to_string(), species, count: n, height: room });
         Ok(())
     };
     let (water, per_area) = request.gallery_water;

@@ -163,12 +163,14 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let mut prepared = prepare::prepare_file(&args.input)?;
     let first =
         prepared.system.external.electrodes.as_ref().and_then(|_| first_frame(&prepared.state, &args.trajectories));
+    let mut cell = prepared.state.cell;
     if let (Some(first), Some(_)) = (&first, prepared.input.interface.finite_field) {
         // the potential is held: in a cell of another height another field does it
         let height = |cell: &Cell| cell.vectors().z_axis.z;
-        prepared.system.external.field_z *= height(&prepared.state.cell) / height(&first.cell);
+        prepared.system.external.field_z *= height(&cell) / height(&first.cell);
+        cell = first.cell;
     }
-    let mut analyses = prepared.analyses().map_err(CliError::input)?;
+    let mut analyses = prepared.analyses_in(&cell).map_err(CliError::input)?;
     if analyses.is_empty() {
         return Err(CliError::Input("the input holds no [[analysis]]; add one, for example [analysis.rdf]".into()));
     }

@@ -43,8 +43,13 @@ pub struct Prepared {
 impl Prepared {
     /// The analyses of the input, for frames of its system.
     pub fn analyses(&self) -> Result<AnalysisSet, AnalysisError> {
+        self.analyses_in(&self.state.cell)
+    }
+
+    /// The same for frames of another cell.
+    pub fn analyses_in(&self, cell: &Cell) -> Result<AnalysisSet, AnalysisError> {
         let (topology, external) = (&self.system.topology, &self.system.external);
-        AnalysisSet::with_external(&self.input.analyses, topology, external, &self.state.cell)
+        AnalysisSet::with_external(&self.input.analyses, topology, external, cell)
     }
 }
 

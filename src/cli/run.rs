@@ -334,6 +334,13 @@ fn run_stages(
                 );
                 recorder.progress.finish(&detail);
                 recorder.close_trajectory()?;
+                if interrupt::asked().is_some() && index + 1 < prepared.input.stages.len() {
+                    // the stage ended with a checkpoint
+                    return Err(failed(DynamicsError::Interrupted {
+                        step: engine.state.step,
+                        time: engine.state.time,
+                    }));
+                }
                 finished_stages.push((stage.name.clone(), summary, speed));
             }
         }

@@ -5,6 +5,7 @@ use super::amounts::place_of;
 use super::piston::Room;
 use super::prepare::{Parts, quantities};
 use crate::build::{self, SlabRequest};
+use crate::cell::Cell;
 use crate::forcefield::crystal::{self, Crystal, CrystalFault};
 use crate::forcefield::surface::{self, Surface, SurfaceSite};
 use crate::forcefield::{Assembled, Library};
@@ -15,7 +16,7 @@ use crate::system::spec::Input;
 use crate::system::topology::{Species, SpeciesAtom};
 use crate::system::{State, Topology};
 use crate::units::{CONCENTRATION_MOL_L, COULOMB, DENSITY_G_CM3, VOLT};
-use glam::{DMat3, DVec3};
+use glam::DVec3;
 use std::f64::consts::PI;
 
 /// Layers where neither input nor library say how many.
@@ -183,7 +184,7 @@ pub fn build(
         ));
     }
     warnings.extend(polar(&surface, &sheet).filter(|_| spec.crystal.is_some()));
-    warnings.extend(crowded(spec, &topology.species[n_slabs..], &built));
+    warnings.extend(crowded(&topology.species[n_slabs..], &built));
     let state = State::at_rest(built.cell, all);
     let liquid = built.liquid.sequence.iter().map(|&s| topology.species[s as usize + n_slabs].mass()).sum();
     let room = Some(Room { excluded: spec.gap - built.accessible, mass: liquid });
@@ -214,27 +215,32 @@ fn polar(surface: &Surface, sheet: &surface::SlabCell) -> Option<String> {
     })
 }
 
-/// Mass of a monolayer by the height that it keeps to, g/cm³.
-fn layer_density(mass: f64, n: usize, height: f64, v: DMat3) -> f64 {
-    n as f64 * mass / (v.x_axis.x * v.y_axis.y * height) * DENSITY_G_CM3
+/// Mass of a layer by its height, g/cm³.
+///
+/// * `species` – of the liquid
+fn density_of(layer: &build::Layer, species: &[Species], cell: &Cell) -> f64 {
+    let v = cell.vectors();
+    layer.count as f64 * species[layer.species].mass() / (v.x_axis.x * v.y_axis.y * layer.height) * DENSITY_G_CM3
+}
+
+/// Is a layer a monolayer, and not in a gallery?
+fn is_monolayer(layer: &build::Layer) -> bool {
+    layer.name.starts_with("monolayer")
 }
 
 /// Monolayers that were packed more densely than liquids are.
 ///
 /// * `species` – of the liquid
-fn crowded(spec: &SurfaceSpec, species: &[Species], built: &build::SlabBox) -> Option<String> {
-    let of = |m: &MonolayerSpec| {
-        let (_, k, n) = built.layers.iter().find(|l| l.0.starts_with("monolayer") && species[l.1].name == m.species)?;
-        let density = layer_density(species[*k].mass(), *n, m.height, built.cell.vectors());
-        (density > MOST_DENSE).then(|| {
-            format!(
-                "{} {} in the {} nm of its monolayer are {density:.2} g/cm3, more than such a liquid has: a smaller coverage, or a larger `height`, in \
-                 [surface] monolayers gives them room",
-                n, m.species, m.height
-            )
-        })
-    };
-    spec.monolayers.iter().find_map(of)
+fn crowded(species: &[Species], built: &build::SlabBox) -> Option<String> {
+    let densest = (built.layers.iter().filter(|layer| is_monolayer(layer)))
+        .map(|layer| (density_of(layer, species, &built.cell), layer))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    let (density, layer) = densest.filter(|(density, _)| *density > MOST_DENSE)?;
+    Some(format!(
+        "{}: {} {} in its {} nm are {density:.2} g/cm3, more than such a liquid has: a smaller coverage, or a larger `height`, in [surface] monolayers gives \
+         them room",
+        layer.name, layer.count, species[layer.species].name, layer.height
+    ))
 }
 
 /// A slab is one molecule without bonds: its atoms stay where they are.
@@ -459,7 +465,7 @@ fn describe(
     sheets: &Sheets,
     cell: &surface::SlabCell,
     built: &build::SlabBox,
-    names: &[Species],
+    of_liquid: &[Species],
 ) -> Vec<String> {
     let v = built.cell.vectors();
     let (x, y) = (v.x_axis.x, v.y_axis.y);
@@ -480,13 +486,17 @@ fn describe(
         change(y, spec.size[1])
     )];
     let outside = |notes: &mut Vec<String>, of: &str| {
-        for (layer, species, n) in built.layers.iter().filter(|l| l.0.ends_with(of)) {
-            let name = &names[*species].name;
-            let height = spec.monolayers.iter().find(|m| layer.starts_with("monolayer") && m.species == *name);
-            let density = height.map_or(String::new(), |m| {
-                format!(", {:.2} g/cm3 in its {} nm", layer_density(names[*species].mass(), *n, m.height, v), m.height)
-            });
-            notes.push(format!("{layer}: {n} {name}, {:.3} /nm2{density}", *n as f64 / (x * y)));
+        for layer in built.layers.iter().filter(|layer| layer.name.ends_with(of)) {
+            let build::Layer { name, species, count, height } = layer;
+            let density = match is_monolayer(layer) {
+                true => format!(", {:.2} g/cm3 in its {height} nm", density_of(layer, of_liquid, &built.cell)),
+                false => String::new(),
+            };
+            notes.push(format!(
+                "{name}: {count} {}, {:.3} /nm2{density}",
+                of_liquid[*species].name,
+                *count as f64 / (x * y)
+            ));
         }
     };
     notes.push(slab("lower"));

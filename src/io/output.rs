@@ -147,19 +147,20 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
 
 /// Writes `path` in one piece with what `fill` writes; on failure the old file, if any, stays and the temporary goes.
 ///
-/// A link is followed: the file it points at is replaced, not the link. What is there and is no file (`/dev/null`,
-/// `/dev/stdout`, a named pipe) is written into as it stands: a rename would put a file in the place of the device.
+/// A link is followed: the file it points at is replaced, not the link. What is there and is no file (`/dev/null`, a named
+/// pipe) is written into as it stands, and so is an open file of the process (`/dev/stdout`), behind what it holds: a rename
+/// would put a file in the place of the device.
 pub fn write_atomic_with(
     path: &Path,
     fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> Result<(), OutputError> {
     let failed = |e| OutputError::io("write", path, e);
-    if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
-        let opened = OpenOptions::new().write(true).open(path);
+    let is_device = fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir());
+    if is_device || is_open_file(path) {
+        let opened = OpenOptions::new().append(true).open(path);
         return opened.and_then(|file| write_through(file, fill)).map(drop).map_err(failed);
     }
-    // a link whose target is missing is replaced
-    let target = &fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let target = &link_target(path).map_err(failed)?;
     let temporary = temporary_name(target);
     let result = write_synced(&temporary, fill).map_err(failed).and_then(|()| {
         fs::rename(&temporary, target).map_err(|e| OutputError::io("rename a temporary file to", path, e))?;
@@ -170,6 +171,33 @@ pub fn write_atomic_with(
         let _ = fs::remove_file(&temporary);
     }
     result
+}
+
+/// Does a path lead through the open files of a process?
+fn is_open_file(path: &Path) -> bool {
+    let mut next = path.to_path_buf();
+    // as many links as systems follow
+    for _ in 0..40 {
+        let folder = next.parent().and_then(|p| fs::canonicalize(p).ok());
+        if folder.as_deref().is_some_and(|f| f.starts_with("/proc") || f.ends_with("fd") && f.starts_with("/dev")) {
+            return true;
+        }
+        let Ok(link) = fs::read_link(&next) else { return false };
+        next = next.parent().unwrap_or(Path::new("")).join(link);
+    }
+    false
+}
+
+/// The file to replace: behind all links, the last of which may lead to one that is not there yet.
+fn link_target(path: &Path) -> io::Result<PathBuf> {
+    let mut target = path.to_path_buf();
+    for _ in 0..40 {
+        match fs::read_link(&target) {
+            Ok(link) => target = target.parent().unwrap_or(Path::new("")).join(link),
+            Err(_) => return Ok(target),
+        }
+    }
+    Err(io::Error::other("its links lead nowhere"))
 }
 
 /// `dir/final.gro` → `dir/.final.gro.tmp`
@@ -245,6 +273,10 @@ mod tests {
         write_atomic(&file, b"old").expect("writes");
         write_atomic(&link, b"new").expect("writes");
         assert_eq!(fs::read(&file).expect("the file behind the link"), b"new");
+        // a link to nothing makes the file that it names
+        fs::remove_file(&file).expect("removes");
+        write_atomic(&link, b"anew").expect("writes");
+        assert_eq!(fs::read(&file).expect("the file behind the link"), b"anew");
         assert!(fs::symlink_metadata(&link).expect("the link").is_symlink());
 
         let pipe = scratch.path().join("pipe");
@@ -258,6 +290,27 @@ mod tests {
         assert_eq!(reader.join().expect("joins"), b"through");
         assert!(fs::symlink_metadata(&pipe).expect("the pipe").file_type().is_fifo());
         assert_eq!(fs::read_dir(scratch.path()).expect("lists").count(), 3, "no temporary is left");
+    }
+
+    /// What `> app.txt` made of the standard output: it keeps what it holds, also when its name is gone.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn open_files_of_a_process_keep_what_they_hold() {
+        use std::io::{Read, Seek};
+        use std::os::fd::AsRawFd;
+        use std::os::unix::fs::symlink;
+        let scratch = tempfile::tempdir().expect("scratch");
+        let (file, link) = (scratch.path().join("app.txt"), scratch.path().join("stdout"));
+        let mut open = OpenOptions::new().read(true).write(true).create_new(true).open(&file).expect("opens");
+        open.write_all(b"old ").expect("writes");
+        symlink(format!("/proc/self/fd/{}", open.as_raw_fd()), &link).expect("links");
+        write_atomic(&link, b"new ").expect("writes");
+        fs::remove_file(&file).expect("removes");
+        write_atomic(&link, b"newer").expect("writes");
+        let mut text = String::new();
+        open.rewind().and_then(|()| open.read_to_string(&mut text)).expect("reads");
+        assert_eq!(text, "old new newer");
+        assert!(fs::symlink_metadata(&link).expect("the link").is_symlink());
     }
 
     #[test]

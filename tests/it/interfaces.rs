@@ -343,9 +343,15 @@ fn coverages_and_sizes_that_cannot_be_name_themselves() {
     assert!(code == Some(2) && text.contains("monolayer on the lower slab: a coverage of 0.01 /nm2 is"), "{text}");
     assert!(text.contains("rounds to none"), "{text}");
     let (code, text) = covered("7");
-    assert!(code == Some(0) && text.contains("26 hexane in the 0.6 nm of its monolayer are 1.65 g/cm3"), "{text}");
+    assert!(code == Some(0) && text.contains("26 hexane in its 0.6 nm are 1.65 g/cm3"), "{text}");
+    // of one face only, the second that is named
+    let of = |face: &str, coverage: u32| {
+        format!("{{ species = \"hexane\", coverage = \"{coverage} /nm2\", faces = \"{face}\" }}")
+    };
+    let (code, text) = said(INPUT, &[&format!("surface.monolayers=[{}, {}]", of("lower", 2), of("upper", 7))]);
+    assert!(code == Some(0) && text.contains("monolayer on the upper slab: 26 hexane"), "{text}");
     let (code, text) = covered("4");
-    assert!(code == Some(0) && !text.contains("of its monolayer are"), "{text}");
+    assert!(code == Some(0) && !text.contains("more than such a liquid has"), "{text}");
     let (code, text) = covered("15");
     assert!(code == Some(2) && text.contains("monolayer on the lower slab:") && text.contains("/nm2"), "{text}");
     assert!(text.contains("do not fit into its height of"), "{text}");
