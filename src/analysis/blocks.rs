@@ -52,7 +52,7 @@ pub struct BlockCount {
 impl BlockCount {
     /// * `deviations` – of a value with one block left out after the other, in the order of time
     ///
-    /// `None` for fewer than ten blocks. Of ten independent blocks one set in 170 looks like less than four, of more blocks fewer.
+    /// `None` for fewer than ten blocks. Of ten independent blocks about one set in a hundred looks like less than four, of more blocks fewer.
     fn of(deviations: &[f64]) -> Option<Self> {
         let n = deviations.len();
         (n >= MIN_JUDGED).then(|| BlockCount { n, independent: n as f64 / inefficiency(deviations).unwrap_or(1.0) })

@@ -19,7 +19,8 @@ pub fn number(value: f64, error: Option<f64>) -> String {
     };
     if decimals < 0.0 && error.is_some() {
         let unit = 10f64.powf(-decimals);
-        return format!("{:.0}", (value / unit).round() * unit);
+        // a value that rounds to nothing has no sign
+        return format!("{:.0}", (value / unit).round() * unit + 0.0);
     }
     if decimals > MOST_DECIMALS && value != 0.0 {
         let significant = (decimals + digit_of(value)).clamp(0.0, WITHOUT_ERROR - 1.0) as usize;
@@ -57,6 +58,7 @@ mod tests {
         assert_eq!(number_with_error(0.5, Some(0.0997)), "0.50 ± 0.10");
         assert_eq!(number_with_error(-24_312.7, Some(340.0)), "-24310 ± 340");
         assert_eq!(number_with_error(1_234_567.0, Some(12_345.0)), "1235000 ± 12000");
+        assert_eq!(number_with_error(-3.0, Some(340.0)), "0 ± 340");
         assert_eq!(number_with_error(6.0, Some(0.0)), "6");
         assert_eq!(number_with_error(0.2076, None), "0.2076");
         assert_eq!(number_with_error(123_456.7, None), "123457");

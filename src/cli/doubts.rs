@@ -6,8 +6,12 @@ use crate::report::{Doubt, text};
 
 /// A larger share of the analysed stage without a stationary series is worth a warning. (The best start of a stationary series scatters over its first fifth.)
 const DRIFT: f64 = 0.25;
-/// Errors by which the mean changes without the part before: less is no reason to doubt an average.
-const SHIFT: f64 = 2.0;
+/// Errors of the difference by which the mean of the part before is another one: less is no reason to doubt an average. The start was chosen by the series itself,
+/// so more than two are asked for.
+const SHIFT: f64 = 4.0;
+/// Independent values in the stationary part that such a difference asks for: a series that changes slowly is no drift. With both, less than one stationary series in
+/// twenty is doubted, whatever its correlation time (autoregressive series of 400 lines with 1 to 50 lines of it).
+const FEWEST: f64 = 20.0;
 
 /// A series of the analysed part of a run.
 pub struct Watched<'a> {
@@ -33,7 +37,9 @@ impl<'a> Watched<'a> {
 struct Late {
     /// First and stationary time, ps
     times: [f64; 2],
-    /// Is the mean of all another than that of the stationary part, beyond its error?
+    /// Independent values in the stationary part.
+    n_effective: f64,
+    /// Is the mean before another than that of the stationary part, beyond the error of both?
     matters: bool,
 }
 
@@ -46,17 +52,28 @@ impl Late {
             return None;
         }
         let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
-        let rest = &values[found.start..];
-        let (all, center) = (mean(values), mean(rest));
+        let (before, rest) = values.split_at(found.start);
+        let center = mean(rest);
         let variance = rest.iter().map(|v| (v - center).powi(2)).sum::<f64>() / rest.len() as f64;
-        Some(Late { times, matters: (all - center).abs() > SHIFT * (variance / found.n_effective).sqrt() })
+        let lengths = 1.0 / before.len() as f64 + 1.0 / rest.len() as f64;
+        let error = (variance * found.inefficiency * lengths).sqrt();
+        let n_effective = found.n_effective;
+        let matters = n_effective >= FEWEST && (mean(before) - center).abs() > SHIFT * error;
+        Some(Late { times, n_effective, matters })
     }
 
     fn told(&self, what: &str) -> String {
         let [from, start] = self.times.map(text::plain);
+        if self.n_effective < FEWEST {
+            let n = self.n_effective;
+            return format!(
+                "{what} drifts or changes slowly: since {start} ps it has gone through {n:.0} independent values, too few to say whether it was stationary before; a \
+                 longer run would tell"
+            );
+        }
         let rest = match self.matters {
             true => "a longer equilibration would help",
-            false => "its mean is the same without the part before, within two errors",
+            false => "the part before has the same mean, within four errors",
         };
         format!("{what} is stationary only from {start} ps on, and the analyses began at {from} ps: {rest}")
     }
@@ -74,7 +91,8 @@ pub fn of_series(time: &[f64], watched: &[Watched<'_>]) -> (Vec<String>, Vec<Dou
             doubts.push(Doubt { of: of.map(String::from), why: told.clone() });
         }
         // Two electrodes mirror each other: one sentence for the first that drifts is enough. The mean of one quantity is in doubt by itself.
-        let is_second = |t: &String| t.starts_with(CHARGE_OF) && what.starts_with(CHARGE_OF);
+        let is_mirror = watched.iter().filter(|w| w.what.starts_with(CHARGE_OF)).count() == 2;
+        let is_second = |t: &String| is_mirror && t.starts_with(CHARGE_OF) && what.starts_with(CHARGE_OF);
         if of.is_none() && !warnings.iter().any(is_second) {
             warnings.push(told);
         }
@@ -136,6 +154,31 @@ mod tests {
         let falling = relaxing(30.0);
         let both = [charge_of("lower"), charge_of("upper")].map(|what| Watched::of_all(what, &falling));
         assert_eq!(of_series(&time, &both).0.len(), 1);
+    }
+
+    /// A stationary series that forgets itself in 50 lines is seldom doubted; most such series look late.
+    #[test]
+    fn slow_series_are_seldom_doubted() {
+        let time: Vec<f64> = (0..400).map(f64::from).collect();
+        let (mut warned, mut doubted) = (0, 0);
+        for seed in 0..100 {
+            let mut draws = Draws::new(seed, Stream::Build, 0);
+            let (a, mut x) = ((-1.0_f64 / 50.0).exp(), 0.0);
+            let mut step = || {
+                x = a * x + (1.0 - a * a).sqrt() * draws.normal();
+                x
+            };
+            (0..300).for_each(|_| _ = step());
+            let values: Vec<f64> = (0..400).map(|_| step()).collect();
+            let (warnings, doubts) = of_series(&time, &[Watched::of_all("the charge", &values)]);
+            warned += warnings.len();
+            doubted += doubts.len();
+            assert!(
+                warnings.iter().all(|w| doubts.len() == 1 || w.contains("changes slowly") || w.contains("same mean"))
+            );
+        }
+        println!("{warned} of 100 warned of, {doubted} doubted");
+        assert!(warned > 30 && doubted <= 8, "{warned} {doubted}");
     }
 
     /// A log of 400 lines a picosecond apart: noise, and a relaxation that has died down at about `ends` (ps) in the charges of two electrodes.

@@ -178,7 +178,7 @@ pub fn slow_values<'a>(values: impl Iterator<Item = &'a Quantity>) -> Option<Str
     };
     (!slow.is_empty()).then(|| {
         format!(
-            "Drifting or slow: blocks worth fewer than {INDEPENDENT:.0} independent ones, so that errors are larger than stated (one value in 170 looks so by chance): {}{rest}.",
+            "Drifting or slow: blocks worth fewer than {INDEPENDENT:.0} independent ones, so that errors are larger than stated (about one value in a hundred looks so by chance): {}{rest}.",
             slow[..slow.len().min(MOST_NAMED)].join("; ")
         )
     })

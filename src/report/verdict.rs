@@ -10,7 +10,7 @@
 //!
 //! **A run that cannot tell is `inconclusive`**, whichever way it points, and says why:
 //!
-//! 1. its own error is unknown, because it has fewer than five blocks;
+//! 1. its own error is unknown: there are too few blocks or lines of the log, or the quantity has none;
 //! 2. it agrees, and its error exceeds the stated tolerance or, without one, twice the uncertainty of the reference: such a run would agree with
 //!    anything. (An exact reference, of uncertainty 0, sets no scale of its own and is judged by the error alone.)
 //! 3. it misses a stated tolerance by less than 2 √(error² + uncertainty²);
@@ -18,6 +18,9 @@
 //! 5. its blocks are worth fewer than four independent ones, and a value within 3.2 errors, corrected for that, would be judged otherwise. (A block that is like
 //!    the one before it adds nothing; 3.2 is Student's t for 95 % and three degrees of freedom.)
 //! 6. the run was not stationary: see [`Doubt`].
+//!
+//! Nothing of this excuses a value that is far off: where it misses by more than ten times what is allowed (or, with an unknown error and an exact reference, by a
+//! fifth of it), 1 and 6 leave a failure a failure, and the reason stands beside it.
 
 use crate::analysis::Quantity;
 use crate::system::expected::{Reference, Status};
@@ -26,12 +29,23 @@ use crate::system::expected::{Reference, Status};
 const ERRORS: f64 = 2.0;
 /// Fewer independent blocks than this make an error that is not to be trusted.
 pub const INDEPENDENT: f64 = 4.0;
+/// Times of what is allowed beyond which a value is far off, whatever the run was like.
+const FAR: f64 = 10.0;
+/// The same as a part of an exact reference, where nothing says what is allowed.
+const FAR_PART: f64 = 0.2;
 /// Student's t for 95 % and three degrees of freedom.
 const STUDENT: f64 = 3.18;
 
 /// Largest accepted |value − reference| for a measured value with the standard error `error`: the rule above.
 pub fn allowed(reference: &Reference, error: Option<f64>) -> f64 {
     reference.tolerance.unwrap_or_else(|| ERRORS * combined(reference, error.unwrap_or(0.0)))
+}
+
+/// Does a value miss by so much that no doubt about the run excuses it?
+fn is_far(value: f64, error: Option<f64>, reference: &Reference) -> bool {
+    let allowed = allowed(reference, error);
+    let most = if allowed > 0.0 { FAR * allowed } else { FAR_PART * reference.value.abs() };
+    reference.trend.is_none() && (value - reference.value).abs() > most
 }
 
 /// √(error² + uncertainty²)
@@ -60,8 +74,8 @@ pub struct Doubt {
     pub why: String,
 }
 
-/// Quantities that what surrounds them need not be stationary for: the thermostat holds the one, the electrodes the other in every step, and
-/// the last is a property of molecules.
+/// Quantities that what surrounds them need not be stationary for: the thermostat holds the one, the electrodes the other in every step (references for it are of
+/// electrodes at potentials that are held), and the last is a property of molecules.
 const HELD: [&str; 3] = ["temperature", "potential_drop(", "dipole_moment("];
 
 impl Doubt {
@@ -99,13 +113,21 @@ impl Verdict {
             return (Verdict::Fail, Some("it is not a number".to_string()));
         }
         let Some(error) = quantity.error.filter(|e| e.is_finite()) else {
-            let why = "its error is unknown: the run is too short for five blocks";
-            return (Verdict::Inconclusive, Some(why.to_string()));
+            let why = "its error is unknown: there are fewer than five frames or ten lines of the log, or it has none by its nature";
+            let is_far = is_far(quantity.value, None, reference);
+            return (if is_far { Verdict::Fail } else { Verdict::Inconclusive }, Some(why.to_string()));
         };
         let (verdict, why) = by_numbers(quantity.value, error, reference);
         let why = why.or_else(|| of_few_blocks(quantity, error, reference, verdict));
-        let doubted = || doubts.iter().find(|d| d.concerns(&reference.quantity)).map(|d| d.why.clone());
-        match (why.or_else(doubted), verdict) {
+        let doubt = doubts.iter().find(|d| d.concerns(&reference.quantity)).map(|d| d.why.clone());
+        if verdict == Verdict::Fail
+            && why.is_none()
+            && is_far(quantity.value, Some(error), reference)
+            && doubt.is_some()
+        {
+            return (Verdict::Fail, doubt);
+        }
+        match (why.or(doubt), verdict) {
             (Some(why), _) => (Verdict::Inconclusive, Some(why)),
             (None, Verdict::Fail) if error == 0.0 && reference.tolerance.is_some_and(|t| t > 0.0) => {
                 let why = "it did not change once in this run, which says nothing of slower changes";

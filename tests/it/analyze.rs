@@ -59,7 +59,6 @@ fn a_trajectory_that_is_cut_off_is_used_up_to_there() {
     assert!(stderr.contains("frame 1: the file is cut off"), "{stderr}");
 }
 
-/// A file that is damaged takes none of those behind it with it.
 /// A frame that somebody took out of the middle of a file is missed.
 #[test]
 fn frames_that_are_missing_are_noticed() {
@@ -81,6 +80,7 @@ fn frames_that_are_missing_are_noticed() {
     assert!(stderr.contains("frames are missing"), "{stderr}");
 }
 
+/// A file that is damaged takes none of those behind it with it.
 #[test]
 fn files_behind_a_damaged_one_are_read() {
     let folder = tempfile::tempdir().expect("scratch folder");

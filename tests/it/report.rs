@@ -149,7 +149,18 @@ fn a_run_that_was_not_stationary_decides_nothing_about_what_depends_on_it() {
     let other = told(Doubt { of: Some("temperature".into()), why: why.clone() });
     assert_eq!(other, [(Verdict::Pass, None), (Verdict::Pass, None)]);
     let own = told(Doubt { of: Some("potential_drop(z)".into()), why: why.clone() });
-    assert_eq!(own, [(Verdict::Pass, None), (Verdict::Inconclusive, Some(why))]);
+    assert_eq!(own, [(Verdict::Pass, None), (Verdict::Inconclusive, Some(why.clone()))]);
+    // What is far off is wrong, whatever the run was like: beyond ten times what is allowed, of an exact value beyond a fifth.
+    let of = |value: f64, error: Option<f64>, reference: &Reference| {
+        let measured = quantity(&reference.quantity, value, error, &reference.unit);
+        let doubt = Doubt { of: Some(reference.quantity.clone()), why: why.clone() };
+        Verdict::with_reason(Some(&measured), reference, &[doubt])
+    };
+    assert_eq!(of(2.099, Some(0.0001), &held), (Verdict::Inconclusive, Some(why.clone())));
+    assert_eq!(of(2.101, Some(0.0001), &held), (Verdict::Fail, Some(why.clone())));
+    assert_eq!((of(2.099, None, &held).0, of(2.101, None, &held).0), (Verdict::Inconclusive, Verdict::Fail));
+    let exact = reference(298.15, Some(0.0), None, Status::Computed);
+    assert_eq!((of(240.0, None, &exact).0, of(200.1, None, &exact).0), (Verdict::Inconclusive, Verdict::Fail));
 }
 
 #[test]

@@ -131,9 +131,7 @@ fn proposals_are_accepted() {
         ("mno2-hexane-znotf2-2m", "5 nm", "2.64 nm"),
     ] {
         let (code, said, _) = build(name, &[(&format!("gap = \"{from}\""), &format!("gap = \"{gap}\""))]);
-        assert!(code == Some(0) || said.contains("[surface]"), "{name} at {gap}: {said}");
-        assert!(!said.contains("panicked"), "{said}");
-        assert!(name.starts_with("mno2") || code == Some(0), "{name} at {gap}: {said}");
+        assert_eq!(code, Some(0), "{name} at {gap}: {said}");
     }
     let coated = |distance: &str| {
         let to = format!("{{ material = \"ti3c2o2\", distance = \"{distance} nm\" }}");
