@@ -120,6 +120,7 @@ pub fn of_log(log: &Log, analysed_from: Option<f64>) -> (Vec<String>, Vec<Doubt>
             ("potential", _) => Some(Watched::of_all("the potential energy", values)),
             ("density", _) => Some(Watched::of_all("the density", values)),
             ("temperature", _) => Some(Watched::alone("temperature", values)),
+            ("pressure", _) => Some(Watched::alone("pressure", values)),
             (_, Some(electrode)) => Some(Watched::of_all(charge_of(electrode), values)),
             _ => None,
         });

@@ -67,7 +67,7 @@ impl Intervals {
             let n: u64 = others().map(|k| k.n).sum();
             let (are, comparison) =
                 (if n == 1 { "interval is" } else { "intervals are" }, if is_longer { "longer" } else { "shorter" });
-            let missing = if is_longer { ": frames are missing" } else { "" };
+            let missing = if is_longer { ": frames are missing, or were written less often" } else { "" };
             let [interval, behind] = [first.first, first.behind].map(plain);
             Some(format!("{n} {are} {comparison}, the first {interval} ps behind {behind} ps{missing}"))
         };
