@@ -17,7 +17,7 @@
 //! 4. a change is smaller than two of its errors;
 //! 5. its blocks are worth fewer than four independent ones, and a value within 3.2 errors, corrected for that, would be judged otherwise. (A block that is like
 //!    the one before it adds nothing; 3.2 is Student's t for 95 % and three degrees of freedom.)
-//! 6. the run was not stationary: see [`Doubt`].
+//! 6. the run was not stationary, and the blocks of the value are worth less than half their number of independent ones, or are not known: see [`Doubt`].
 //!
 //! Nothing of this excuses a value that is far off: where it misses by more than ten times what is allowed (or, with an unknown error and an exact reference, by a
 //! fifth of it), 1 and 6 leave a failure a failure, and the reason stands beside it.
@@ -68,7 +68,7 @@ pub enum Verdict {
 /// Something that makes averages of a run doubtful, whatever their errors say: it was not stationary.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Doubt {
-    /// Id of the one quantity that it concerns. `None` for all of the run, but for what is true in every single frame.
+    /// Id of the one quantity that it concerns. `None` for all of the run, but for what is true in every single frame and what has been steady by itself.
     pub of: Option<String>,
     /// In words, to stand behind the name of a quantity.
     pub why: String,
@@ -79,12 +79,15 @@ pub struct Doubt {
 const HELD: [&str; 3] = ["temperature", "potential_drop(", "dipole_moment("];
 
 impl Doubt {
-    fn concerns(&self, quantity: &str) -> bool {
+    fn concerns(&self, quantity: &Quantity) -> bool {
         // A change of a quantity is no better than the quantity.
-        let bare = quantity.strip_prefix("change(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(quantity);
+        let id = quantity.id.as_str();
+        let bare = id.strip_prefix("change(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(id);
+        // A value whose own blocks are independent of each other has not drifted with the rest: the shell of an ion does not know that the water far away settles.
+        let is_steady = quantity.blocks.is_some_and(|b| 2.0 * b.independent >= b.n as f64);
         match &self.of {
-            Some(id) => id == quantity || id == bare,
-            None => !HELD.iter().any(|held| bare.starts_with(held)),
+            Some(of) => of == id || of == bare,
+            None => !is_steady && !HELD.iter().any(|held| bare.starts_with(held)),
         }
     }
 }
@@ -119,7 +122,7 @@ impl Verdict {
         };
         let (verdict, why) = by_numbers(quantity.value, error, reference);
         let why = why.or_else(|| of_few_blocks(quantity, error, reference, verdict));
-        let doubt = doubts.iter().find(|d| d.concerns(&reference.quantity)).map(|d| d.why.clone());
+        let doubt = doubts.iter().find(|d| d.concerns(quantity)).map(|d| d.why.clone());
         if verdict == Verdict::Fail
             && why.is_none()
             && is_far(quantity.value, Some(error), reference)

@@ -146,6 +146,13 @@ fn a_run_that_was_not_stationary_decides_nothing_about_what_depends_on_it() {
     let table = report::text::verdict_table(&rows);
     assert!(table.contains("Zn–O first peak; the same again, inconclusive: the gap still changed"), "{table}");
     assert_eq!(table.matches("the gap").count(), 1);
+    // A value that has been steady by itself stands; one that is worth less than half its blocks does not.
+    let alone = |independent: f64| {
+        let blocks = Some(BlockCount { n: 12, independent });
+        let steady = [Quantity { blocks, ..measured[0].clone() }];
+        verdict::judge("case", "system", std::slice::from_ref(&known), &steady, &doubt).expect("units")[0].verdict
+    };
+    assert_eq!([6.5, 5.5].map(alone), [Verdict::Pass, Verdict::Inconclusive]);
     let other = told(Doubt { of: Some("temperature".into()), why: why.clone() });
     assert_eq!(other, [(Verdict::Pass, None), (Verdict::Pass, None)]);
     let own = told(Doubt { of: Some("potential_drop(z)".into()), why: why.clone() });
